@@ -1,0 +1,227 @@
+/**
+ * The outside world, as types: everything nymote needs from a machine, and nothing else.
+ *
+ * `node.ts` and `bun.ts` are the real thing, `fake.ts` the deterministic one; all three pass the
+ * suites in test/suites/. A function takes the seams it uses (`Pick<Runtime, 'clock' | 'udp'>`),
+ * never the whole.
+ */
+
+/** An address literal and a port; never a host name. */
+export type Endpoint = { readonly address: string; readonly port: number };
+
+/** The whole outside world. */
+export type Runtime = {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly crypto: Crypto;
+  readonly udp: Udp;
+  readonly tcp: Tcp;
+  readonly http: Http;
+  readonly exec: Exec;
+  readonly files: Files;
+  readonly log: Log;
+};
+
+/** Two clocks: one to date things with, one to measure with. */
+export type Clock = {
+  /** Seconds since 1970, with a fraction. Meaningless while `isSet()` is false. */
+  now(): number;
+  /** Milliseconds since some start; never goes back. */
+  monotonic(): number;
+  /** Tells whether the wall clock has been set: routers boot without a date. */
+  isSet(): boolean;
+  /** Resolves after `milliseconds`; rejects with the signal's reason when aborted. */
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+  /** Calls `callback` once after `milliseconds` unless cancelled; does not keep the process alive. */
+  after(milliseconds: number, callback: () => void): Cancel;
+};
+
+export type Cancel = () => void;
+
+/** `length` unpredictable bytes. */
+export type Random = (length: number) => Uint8Array;
+
+/** A datagram socket factory. */
+export type Udp = {
+  /** Binds `local` (port 0: any). Fails with RuntimeError 'address-in-use' | 'denied' | 'unreachable'. */
+  bind(local: Endpoint, receive: (data: Uint8Array, from: Endpoint) => void): Promise<UdpSocket>;
+};
+
+export type UdpSocket = AsyncDisposable & {
+  readonly local: Endpoint;
+  /** Sends and forgets; a datagram that cannot be sent is lost, as on the wire. */
+  send(data: Uint8Array, to: Endpoint): void;
+};
+
+/** Stream sockets, over TCP or a unix socket (`{ path }`). */
+export type Tcp = {
+  listen(local: Endpoint | Path, accept: (connection: Connection) => void): Promise<Listener>;
+  /** Fails with RuntimeError 'refused' | 'unreachable' | 'timeout' | 'not-found' | 'denied'. */
+  connect(
+    remote: Endpoint | Path,
+    options?: { readonly timeoutMs?: number; readonly localAddress?: string },
+  ): Promise<Connection>;
+};
+
+export type Path = { readonly path: string };
+
+export type Listener = AsyncDisposable & { readonly local: Endpoint | Path };
+
+export type Connection = AsyncDisposable & {
+  readonly remote: Endpoint | Path;
+  /** The bytes that arrive, in chunks of any size; ends when the other side ends. */
+  received(): AsyncIterable<Uint8Array>;
+  /** Resolves when the bytes were handed to the kernel (back-pressure). */
+  write(data: Uint8Array): Promise<void>;
+  /** Closes at once, unsent bytes are lost. */
+  abort(): void;
+};
+
+/** HTTP with the web's Request and Response. */
+export type Http = {
+  listen(
+    local: Endpoint | Path,
+    handle: (request: Request, from: Endpoint | Path) => Response | Promise<Response>,
+  ): Promise<Listener>;
+  /** Over TCP, or over the unix socket `options.path`. Fails as `Tcp.connect` does. */
+  fetch(
+    request: Request,
+    options?: { readonly path?: string; readonly timeoutMs?: number },
+  ): Promise<Response>;
+};
+
+/** Runs programs: an argument list, never a shell. Secrets go in by file, never by argument (I2). */
+export type Exec = (
+  file: string,
+  args: readonly string[],
+  options?: {
+    readonly stdin?: Uint8Array;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly timeoutMs?: number;
+  },
+) => Promise<ExecResult>;
+
+/** A program that is missing fails with RuntimeError 'not-found'; one that fails is a result. */
+export type ExecResult = {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
+/** Files, with durability spelled out. A missing file reads as undefined. */
+export type Files = {
+  read(path: string): Promise<Uint8Array | undefined>;
+  /**
+   * Replaces the whole file so that a crash leaves the old or the new content (I7): temporary file,
+   * fsync, rename, fsync of the directory. `mode` defaults to 0o644; use 0o600 for secrets.
+   */
+  replace(path: string, data: Uint8Array, mode?: number): Promise<void>;
+  /** Opens a file for appending, created with mode 0o600 when missing. */
+  openAppend(path: string): Promise<AppendFile>;
+  /** Names in a directory, sorted; empty when the directory is missing. */
+  list(directory: string): Promise<readonly string[]>;
+  remove(path: string): Promise<void>;
+  /** Creates the directory and its parents. */
+  makeDirectory(path: string, mode?: number): Promise<void>;
+  /** Runs `use` with the path of a 0600 file on memory (tmpfs) that holds `data`; always removed. */
+  withSecretFile<T>(data: Uint8Array, use: (path: string) => Promise<T>): Promise<T>;
+};
+
+export type AppendFile = AsyncDisposable & {
+  readonly size: number;
+  /** Reads `length` bytes at `offset`; fewer at the end. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  /** Appends and makes durable: one write, one fdatasync. */
+  append(data: Uint8Array): Promise<void>;
+  /** Cuts the file to `size` and makes that durable. */
+  truncate(size: number): Promise<void>;
+};
+
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+
+/** `event` is a fixed kebab-case word; names and addresses of people only at 'debug'. */
+export type Log = (
+  level: LogLevel,
+  event: string,
+  fields?: Readonly<Record<string, string | number | boolean | undefined>>,
+) => void;
+
+/** The algorithms of DNSSEC that we sign or validate with (RFC 8624), and of our own records. */
+export type SignatureAlgorithm =
+  | 'rsa-sha1'
+  | 'rsa-sha256'
+  | 'rsa-sha512'
+  | 'ecdsa-p256'
+  | 'ecdsa-p384'
+  | 'ed25519'
+  | 'ed448';
+
+export type HashAlgorithm = 'sha1' | 'sha256' | 'sha384' | 'sha512';
+
+/**
+ * Keys and digests, synchronous on the hot path.
+ *
+ * Public keys: RSA as RFC 3110 bytes (exponent length, exponent, modulus); ECDSA as x‖y;
+ * Ed25519, Ed448 and X25519 raw. Signatures: ECDSA as r‖s. Private keys are PKCS#8 DER.
+ */
+export type Crypto = {
+  hash(algorithm: HashAlgorithm, data: Uint8Array): Uint8Array;
+  hmac(algorithm: HashAlgorithm, key: Uint8Array, data: Uint8Array): Uint8Array;
+  /** Makes a key pair for signing. */
+  generateSigningKey(algorithm: 'ecdsa-p256' | 'ed25519'): Promise<KeyPair>;
+  /** Imports a private key once; the returned signer holds it. Throws RuntimeError 'bad-key'. */
+  signer(algorithm: 'ecdsa-p256' | 'ed25519', privateKey: Uint8Array): Signer;
+  /** Tells whether `signature` is right. Bytes that are no key or no signature are just false. */
+  verify(
+    algorithm: SignatureAlgorithm,
+    publicKey: Uint8Array,
+    data: Uint8Array,
+    signature: Uint8Array,
+  ): boolean;
+  /** An X25519 pair as raw 32-byte keys, as WireGuard has them. */
+  generateAgreementKey(): KeyPair;
+  /** The raw X25519 public key of a raw private key. */
+  agreementPublicKey(privateKey: Uint8Array): Uint8Array;
+  /** X25519 of raw keys: 32 bytes. Undefined for a bad or low-order public key. */
+  agree(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined;
+  /** HKDF-SHA-256 (RFC 5869). */
+  hkdf(secret: Uint8Array, salt: Uint8Array, info: string, length: number): Uint8Array;
+  /** AES-256-GCM: ciphertext ‖ 16-byte tag. `nonce` is 12 bytes. */
+  seal(key: Uint8Array, nonce: Uint8Array, plain: Uint8Array, associated: Uint8Array): Uint8Array;
+  /** The plaintext, or undefined when anything does not fit. */
+  open(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    sealed: Uint8Array,
+    associated: Uint8Array,
+  ): Uint8Array | undefined;
+};
+
+export type KeyPair = { readonly publicKey: Uint8Array; readonly privateKey: Uint8Array };
+
+export type Signer = {
+  readonly publicKey: Uint8Array;
+  sign(data: Uint8Array): Uint8Array;
+};
+
+export type RuntimeErrorCode =
+  | 'address-in-use'
+  | 'denied'
+  | 'refused'
+  | 'unreachable'
+  | 'timeout'
+  | 'not-found'
+  | 'no-space'
+  | 'io'
+  | 'bad-key';
+
+/** What the world can do to us. Adapters translate every errno to one of the codes. */
+export class RuntimeError extends Error {
+  override readonly name = 'RuntimeError';
+  readonly code: RuntimeErrorCode;
+
+  constructor(code: RuntimeErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+}

@@ -1,0 +1,45 @@
+import { defineConfig } from 'vitest/config';
+
+const rooms =
+  '{resolver,tunnels,policy,storage,identity,web-admin,openwrt,service,runtime}/**/*.test.ts';
+
+export default defineConfig({
+  test: {
+    restoreMocks: true,
+    projects: [
+      { extends: true, test: { name: 'unit', include: [rooms], testTimeout: 2_000 } },
+      {
+        extends: true,
+        test: { name: 'suite', include: ['test/suites/**/*.test.ts'], testTimeout: 20_000 },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'scenario',
+          include: ['test/{scenarios,fuzz,conformance}/**/*.test.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'netns',
+          include: ['test/netns/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
