@@ -1,0 +1,262 @@
+/**
+ * What a person may set, where it may come from, and what is said when it is wrong.
+ *
+ * Order, later wins: built-in defaults, `nymote.json` in the data directory, `NYMOTE_*` variables,
+ * flags. Every source goes through the same table, so every wrong key gets the same sentence with
+ * the accepted ones.
+ */
+
+import type { Endpoint } from '#runtime';
+
+export type Config = {
+  /** The person whose devices these are; the zone is `<user>.nymote` unless `apex` says otherwise. */
+  readonly user: string;
+  /** This device's name inside the zone. */
+  readonly name: string;
+  readonly apex: string;
+  readonly data: string;
+  readonly dns: readonly Endpoint[];
+  readonly admin: readonly Endpoint[];
+  /** Resolvers to forward to; empty: recursion from the root. */
+  readonly forward: readonly Endpoint[];
+  /** Root servers instead of IANA's, as `name=address`. */
+  readonly rootHints: readonly RootHint[];
+  readonly tunnels: 'auto' | 'on' | 'off';
+  readonly interface: string;
+  readonly wireguardPort: number;
+  /** UDP: knocks between devices; TCP: enrolment and replication, every byte sealed. */
+  readonly controlPort: number;
+  /** Addresses others can reach this device at; empty: the interfaces' own. */
+  readonly endpoints: readonly string[];
+  readonly zoneAlgorithm: 'ecdsa-p256' | 'ed25519';
+  /** The ubus socket to publish the object `nymote` on; empty: none. */
+  readonly ubus: string;
+  readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
+};
+
+export type RootHint = { readonly name: string; readonly address: string };
+
+export type ConfigProblem = { readonly source: string; readonly message: string };
+
+type Read<T> = (text: string) => T | undefined;
+type Setting<T> = { readonly read: Read<T>; readonly expects: string; readonly help: string };
+type Settings = { readonly [K in keyof Config]: Setting<Config[K]> };
+
+const MAX_LIST = 32;
+const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+const label: Read<string> = (text) => (LABEL.test(text) ? text : undefined);
+const oneOf =
+  <T extends string>(...values: readonly T[]): Read<T> =>
+  (text) =>
+    values.find((value) => value === text);
+const port: Read<number> = (text) =>
+  /^[0-9]{1,5}$/.test(text) && Number(text) > 0 && Number(text) < 65_536 ? Number(text) : undefined;
+const listOf =
+  <T>(read: Read<T>): Read<readonly T[]> =>
+  (text) => {
+    const items = text
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '');
+    const values = items.map(read).filter((value) => value !== undefined);
+    return items.length <= MAX_LIST && values.length === items.length ? values : undefined;
+  };
+
+/** Reads `127.0.0.1:53`, `[::1]:53`, or with a default port also the bare address. */
+export function readEndpoint(text: string, defaultPort?: number): Endpoint | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?$/.exec(text);
+  const address = match?.[1] ?? match?.[2];
+  if (address === undefined) {
+    const isBare = defaultPort !== undefined && isAddress(text);
+    return isBare ? { address: text, port: defaultPort } : undefined;
+  }
+  const number = match?.[3] === undefined ? defaultPort : port(match[3]);
+  return number === undefined || !isAddress(address) ? undefined : { address, port: number };
+}
+
+/** Writes an endpoint as people do: `127.0.0.1:53`, `[::1]:53`. */
+export function printEndpoint({ address, port: number }: Endpoint): string {
+  return address.includes(':') ? `[${address}]:${number}` : `${address}:${number}`;
+}
+
+/** Tells whether `text` is an IPv4 or IPv6 literal. */
+export function isAddress(text: string): boolean {
+  if (text.includes(':')) return URL.canParse(`http://[${text}]/`);
+  const parts = text.split('.');
+  return (
+    parts.length === 4 && parts.every((part) => /^[0-9]{1,3}$/.test(part) && Number(part) < 256)
+  );
+}
+
+const SETTINGS: Settings = {
+  user: { read: label, expects: 'a DNS label in lower case', help: 'whose devices these are' },
+  name: { read: label, expects: 'a DNS label in lower case', help: "this device's name" },
+  apex: {
+    read: (text) => {
+      const labels = text.replace(/\.$/, '').split('.');
+      return text.length <= 200 && labels.every((part) => LABEL.test(part))
+        ? labels.join('.')
+        : undefined;
+    },
+    expects: 'a domain name in lower case',
+    help: 'zone apex, if not <user>.nymote',
+  },
+  data: {
+    read: (text) => (text === '' ? undefined : text),
+    expects: 'a path',
+    help: 'data directory',
+  },
+  dns: {
+    read: listOf((text) => readEndpoint(text)),
+    expects: 'address:port, several with commas',
+    help: 'where to answer DNS (UDP and TCP)',
+  },
+  admin: {
+    read: listOf((text) => readEndpoint(text)),
+    expects: 'address:port, several with commas',
+    help: 'where the admin page and the API listen',
+  },
+  forward: {
+    read: listOf((text) => readEndpoint(text, 53)),
+    expects: 'address[:port], several with commas',
+    help: 'forward to these resolvers instead of recursing',
+  },
+  rootHints: {
+    read: listOf((text) => {
+      const [name, address, ...rest] = text.split('=');
+      const isHint = name && address && rest.length === 0 && isAddress(address);
+      return isHint ? { name, address } : undefined;
+    }),
+    expects: 'name=address, several with commas',
+    help: "root servers instead of IANA's",
+  },
+  tunnels: {
+    read: oneOf('auto', 'on', 'off'),
+    expects: 'auto, on or off',
+    help: 'WireGuard tunnels; auto: when allowed to',
+  },
+  interface: {
+    read: (text) => (/^[a-z][a-z0-9-]{0,14}$/.test(text) ? text : undefined),
+    expects: 'an interface name of at most 15 characters',
+    help: 'WireGuard interface of ours',
+  },
+  wireguardPort: { read: port, expects: 'a port', help: 'WireGuard UDP port' },
+  controlPort: {
+    read: port,
+    expects: 'a port',
+    help: 'port for other devices of yours (UDP and TCP)',
+  },
+  endpoints: {
+    read: listOf((text) => (isAddress(text) ? text : undefined)),
+    expects: 'addresses, several with commas',
+    help: 'where others can reach this device',
+  },
+  zoneAlgorithm: {
+    read: oneOf('ecdsa-p256', 'ed25519'),
+    expects: 'ecdsa-p256 or ed25519',
+    help: 'algorithm of a new zone key',
+  },
+  ubus: { read: (text) => text, expects: 'a path', help: 'ubus socket (OpenWrt)' },
+  logLevel: {
+    read: oneOf('error', 'warn', 'info', 'debug'),
+    expects: 'error, warn, info or debug',
+    help: 'how much to log',
+  },
+};
+
+const KEYS = Object.keys(SETTINGS) as readonly (keyof Config)[];
+
+const DEFAULTS: Config = {
+  user: 'alice',
+  name: 'laptop',
+  apex: '',
+  data: './data',
+  dns: [{ address: '127.0.0.1', port: 5300 }],
+  admin: [{ address: '127.0.0.1', port: 8053 }],
+  forward: [],
+  rootHints: [],
+  tunnels: 'auto',
+  interface: 'nymote0',
+  wireguardPort: 51_820,
+  controlPort: 51_821,
+  endpoints: [],
+  zoneAlgorithm: 'ecdsa-p256',
+  ubus: '',
+  logLevel: 'info',
+};
+
+/** The flag of a setting: `wireguardPort` → `--wireguard-port`. */
+export const flagOf = (key: string): string =>
+  `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** All flags, for `util.parseArgs`-like readers and for help. */
+export const CONFIG_FLAGS = KEYS.map((key) => ({
+  key,
+  flag: flagOf(key),
+  expects: SETTINGS[key].expects,
+  help: SETTINGS[key].help,
+}));
+
+/** A source of settings: text values by key, and the words to blame it with. */
+export type ConfigSource = {
+  readonly name: string;
+  readonly values: Readonly<Record<string, string>>;
+};
+
+/** Merges sources in order over the defaults. All problems are reported, not just the first. */
+export function readConfig(
+  sources: readonly ConfigSource[],
+): { readonly config: Config } | { readonly problems: readonly ConfigProblem[] } {
+  const problems: ConfigProblem[] = [];
+  const merged: Record<string, unknown> = { ...DEFAULTS };
+  for (const { name, values } of sources) {
+    for (const [key, text] of Object.entries(values)) {
+      const problem = readSetting(merged, key, text);
+      if (problem !== undefined) problems.push({ source: name, message: problem });
+    }
+  }
+  if (problems.length > 0) return { problems };
+  const config = merged as Config;
+  return { config: { ...config, apex: config.apex || `${config.user}.nymote` } };
+}
+
+function readSetting(into: Record<string, unknown>, key: string, text: string): string | undefined {
+  const setting = Object.hasOwn(SETTINGS, key) ? SETTINGS[key as keyof Config] : undefined;
+  if (setting === undefined) return `unknown setting '${key}'; accepted: ${KEYS.join(', ')}`;
+  const value = setting.read(text);
+  if (value === undefined) return `${key}: '${text}' is not ${setting.expects}`;
+  into[key] = value;
+  return undefined;
+}
+
+/** Reads `nymote.json`: an object of strings, numbers and lists of strings. */
+export function readConfigFile(name: string, text: string): ConfigSource | ConfigProblem {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    return { source: name, message: `not JSON: ${(error as Error).message}` };
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    return { source: name, message: 'expected an object of settings' };
+  }
+  const values = Object.entries(parsed).map(([key, value]) => [
+    key,
+    Array.isArray(value) ? value.join(',') : String(value),
+  ]);
+  return { name, values: Object.fromEntries(values) };
+}
+
+/** Picks `NYMOTE_WIREGUARD_PORT=…` and its siblings out of an environment. */
+export function readEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+): ConfigSource {
+  const values: Record<string, string> = {};
+  for (const key of KEYS) {
+    const variable = `NYMOTE_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+    const text = environment[variable];
+    if (text !== undefined) values[key] = text;
+  }
+  return { name: 'the environment', values };
+}

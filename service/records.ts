@@ -1,0 +1,76 @@
+/**
+ * The shapes of what the store holds, one valibot schema per collection.
+ *
+ * The same schemas guard every commit before it is written and every state before it is projected.
+ */
+
+import * as v from 'valibot';
+import { isAddress, readEndpoint } from './config.ts';
+
+const MAX_NOTE = 500;
+const MAX_ENDPOINTS = 16;
+const MAX_RECORDS = 64;
+const MAX_RECORD_TEXT = 4_096;
+
+const Label = v.pipe(
+  v.string(),
+  v.regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'a DNS label in lower case'),
+);
+const Key32 = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/, '32 bytes in base64'),
+);
+const Address = v.pipe(v.string(), v.check(isAddress, 'an address'));
+const EndpointText = v.pipe(
+  v.string(),
+  v.check((text) => readEndpoint(text) !== undefined, 'address:port'),
+);
+
+/** `realm/settings`: the person and the zone. */
+export const RealmSettings = v.strictObject({
+  user: Label,
+  apex: v.pipe(v.string(), v.maxLength(200)),
+  zoneAlgorithm: v.picklist(['ecdsa-p256', 'ed25519']),
+});
+
+/** `devices/<id>`: one thing with a key. */
+export const DeviceRecord = v.strictObject({
+  name: Label,
+  /** signpost: full and always on; node: full; plain: the stock WireGuard app. */
+  kind: v.picklist(['signpost', 'node', 'plain']),
+  wireguardKey: Key32,
+  signingKey: v.optional(Key32),
+  ipv6: Address,
+  ipv4: Address,
+  endpoints: v.pipe(v.array(EndpointText), v.maxLength(MAX_ENDPOINTS)),
+  addedAt: v.pipe(v.number(), v.integer()),
+  note: v.optional(v.pipe(v.string(), v.maxLength(MAX_NOTE))),
+});
+
+/** `names/<owner relative to the apex>`: further records of the zone, in presentation form. */
+export const NameRecord = v.strictObject({
+  records: v.pipe(
+    v.array(
+      v.strictObject({
+        type: v.pipe(v.string(), v.regex(/^[A-Z0-9-]{1,16}$/)),
+        ttl: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(604_800)),
+        data: v.pipe(v.string(), v.maxLength(MAX_RECORD_TEXT)),
+      }),
+    ),
+    v.maxLength(MAX_RECORDS),
+  ),
+});
+
+export type RealmSettings = v.InferOutput<typeof RealmSettings>;
+export type DeviceRecord = v.InferOutput<typeof DeviceRecord>;
+export type NameRecord = v.InferOutput<typeof NameRecord>;
+
+/** One sentence per thing that is wrong with `value`, with the path to it; empty when it fits. */
+export function problemsOf(schema: v.GenericSchema, value: unknown, path: string): string[] {
+  const result = v.safeParse(schema, value);
+  if (result.success) return [];
+  return result.issues.map((issue) => {
+    const field = v.getDotPath(issue);
+    return `${path}${field ? `/${field.replaceAll('.', '/')}` : ''}: ${issue.message}`;
+  });
+}
