@@ -1,0 +1,242 @@
+/**
+ * The command line as data: one table of verbs, and a reader that blames precisely.
+ *
+ * Flags come after the verb, as `--flag value` or `--flag=value`; a flag without value in the table
+ * is a switch.
+ */
+
+import { CONFIG_FLAGS } from './config.ts';
+
+export type Flag = {
+  /** With its dashes. */
+  readonly flag: string;
+  /** Key in the result. */
+  readonly key: string;
+  /** What the value is; absent for a switch. */
+  readonly expects?: string;
+  readonly help: string;
+};
+
+export type Verb = {
+  /** As typed: `device add`. */
+  readonly name: string;
+  readonly operands: readonly Operand[];
+  readonly flags: readonly Flag[];
+  readonly help: string;
+};
+
+export type Operand = { readonly name: string; readonly optional?: true };
+
+export type Invocation = {
+  readonly verb: Verb;
+  readonly operands: Readonly<Record<string, string>>;
+  readonly flags: Readonly<Record<string, string>>;
+};
+
+/** Flags that every verb takes. */
+export const COMMON_FLAGS: readonly Flag[] = [
+  { flag: '--json', key: 'json', help: 'print JSON' },
+  { flag: '--help', key: 'help', help: 'print this help' },
+];
+
+const DATA: Flag = {
+  flag: '--data',
+  key: 'data',
+  expects: 'a path',
+  help: 'data directory of the service (default ./data)',
+};
+const SERVICE_FLAGS: readonly Flag[] = CONFIG_FLAGS;
+const NAME: Operand = { name: 'name' };
+
+/** All verbs, in the order of `nymote help`. */
+export const VERBS: readonly Verb[] = [
+  { name: 'serve', operands: [], flags: SERVICE_FLAGS, help: 'run the service in the foreground' },
+  {
+    name: 'join',
+    operands: [{ name: 'endpoint' }, { name: 'code' }],
+    flags: SERVICE_FLAGS,
+    help: "make this machine one of somebody's devices, with a code from `device add --node`",
+  },
+  { name: 'status', operands: [], flags: [DATA], help: 'say how things are' },
+  {
+    name: 'device add',
+    operands: [NAME],
+    flags: [
+      DATA,
+      { flag: '--node', key: 'node', help: 'a machine that runs nymote: prints a one-time code' },
+      {
+        flag: '--plain',
+        key: 'plain',
+        help: 'a phone with the WireGuard app (default): prints a QR code',
+      },
+    ],
+    help: 'add a device',
+  },
+  { name: 'device list', operands: [], flags: [DATA], help: 'list the devices' },
+  {
+    name: 'device remove',
+    operands: [NAME],
+    flags: [DATA],
+    help: 'remove a device, its name and its tunnel',
+  },
+  { name: 'zone show', operands: [], flags: [DATA], help: 'print the zone as records' },
+  {
+    name: 'zone anchor',
+    operands: [],
+    flags: [
+      DATA,
+      {
+        flag: '--format',
+        key: 'format',
+        expects: 'delv, unbound, ds or dnskey',
+        help: 'for whom (default delv)',
+      },
+    ],
+    help: "print the zone's trust anchor",
+  },
+  {
+    name: 'why',
+    operands: [NAME],
+    flags: [
+      DATA,
+      {
+        flag: '--asker',
+        key: 'asker',
+        expects: 'a device or an address',
+        help: 'who asks (default: this device)',
+      },
+      {
+        flag: '--verb',
+        key: 'verb',
+        expects: 'resolve or connect',
+        help: 'what for (default resolve)',
+      },
+      { flag: '--at', key: 'at', expects: 'a date and time', help: 'when (default now)' },
+    ],
+    help: 'say whether something is allowed, and by which rule',
+  },
+  {
+    name: 'log',
+    operands: [],
+    flags: [
+      DATA,
+      {
+        flag: '--limit',
+        key: 'limit',
+        expects: 'a number',
+        help: 'at most so many commits (default 20)',
+      },
+      { flag: '--path', key: 'path', expects: 'a path', help: 'only commits that touch it' },
+    ],
+    help: 'list the changes, newest first',
+  },
+  {
+    name: 'diff',
+    operands: [
+      { name: 'from', optional: true },
+      { name: 'to', optional: true },
+    ],
+    flags: [DATA],
+    help: 'what changed between two commits (default: the last one)',
+  },
+  {
+    name: 'revert',
+    operands: [{ name: 'commit' }],
+    flags: [DATA],
+    help: 'undo one commit with a new one',
+  },
+  { name: 'sign-in', operands: [], flags: [DATA], help: 'print a one-time link to the admin page' },
+  {
+    name: 'doctor',
+    operands: [],
+    flags: [DATA],
+    help: 'check what nymote needs from this machine',
+  },
+  { name: 'version', operands: [], flags: [], help: 'print the version' },
+];
+
+export type ArgumentProblem = { readonly problem: string; readonly verb?: Verb };
+
+/** Reads the words after `nymote`. */
+export function readArguments(words: readonly string[]): Invocation | ArgumentProblem {
+  const verb = findVerb(words);
+  if (verb === undefined) {
+    const typed = words.slice(0, 2).join(' ');
+    return { problem: typed === '' ? 'a command is missing' : `there is no command '${typed}'` };
+  }
+  const read = readWords(verb, words.slice(verb.name.split(' ').length));
+  if (typeof read === 'string') return { problem: read, verb };
+  const missing = verb.operands[read.operands.length];
+  const isHelp = read.flags['help'] !== undefined;
+  if (missing !== undefined && missing.optional !== true && !isHelp) {
+    return { problem: `<${missing.name}> is missing`, verb };
+  }
+  const operands = read.operands.map((text, index) => [verb.operands[index]?.name ?? '', text]);
+  return { verb, operands: Object.fromEntries(operands), flags: read.flags };
+}
+
+function findVerb(words: readonly string[]): Verb | undefined {
+  const two = words.slice(0, 2).join(' ');
+  return VERBS.find(({ name }) => name === two) ?? VERBS.find(({ name }) => name === words[0]);
+}
+
+function readWords(
+  verb: Verb,
+  words: readonly string[],
+): { readonly operands: readonly string[]; readonly flags: Record<string, string> } | string {
+  const operands: string[] = [];
+  const flags: Record<string, string> = {};
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] ?? '';
+    if (!word.startsWith('--')) {
+      if (operands.length === verb.operands.length) return `'${word}' is one word too many`;
+      operands.push(word);
+      continue;
+    }
+    const [name = '', ...rest] = word.split('=');
+    const flag = [...verb.flags, ...COMMON_FLAGS].find((candidate) => candidate.flag === name);
+    if (flag === undefined)
+      return `there is no flag ${name}; ${verb.name} takes ${flagNames(verb)}`;
+    if (flag.expects === undefined) {
+      flags[flag.key] = 'yes';
+      continue;
+    }
+    const value = rest.length > 0 ? rest.join('=') : words[++index];
+    if (value === undefined) return `${name} needs ${flag.expects}`;
+    flags[flag.key] = value;
+  }
+  return { operands, flags };
+}
+
+const flagNames = (verb: Verb): string =>
+  [...verb.flags, ...COMMON_FLAGS].map(({ flag }) => flag).join(' ');
+
+/** The overview, or the help of one verb. */
+export function printHelp(verb?: Verb): string {
+  if (verb === undefined) {
+    const rows = VERBS.map((each) => [usage(each), each.help] as const);
+    return [
+      'nymote: your devices have names, signed by you; asking for one connects you.',
+      '',
+      ...columns(rows),
+      '',
+      'Every command takes --json and --help.',
+      'Exit codes: 0 ok, 1 failed, 2 usage, 3 denied, 4 conflict, 5 unreachable.',
+    ].join('\n');
+  }
+  const rows = [...verb.flags, ...COMMON_FLAGS].map(
+    ({ flag, expects, help }) => [expects ? `${flag} <${expects}>` : flag, help] as const,
+  );
+  return [`nymote ${usage(verb)}`, `  ${verb.help}`, '', ...columns(rows)].join('\n');
+}
+
+const usage = (verb: Verb): string =>
+  [
+    verb.name,
+    ...verb.operands.map(({ name, optional }) => (optional ? `[${name}]` : `<${name}>`)),
+  ].join(' ');
+
+function columns(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.min(48, Math.max(...rows.map(([left]) => left.length)));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
+}

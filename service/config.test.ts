@@ -1,0 +1,115 @@
+import { expect, test } from 'vitest';
+import {
+  CONFIG_FLAGS,
+  printEndpoint,
+  readConfig,
+  readConfigFile,
+  readEndpoint,
+  readEnvironment,
+} from './config.ts';
+
+const from = (values: Record<string, string>) => readConfig([{ name: 'test', values }]);
+
+test('without any source it is a working default, and the apex follows the user', () => {
+  expect(readConfig([])).toMatchObject({
+    config: {
+      user: 'alice',
+      name: 'laptop',
+      apex: 'alice.nymote',
+      dns: [{ address: '127.0.0.1', port: 5300 }],
+    },
+  });
+  expect(from({ user: 'bob' })).toMatchObject({ config: { apex: 'bob.nymote' } });
+});
+
+test('later sources win', () => {
+  const sources = [
+    { name: 'file', values: { name: 'desk', user: 'bob' } },
+    { name: 'flags', values: { name: 'shelf' } },
+  ];
+  expect(readConfig(sources)).toMatchObject({ config: { name: 'shelf', user: 'bob' } });
+});
+
+test.each<{ values: Record<string, string>; message: RegExp; why: string }>([
+  {
+    values: { nmae: 'x' },
+    message: /unknown setting 'nmae'; accepted: user, name, apex/,
+    why: 'a wrong key is named with the accepted ones',
+  },
+  {
+    values: { constructor: 'x' },
+    message: /unknown setting 'constructor'/,
+    why: 'inherited names are no settings',
+  },
+  {
+    values: { name: 'My Laptop' },
+    message: /name: 'My Laptop' is not a DNS label/,
+    why: 'not a label',
+  },
+  {
+    values: { dns: '127.0.0.1' },
+    message: /dns: .* is not address:port/,
+    why: 'the port is missing',
+  },
+  { values: { dns: 'localhost:53' }, message: /dns:/, why: 'a name is no address' },
+  {
+    values: { controlPort: '70000' },
+    message: /controlPort: '70000' is not a port/,
+    why: 'beyond 65535',
+  },
+  { values: { rootHints: 'a.root=x' }, message: /rootHints/, why: 'no address' },
+  { values: { apex: 'ALICE.' }, message: /apex/, why: 'names are stored in lower case' },
+])('$values: $why', ({ values, message }) => {
+  const result = from(values);
+  expect('problems' in result ? result.problems[0]?.message : '').toMatch(message);
+});
+
+test('all problems are reported at once', () => {
+  const result = from({ a: '1', name: '-', controlPort: '0' });
+  expect('problems' in result && result.problems).toHaveLength(3);
+});
+
+test.each([
+  { text: '127.0.0.1:53', endpoint: { address: '127.0.0.1', port: 53 } },
+  { text: '[::1]:53', endpoint: { address: '::1', port: 53 } },
+  { text: '::1', endpoint: undefined },
+  { text: '300.1.1.1:53', endpoint: undefined },
+  { text: '1.2.3.4:0', endpoint: undefined },
+])('endpoint $text', ({ text, endpoint }) => {
+  expect(readEndpoint(text)).toEqual(endpoint);
+  if (endpoint) expect(printEndpoint(endpoint)).toBe(text);
+});
+
+test('a default port makes the bare address an endpoint', () => {
+  expect(readEndpoint('2001:db8::1', 53)).toEqual({ address: '2001:db8::1', port: 53 });
+  expect(readEndpoint('192.0.2.1', 53)).toEqual({ address: '192.0.2.1', port: 53 });
+});
+
+test('a configuration file may hold numbers and lists', () => {
+  const source = readConfigFile(
+    'nymote.json',
+    '{"wireguardPort": 7000, "dns": ["127.0.0.1:53", "[::1]:53"]}',
+  );
+  expect('values' in source && readConfig([source])).toMatchObject({
+    config: { wireguardPort: 7000, dns: [{ port: 53 }, { address: '::1' }] },
+  });
+});
+
+test.each(['{', '[]', '7', 'null'])(
+  'a configuration file that is %s is blamed, not crashed on',
+  (text) => {
+    expect(readConfigFile('nymote.json', text)).toHaveProperty('message');
+  },
+);
+
+test('every setting has a flag and a variable', () => {
+  const environment = Object.fromEntries(
+    CONFIG_FLAGS.map(({ flag }) => [
+      `NYMOTE_${flag.slice(2).replaceAll('-', '_').toUpperCase()}`,
+      'x',
+    ]),
+  );
+  expect(Object.keys(readEnvironment(environment).values)).toEqual(
+    CONFIG_FLAGS.map(({ key }) => key),
+  );
+});
