@@ -1,0 +1,140 @@
+/**
+ * HTTP by node:http, with the web's Request and Response on both sides.
+ *
+ * The server side is @hono/node-server's adaptor; the client is ours because the built-in fetch
+ * reaches no unix socket. It follows no redirect, keeps no connection and speaks no TLS.
+ */
+
+import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
+import { getRequestListener } from '@hono/node-server';
+import {
+  type Endpoint,
+  type Http,
+  type Listener,
+  type Log,
+  type Path,
+  RuntimeError,
+} from './index.ts';
+import { translate } from './node-errors.ts';
+import { remoteOf, startListening } from './node-tcp.ts';
+
+/** Headers must come quickly; bodies may be slow (a phone uploading a backup). */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 120_000;
+const MAX_HEADER_BYTES = 16 * 1024;
+const MAX_CONNECTIONS = 512;
+
+/** How long running answers may take to finish when the server closes; streams never would. */
+const CLOSE_GRACE_MS = 500;
+
+const FETCH_TIMEOUT_MS = 30_000;
+
+/** Statuses whose Response may have no body (Fetch standard, "null body status"). */
+const NULL_BODY = new Set([101, 204, 205, 304]);
+
+/** The machine's HTTP. */
+export function nodeHttp(log: Log): Http {
+  return { listen: (local, handle) => listen(log, local, handle), fetch: fetchOver };
+}
+
+async function listen(
+  log: Log,
+  local: Endpoint | Path,
+  handle: (request: Request, from: Endpoint | Path) => Response | Promise<Response>,
+): Promise<Listener> {
+  const listener = getRequestListener(
+    (request, { incoming }) => handle(request, remoteOf(incoming.socket, local)),
+    {
+      overrideGlobalObjects: false,
+      errorHandler(thrown) {
+        log('error', 'http-handler-failed', { error: String(thrown) });
+        return new Response(null, { status: 500 });
+      },
+    },
+  );
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+    },
+    (incoming, outgoing) => void listener(incoming, outgoing),
+  );
+  server.maxConnections = MAX_CONNECTIONS;
+  const bound = await startListening(server, local);
+  return {
+    local: bound,
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeIdleConnections();
+      const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+async function fetchOver(
+  request: Request,
+  options: { readonly path?: string; readonly timeoutMs?: number } = {},
+): Promise<Response> {
+  const url = new URL(request.url);
+  const doing = `cannot fetch ${url.origin}${options.path === undefined ? '' : ` at ${options.path}`}`;
+  if (url.protocol !== 'http:') throw new RuntimeError('unreachable', `${doing}: http only`);
+  try {
+    return responseOf(await exchange(request, url, options));
+  } catch (thrown) {
+    throw translate(thrown, doing);
+  }
+}
+
+/** Sends the request; resolves when the answer's headers are here. */
+function exchange(
+  request: Request,
+  url: URL,
+  options: { readonly path?: string; readonly timeoutMs?: number },
+): Promise<IncomingMessage> {
+  const { path, timeoutMs = FETCH_TIMEOUT_MS } = options;
+  return new Promise((resolve, reject) => {
+    const outgoing = httpRequest({
+      ...(path === undefined
+        ? { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? 80 : url.port }
+        : { socketPath: path }),
+      agent: false,
+      method: request.method,
+      path: `${url.pathname}${url.search}`,
+      headers: { host: url.host, ...Object.fromEntries(request.headers) },
+      maxHeaderSize: MAX_HEADER_BYTES,
+      signal: request.signal,
+    });
+    const timer = setTimeout(() => {
+      outgoing.destroy(new RuntimeError('timeout', `no answer in ${timeoutMs} ms`));
+    }, timeoutMs);
+    outgoing.once('close', () => clearTimeout(timer));
+    outgoing.once('error', reject);
+    outgoing.once('response', (incoming) => {
+      clearTimeout(timer);
+      // An answer that breaks off errors its own stream; this is for the request's side.
+      outgoing.on('error', () => undefined);
+      resolve(incoming);
+    });
+    if (request.body === null) outgoing.end();
+    else pipeline(Readable.fromWeb(request.body as NodeReadableStream), outgoing).catch(reject);
+  });
+}
+
+function responseOf(incoming: IncomingMessage): Response {
+  const headers = new Headers();
+  for (let index = 0; index + 1 < incoming.rawHeaders.length; index += 2) {
+    headers.append(incoming.rawHeaders[index] ?? '', incoming.rawHeaders[index + 1] ?? '');
+  }
+  const status = incoming.statusCode ?? 0;
+  if (NULL_BODY.has(status)) {
+    incoming.resume();
+    return new Response(null, { status, headers });
+  }
+  return new Response(Readable.toWeb(incoming) as ReadableStream<Uint8Array>, { status, headers });
+}

@@ -1,0 +1,22 @@
+/**
+ * Log lines on standard error, for journald and logread: `warn event key=value`.
+ */
+
+import type { Log } from './index.ts';
+
+/** Prints everything but 'debug'; the reader of stderr adds the time. */
+export function stderrLog(): Log {
+  return (level, event, fields = {}) => {
+    if (level === 'debug') return;
+    const words = Object.entries(fields)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => ` ${key}=${print(value)}`);
+    process.stderr.write(`${level} ${event}${words.join('')}\n`);
+  };
+}
+
+/** Quotes what has spaces or control characters, so that one event stays one line. */
+function print(value: string | number | boolean | undefined): string {
+  const text = String(value);
+  return /^[\w.:/@+-]+$/.test(text) ? text : JSON.stringify(text);
+}

@@ -1,0 +1,32 @@
+/**
+ * The outside world on Node 22.18 or later.
+ */
+
+import { randomFillSync } from 'node:crypto';
+import type { Log, Random, Runtime } from './index.ts';
+import { nodeClock } from './node-clock.ts';
+import { nodeCrypto } from './node-crypto.ts';
+import { nodeExec } from './node-exec.ts';
+import { nodeFiles } from './node-files.ts';
+import { nodeHttp } from './node-http.ts';
+import { stderrLog } from './node-log.ts';
+import { nodeTcp } from './node-tcp.ts';
+import { nodeUdp } from './node-udp.ts';
+
+/** The real machine. Logs go to standard error unless `options.log` takes them. */
+export function nodeRuntime(options: { readonly log?: Log } = {}): Runtime {
+  const log = options.log ?? stderrLog();
+  return {
+    clock: nodeClock(),
+    random: systemRandom,
+    crypto: nodeCrypto(systemRandom),
+    udp: nodeUdp(),
+    tcp: nodeTcp(),
+    http: nodeHttp(log),
+    exec: nodeExec(),
+    files: nodeFiles(),
+    log,
+  };
+}
+
+const systemRandom: Random = (length) => randomFillSync(new Uint8Array(length));

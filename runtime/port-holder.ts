@@ -1,0 +1,55 @@
+/**
+ * Who holds a port: /proc/net says which socket, /proc/<pid>/fd whose it is.
+ *
+ * Best effort, for the words of an error only: without root, other users' programs stay unnamed.
+ */
+
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import type { Endpoint } from './index.ts';
+
+/** Processes looked at; a router has a hundred. */
+const MAX_PROCESSES = 5000;
+
+/** The program on `local`'s port as words (`unbound, process 812`), or undefined. */
+export async function findPortHolder(
+  kind: 'udp' | 'tcp',
+  local: Endpoint,
+): Promise<string | undefined> {
+  const inodes = new Set<string>();
+  for (const table of [kind, `${kind}6`]) {
+    const text = await readFile(`/proc/net/${table}`, 'latin1').catch(() => '');
+    for (const inode of inodesOn(text, local.port, kind)) inodes.add(inode);
+  }
+  if (inodes.size === 0) return undefined;
+  const processes = await readdir('/proc').catch(() => []);
+  for (const pid of processes.filter((name) => /^\d+$/.test(name)).slice(0, MAX_PROCESSES)) {
+    if (await holdsOne(pid, inodes)) return describe(pid);
+  }
+  return undefined;
+}
+
+/** TCP sockets count only while they listen (state 0A). */
+function inodesOn(table: string, port: number, kind: 'udp' | 'tcp'): string[] {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  return table
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields[1]?.endsWith(suffix) && (kind === 'udp' || fields[3] === '0A'))
+    .map((fields) => fields[9] ?? '')
+    .filter((inode) => inode !== '' && inode !== '0');
+}
+
+async function holdsOne(pid: string, inodes: ReadonlySet<string>): Promise<boolean> {
+  const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => []);
+  for (const descriptor of descriptors) {
+    const target = await readlink(`/proc/${pid}/fd/${descriptor}`).catch(() => '');
+    const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
+    if (inode !== undefined && inodes.has(inode)) return true;
+  }
+  return false;
+}
+
+async function describe(pid: string): Promise<string> {
+  const command = (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim();
+  return `${command === '' ? 'a program' : command}, process ${pid}`;
+}
