@@ -1,0 +1,226 @@
+/**
+ * The command line: each verb is one request to the running service, over its unix socket.
+ *
+ * The socket's file mode is the authorisation. `serve` and `join` are not here: they make the
+ * service, they do not ask it.
+ */
+
+import { type Runtime, RuntimeError } from '#runtime';
+import type { Invocation } from './arguments.ts';
+import {
+  printAdded,
+  printChecks,
+  printDecision,
+  printDevices,
+  printDiff,
+  printLog,
+  printStatus,
+} from './print.ts';
+
+/** What a command ends with; scripts rely on these numbers. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, denied: 3, conflict: 4, unreachable: 5 } as const;
+
+export type Outcome = {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
+/** The socket of the service whose data is in `directory`. */
+export const socketPath = (directory: string): string => `${directory}/nymote.sock`;
+
+type Api = <T>(method: string, path: string, body?: unknown) => Promise<T>;
+
+/** RFC 9457, as far as we read it. */
+type Problem = { readonly title: string; readonly status: number; readonly detail?: string };
+
+/** A refusal of the service, with its HTTP status. */
+class Refused extends Error {
+  override readonly name = 'Refused';
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.detail ?? problem.title);
+    this.problem = problem;
+  }
+}
+
+/** Runs one verb. Never throws: what went wrong is in the outcome. */
+export async function runVerb(
+  runtime: Pick<Runtime, 'http' | 'clock'>,
+  directory: string,
+  invocation: Invocation,
+): Promise<Outcome> {
+  const isJson = invocation.flags['json'] !== undefined;
+  const verb = VERBS[invocation.verb.name];
+  if (verb === undefined) throw new Error(`unreachable: ${invocation.verb.name} has no action`);
+  try {
+    const {
+      value,
+      text,
+      exitCode = EXIT.ok,
+    } = await verb(apiOver(runtime, directory), invocation, runtime);
+    const stdout = isJson ? `${JSON.stringify(value, undefined, 2)}\n` : `${text}\n`;
+    return { exitCode, stdout, stderr: '' };
+  } catch (error) {
+    return failure(error, directory, isJson);
+  }
+}
+
+function failure(error: unknown, directory: string, isJson: boolean): Outcome {
+  const { exitCode, message } = describe(error, directory);
+  const problem = error instanceof Refused ? error.problem : { title: message, status: 0 };
+  const stdout = isJson ? `${JSON.stringify({ problem }, undefined, 2)}\n` : '';
+  return { exitCode, stdout, stderr: `nymote: ${message}\n` };
+}
+
+function describe(error: unknown, directory: string): { exitCode: number; message: string } {
+  if (error instanceof Refused) {
+    return { exitCode: exitCodeOf(error.problem.status), message: error.message };
+  }
+  if (error instanceof RuntimeError) {
+    const message =
+      error.code === 'denied'
+        ? `no permission for ${socketPath(directory)}: run this as the user that runs nymote`
+        : `nymote is not running with data in ${directory}; start it with 'npm start', or name its directory with --data`;
+    return { exitCode: error.code === 'denied' ? EXIT.denied : EXIT.unreachable, message };
+  }
+  throw error;
+}
+
+function exitCodeOf(status: number): number {
+  if (status === 401 || status === 403) return EXIT.denied;
+  if (status === 409 || status === 412) return EXIT.conflict;
+  if (status === 400 || status === 404 || status === 422) return EXIT.failed;
+  return status === 503 ? EXIT.unreachable : EXIT.failed;
+}
+
+function apiOver(runtime: Pick<Runtime, 'http'>, directory: string): Api {
+  return async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+    const request = new Request(`http://nymote/api/v1${path}`, {
+      method,
+      headers: {
+        accept: 'application/json',
+        ...(body ? { 'content-type': 'application/json' } : {}),
+      },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+    const response = await runtime.http.fetch(request, { path: socketPath(directory) });
+    const text = await response.text();
+    if (!response.ok) throw new Refused(readProblem(response.status, text));
+    return (text === '' ? undefined : JSON.parse(text)) as T;
+  };
+}
+
+function readProblem(status: number, text: string): Problem {
+  try {
+    return { ...(JSON.parse(text) as Problem), status };
+  } catch {
+    return { status, title: `the service answered ${status}` };
+  }
+}
+
+type Answer = { readonly value: unknown; readonly text: string; readonly exitCode?: number };
+type Action = (
+  api: Api,
+  invocation: Invocation,
+  runtime: Pick<Runtime, 'clock'>,
+) => Promise<Answer>;
+
+const VERBS: Readonly<Record<string, Action>> = {
+  async status(api) {
+    const status = await api<Parameters<typeof printStatus>[0]>('GET', '/status');
+    return { value: status, text: printStatus(status) };
+  },
+  async 'device add'(api, { operands, flags }) {
+    const kind = flags['node'] === undefined ? 'plain' : 'node';
+    const body = { name: operands['name'], kind };
+    const added = await api<Parameters<typeof printAdded>[0]>('POST', '/devices', body);
+    return { value: added, text: printAdded(added) };
+  },
+  async 'device list'(api) {
+    const list = await api<{ devices: Parameters<typeof printDevices>[0] }>('GET', '/devices');
+    return { value: list, text: printDevices(list.devices) };
+  },
+  async 'device remove'(api, { operands }) {
+    const name = operands['name'] ?? '';
+    await api('DELETE', `/devices/${encodeURIComponent(name)}`);
+    return {
+      value: { removed: name },
+      text: `${name} is removed: its name, its keys and its tunnel.`,
+    };
+  },
+  async 'zone show'(api) {
+    const zone = await api<{ records: string[] }>('GET', '/zone');
+    return { value: zone, text: zone.records.join('\n') };
+  },
+  async 'zone anchor'(api, { flags }) {
+    const anchor = await api<Record<string, string>>('GET', '/zone/anchor');
+    const format = flags['format'] ?? 'delv';
+    const text = anchor[format];
+    if (text === undefined) {
+      return {
+        value: { problem: 'format' },
+        text: `--format takes ${Object.keys(anchor).join(', ')}`,
+        exitCode: EXIT.usage,
+      };
+    }
+    return { value: anchor, text: text.trimEnd() };
+  },
+  async why(api, { operands, flags }, { clock }) {
+    const query = new URLSearchParams({ name: operands['name'] ?? '' });
+    for (const key of ['asker', 'verb']) {
+      const value = flags[key];
+      if (value !== undefined) query.set(key, value);
+    }
+    const at = flags['at'] === undefined ? clock.now() : Date.parse(flags['at']) / 1_000;
+    if (Number.isNaN(at)) {
+      return {
+        value: { problem: 'at' },
+        text: `--at: '${flags['at']}' is not a date and time`,
+        exitCode: EXIT.usage,
+      };
+    }
+    query.set('at', String(Math.floor(at)));
+    const decision = await api<Parameters<typeof printDecision>[0]>('GET', `/why?${query}`);
+    return { value: decision, text: printDecision(decision) };
+  },
+  async log(api, { flags }) {
+    const query = new URLSearchParams({ limit: flags['limit'] ?? '20' });
+    if (flags['path'] !== undefined) query.set('path', flags['path']);
+    const log = await api<{ commits: Parameters<typeof printLog>[0] }>('GET', `/log?${query}`);
+    return { value: log, text: printLog(log.commits) };
+  },
+  async diff(api, { operands }) {
+    const to = operands['to'] ?? operands['from'] ?? (await newest(api));
+    const query = new URLSearchParams({ to });
+    if (operands['to'] !== undefined && operands['from'] !== undefined)
+      query.set('from', operands['from']);
+    const diff = await api<Parameters<typeof printDiff>[0]>('GET', `/diff?${query}`);
+    return { value: diff, text: printDiff(diff) };
+  },
+  async revert(api, { operands }) {
+    const reverted = await api<{ commit: { id: string } }>('POST', '/revert', {
+      id: operands['commit'],
+    });
+    return { value: reverted, text: `Undone by commit ${reverted.commit.id.slice(0, 12)}.` };
+  },
+  async 'sign-in'(api) {
+    const link = await api<{ url: string; expiresAt: number }>('POST', '/session/link');
+    return { value: link, text: `${link.url}\n(works once, for ten minutes)` };
+  },
+  async doctor(api) {
+    const report = await api<{ checks: Parameters<typeof printChecks>[0] }>('GET', '/doctor');
+    const isWell = report.checks.every(({ ok }) => ok);
+    return {
+      value: report,
+      text: printChecks(report.checks),
+      exitCode: isWell ? EXIT.ok : EXIT.failed,
+    };
+  },
+};
+
+async function newest(api: Api): Promise<string> {
+  const { commits } = await api<{ commits: readonly { id: string }[] }>('GET', '/log?limit=1');
+  return commits[0]?.id ?? '';
+}

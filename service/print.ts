@@ -1,0 +1,131 @@
+/**
+ * What the service says, for people at a terminal. Pure: view in, text out.
+ */
+
+import { renderANSI } from 'uqr';
+import type {
+  AddedDevice,
+  Check,
+  CommitView,
+  DecisionView,
+  Device,
+  DiffView,
+  Status,
+} from '#web-admin';
+
+const SHORT_ID = 12;
+
+/** The state of things, the important first. */
+export function printStatus(status: Status): string {
+  const { device, dns, tunnels, store, clock } = status;
+  const up = tunnels.peers.filter(({ state }) => state === 'up').length;
+  const lines = [
+    `This is ${device.name}.${status.apex} (${device.kind}), nymote ${status.version}.`,
+    `DNS      ${dns.addresses.join(', ')}: ${dns.questions} questions, ${dns.cacheHits} from the cache`,
+    tunnels.state === 'off'
+      ? `Tunnels  off: ${tunnels.reason ?? 'no reason given'}`
+      : `Tunnels  ${up} of ${tunnels.peers.length} up (${tunnels.backend ?? 'unknown'})`,
+    ...tunnels.peers.map(({ name, why }) => `           ${name}: ${why}`),
+    `Store    ${store.commits} changes, head ${store.head.slice(0, SHORT_ID)}`,
+    ...(status.readOnly ? [`           read-only: ${status.readOnlyReason ?? ''}`] : []),
+    `Clock    ${clock.isSet ? 'set' : 'NOT SET: dates and signatures may look wrong'}`,
+    ...store.problems.map((problem) => `Problem  ${problem}`),
+    ...status.warnings.map((warning) => `Warning  ${warning}`),
+  ];
+  return lines.join('\n');
+}
+
+/** The devices as a table. */
+export function printDevices(devices: readonly Device[]): string {
+  const rows = devices.map(({ fqdn, kind, state, ipv6, ipv4, self }) => [
+    fqdn,
+    kind,
+    self ? 'this one' : state,
+    ipv6,
+    ipv4 ?? '',
+  ]);
+  return table([['NAME', 'KIND', 'STATE', 'IPV6', 'IPV4'], ...rows]);
+}
+
+/** What to do with a device just added: a QR code or a command. */
+export function printAdded(added: AddedDevice): string {
+  if (added.kind === 'plain') {
+    return [
+      renderANSI(added.config, { border: 2 }),
+      `Scan this with the WireGuard app on ${added.device.name}. It is shown once and not kept.`,
+      '',
+      added.config,
+    ].join('\n');
+  }
+  return [
+    'Run this on the new device:',
+    '',
+    `  ${added.command}`,
+    '',
+    `The code works once, until ${date(added.expiresAt)}.`,
+  ].join('\n');
+}
+
+/** A decision with its reason. */
+export function printDecision(decision: DecisionView): string {
+  const lines = [decision.sentence];
+  if (decision.rule !== undefined)
+    lines.push(`Rule: ${decision.rule} (${decision.tier ?? 'no'} tier)`);
+  if (decision.overridden.length > 0) lines.push(`Overridden: ${decision.overridden.join(', ')}`);
+  if (decision.validUntil !== undefined) lines.push(`Until: ${date(decision.validUntil)}`);
+  return lines.join('\n');
+}
+
+/** Commits, one line each. */
+export function printLog(commits: readonly CommitView[]): string {
+  if (commits.length === 0) return 'No change fits.';
+  return table(
+    commits.map(({ id, date: at, author, via, message }) => [
+      id.slice(0, SHORT_ID),
+      date(at),
+      `${author} (${via})`,
+      message,
+    ]),
+  );
+}
+
+/** What changed, record by record. */
+export function printDiff({ changes }: DiffView): string {
+  if (changes.length === 0) return 'No difference.';
+  return changes
+    .flatMap(({ path, before, after }) => [path, ...side('-', before), ...side('+', after)])
+    .join('\n');
+}
+
+/** Checks with what to do about the failing ones. */
+export function printChecks(checks: readonly Check[]): string {
+  return checks
+    .flatMap(({ name, ok, detail, fix }) => [
+      `${ok ? 'ok  ' : 'FAIL'}  ${name}: ${detail}`,
+      ...(ok || fix === undefined ? [] : [`      → ${fix}`]),
+    ])
+    .join('\n');
+}
+
+function side(mark: string, value: unknown): string[] {
+  if (value === undefined) return [];
+  return JSON.stringify(value, undefined, 2)
+    .split('\n')
+    .map((line) => `${mark} ${line}`);
+}
+
+const date = (seconds: number): string =>
+  `${new Date(seconds * 1_000).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+
+function table(rows: readonly (readonly string[])[]): string {
+  const widths =
+    rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
