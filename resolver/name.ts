@@ -226,40 +226,39 @@ export function parseNameText(text: string): { name: Name; absolute: boolean } |
   // Four characters (\DDD) make one octet, so nothing longer can be a name.
   if (text === '' || text.length > 4 * MAX_NAME) return undefined;
   const octets = encoder.encode(text);
-  const wire = new Uint8Array(MAX_NAME);
-  let start = 0;
-  let size = 1;
-  for (let at = 0; at < octets.length; at++) {
-    let octet = octets[at] as number;
-    if (octet === DOT) {
-      if (!closeLabel(wire, start, size)) return undefined;
-      start = size++;
-      continue;
-    }
-    if (octet === BACKSLASH) {
-      const escaped = readEscape(octets, at);
-      if (escaped < 0) return undefined;
-      octet = escaped & 0xff;
-      at += escaped >> 8;
-    }
-    if (size >= MAX_NAME - 1) return undefined;
-    wire[size++] = octet;
+  const draft: Draft = { wire: new Uint8Array(MAX_NAME), start: 0, size: 1 };
+  for (let at = 0; at < octets.length; ) {
+    const octet = octets[at] as number;
+    const escaped = octet === BACKSLASH ? readEscape(octets, at) : octet;
+    const fits =
+      octet === DOT ? closeLabel(draft) : escaped >= 0 && addOctet(draft, escaped & 0xff);
+    if (!fits) return undefined;
+    at += (escaped >> 8) + 1;
   }
-  const absolute = size === start + 1;
-  if (!absolute) {
-    if (!closeLabel(wire, start, size)) return undefined;
-    size++;
-  }
-  return { name: trustedName(wire.slice(0, size)), absolute };
+  const absolute = draft.size === draft.start + 1;
+  if (!absolute && !closeLabel(draft)) return undefined;
+  return { name: trustedName(draft.wire.slice(0, draft.size)), absolute };
 }
+
+/** A name being put together; the length octet of its last label, at `start`, is still zero. */
+type Draft = { readonly wire: Uint8Array; start: number; size: number };
 
 const DOT = 0x2e;
 const BACKSLASH = 0x5c;
 
-function closeLabel(wire: Uint8Array, start: number, size: number): boolean {
-  const length = size - start - 1;
-  wire[start] = length;
-  return length > 0 && length <= MAX_LABEL && size < MAX_NAME;
+function addOctet(draft: Draft, octet: number): boolean {
+  // One more is needed for the root.
+  if (draft.size >= MAX_NAME - 1) return false;
+  draft.wire[draft.size++] = octet;
+  return true;
+}
+
+function closeLabel(draft: Draft): boolean {
+  const length = draft.size - draft.start - 1;
+  if (length === 0 || length > MAX_LABEL) return false;
+  draft.wire[draft.start] = length;
+  draft.start = draft.size++;
+  return true;
 }
 
 /** The octet an escape stands for, plus 256 for each further character it takes; -1 if bad. */

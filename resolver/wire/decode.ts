@@ -9,6 +9,7 @@ import { type Edns, readEdns } from '../edns.ts';
 import type { Message, Question } from '../message.ts';
 import type { ResourceRecord } from '../record.ts';
 import { CLASS, OPCODE, TYPE } from '../type.ts';
+import type { Field } from './field.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { type NameProblem, type NameReader, nameReader, readName } from './read.ts';
 
@@ -57,6 +58,8 @@ const HEADER = 12;
 const SMALLEST_QUESTION = 5;
 /** A root name, type, class, TTL and RDLENGTH. */
 const SMALLEST_RECORD = 11;
+/** Type, class, TTL and RDLENGTH. */
+const FIXED = 10;
 /** The length prefix of TCP has 16 bits (RFC 1035 §4.2.2). */
 const MAX_MESSAGE = 0xffff;
 
@@ -181,35 +184,44 @@ function readSection(
   section: Section,
   into: ResourceRecord[],
 ): FormatProblem | undefined {
-  const { reader, bytes } = decoding;
   for (let i = 0; i < count; i++) {
-    decoding.recordStarts.push(reader.at);
-    const owner = readName(reader, bytes.length);
-    if (owner === undefined) return reader.problem;
-    const { at } = reader;
-    if (at + 10 > bytes.length) return 'record-past-end';
-    const type = word(bytes, at);
-    const start = at + 10;
-    const end = start + word(bytes, at + 8);
-    if (end > bytes.length) return 'record-past-end';
-    decoding.rdataStarts.push(start);
-    const ttl = word(bytes, at + 4) * 0x10000 + word(bytes, at + 6);
-    const klass = word(bytes, at + 2);
-    if (type === TYPE.OPT) {
-      // One at most, at the root, in the additional section (RFC 6891 §6.1.1).
-      if (section !== 'additional' || decoding.edns !== undefined || owner.wire.length !== 1) {
-        return 'bad-edns';
-      }
-      decoding.edns = readEdns(klass, ttl, bytes, start, end);
-      if (decoding.edns === undefined) return 'bad-edns';
-      decoding.extendedRcode = ttl >>> 24;
-    } else {
-      const rdata = readRdata(decoding, type, klass, start, end);
-      if (rdata === undefined) return reader.problem ?? 'bad-rdata';
-      into.push({ owner, type, class: klass, ttl, rdata });
-    }
-    reader.at = end;
+    const problem = readRecord(decoding, section, into);
+    if (problem !== undefined) return problem;
   }
+  return undefined;
+}
+
+function readRecord(
+  decoding: Decoding,
+  section: Section,
+  into: ResourceRecord[],
+): FormatProblem | undefined {
+  const { reader, bytes } = decoding;
+  decoding.recordStarts.push(reader.at);
+  const owner = readName(reader, bytes.length);
+  if (owner === undefined) return reader.problem;
+  const { at } = reader;
+  const start = at + FIXED;
+  if (start > bytes.length) return 'record-past-end';
+  const end = start + word(bytes, at + 8);
+  if (end > bytes.length) return 'record-past-end';
+  decoding.rdataStarts.push(start);
+  const type = word(bytes, at);
+  const klass = word(bytes, at + 2);
+  const ttl = word(bytes, at + 4) * 0x10000 + word(bytes, at + 6);
+  if (type === TYPE.OPT) {
+    // One at most, at the root, in the additional section (RFC 6891 §6.1.1).
+    const isMisplaced = section !== 'additional' || owner.wire.length !== 1;
+    if (isMisplaced || decoding.edns !== undefined) return 'bad-edns';
+    decoding.edns = readEdns(klass, ttl, bytes, start, end);
+    if (decoding.edns === undefined) return 'bad-edns';
+    decoding.extendedRcode = ttl >>> 24;
+  } else {
+    const rdata = readRdata(decoding, type, klass, start, end);
+    if (rdata === undefined) return reader.problem ?? 'bad-rdata';
+    into.push({ owner, type, class: klass, ttl, rdata });
+  }
+  reader.at = end;
   return undefined;
 }
 
@@ -236,7 +248,7 @@ function readRdata(
   return at === end ? copy(bytes, start, end) : undefined;
 }
 
-// RDATA with names is put together here. Only a SIG's signature is longer than 2 KB.
+// RDATA with names that may be compressed is put together here; in such a type all names may be.
 const scratch = new Uint8Array(MAX_MESSAGE + 1024);
 
 function expand(
@@ -245,27 +257,36 @@ function expand(
   start: number,
   end: number,
 ): Uint8Array | undefined {
-  const { bytes } = reader;
-  let at = start;
-  let size = 0;
-  for (let i = 0; i < fields.length; i++) {
-    const field = (fields[i] as Layout['fields'][number])[1];
-    if (field.rule === 'compressed' || field.rule === 'expanded') {
-      reader.at = at;
-      const name = readName(reader, end);
-      if (name === undefined) return undefined;
-      at = reader.at;
-      const { wire } = name;
-      // The whole RDATA is often this one name, which never changes.
-      if (fields.length === 1) return at === end ? wire : undefined;
-      for (let j = 0; j < wire.length; j++) scratch[size++] = wire[j] as number;
-    } else {
-      const next = field.skip(bytes, at, end);
-      if (next < 0) return undefined;
-      for (; at < next; at++) scratch[size++] = bytes[at] as number;
-    }
+  reader.at = start;
+  if (fields.length === 1) {
+    // The whole RDATA is often one name, and names never change.
+    const name = readName(reader, end);
+    return reader.at === end ? name?.wire : undefined;
   }
-  return at === end && size <= MAX_MESSAGE ? copy(scratch, 0, size) : undefined;
+  let size = 0;
+  for (let i = 0; i < fields.length && size >= 0; i++) {
+    size = expandField(reader, (fields[i] as Layout['fields'][number])[1], end, size);
+  }
+  const fits = size >= 0 && size <= MAX_MESSAGE && reader.at === end;
+  return fits ? copy(scratch, 0, size) : undefined;
+}
+
+function expandField(reader: NameReader, field: Field<unknown>, end: number, size: number): number {
+  if (field.rule !== undefined) {
+    const name = readName(reader, end);
+    return name === undefined ? -1 : append(name.wire, 0, name.wire.length, size);
+  }
+  const { bytes, at } = reader;
+  const next = field.skip(bytes, at, end);
+  if (next < 0) return -1;
+  reader.at = next;
+  return append(bytes, at, next, size);
+}
+
+function append(from: Uint8Array, start: number, end: number, size: number): number {
+  let at = size;
+  for (let i = start; i < end; i++) scratch[at++] = from[i] as number;
+  return at;
 }
 
 /** An array of its own: the message's buffer may be reused, and should not be kept alive. */

@@ -6,7 +6,7 @@
  * cheap too (CVE-2023-4408, I6).
  */
 
-import { keyOf, MAX_NAME, type Name, ROOT } from '../name.ts';
+import { keyOf, MAX_LABEL, MAX_NAME, type Name, ROOT } from '../name.ts';
 
 /** What can be wrong with a name. */
 export type NameProblem =
@@ -35,6 +35,7 @@ export type NameReader = {
   problem: NameProblem | undefined;
   steps: number;
   octets: number;
+  size: number;
   readonly offsets: number[];
   readonly names: Name[];
   turn: number;
@@ -48,6 +49,7 @@ export function nameReader(bytes: Uint8Array): NameReader {
     problem: undefined,
     steps: STEPS_PER_OCTET * bytes.length + BASE_BUDGET,
     octets: OCTETS_PER_OCTET * bytes.length + BASE_BUDGET,
+    size: 0,
     offsets: [],
     names: [],
     turn: 0,
@@ -73,7 +75,7 @@ export function readName(reader: NameReader, end: number): Name | undefined {
   if (first < 0xc0) return readFrom(reader, at, end);
   // The commonest owner is nothing but a pointer, and often to what was just read.
   if (at + 2 > end) return fail(reader, 'name-past-end');
-  const target = ((first & 0x3f) << 8) | (bytes[at + 1] as number);
+  const target = pointerAt(bytes, at);
   const known = remembered(reader, target);
   if (known !== undefined) {
     reader.steps--;
@@ -100,38 +102,79 @@ function fail(reader: NameReader, problem: NameProblem): undefined {
 /** Collects labels from `start`, following pointers; `end` bounds the first stretch only. */
 function readFrom(reader: NameReader, start: number, end: number): Name | undefined {
   const { bytes } = reader;
-  let at = start;
-  let stop = end;
   let stretch = start;
-  let size = 0;
+  let stop = end;
   let pointers = 0;
   let after = -1;
+  reader.size = 0;
   for (;;) {
-    if (at >= stop) return fail(reader, 'name-past-end');
-    const length = bytes[at] as number;
-    if (length === 0) break;
-    if (--reader.steps < 0) return fail(reader, 'work-limit');
-    if (length < 0x40) {
-      if (at + length >= stop) return fail(reader, 'name-past-end');
-      if (size + length + 2 > MAX_NAME) return fail(reader, 'name-too-long');
-      for (const last = at + length; at <= last; at++) scratch[size++] = bytes[at] as number;
-      continue;
+    const at = readLabels(reader, stretch, stop);
+    if (at < 0) return undefined;
+    if (bytes[at] === 0) {
+      reader.at = after < 0 ? at + 1 : after;
+      return finish(reader, start);
     }
-    if (length < 0xc0) return fail(reader, 'bad-label-type');
-    if (at + 2 > stop) return fail(reader, 'name-past-end');
-    const target = ((length & 0x3f) << 8) | (bytes[at + 1] as number);
-    if (target >= stretch) return fail(reader, 'bad-pointer');
+    const problem = checkPointer(reader, at, stop, stretch);
+    if (problem !== undefined) return fail(reader, problem);
     if (++pointers > MAX_POINTERS) return fail(reader, 'too-many-pointers');
     if (after < 0) after = at + 2;
-    at = target;
-    stretch = target;
+    stretch = pointerAt(bytes, at);
     stop = bytes.length;
   }
-  reader.at = after < 0 ? at + 1 : after;
-  return finish(reader, start, size);
 }
 
-function finish(reader: NameReader, start: number, size: number): Name | undefined {
+function pointerAt(bytes: Uint8Array, at: number): number {
+  return (((bytes[at] as number) & 0x3f) << 8) | (bytes[at + 1] as number);
+}
+
+/** A pointer leads to before the stretch of labels that it ends, so each goes further back. */
+function checkPointer(
+  reader: NameReader,
+  at: number,
+  stop: number,
+  stretch: number,
+): NameProblem | undefined {
+  if (at + 2 > stop) return 'name-past-end';
+  if (pointerAt(reader.bytes, at) >= stretch) return 'bad-pointer';
+  return --reader.steps < 0 ? 'work-limit' : undefined;
+}
+
+/** Copies labels and returns the offset of what ends them, the root or a pointer; -1 if broken. */
+function readLabels(reader: NameReader, start: number, stop: number): number {
+  const { bytes } = reader;
+  let { size } = reader;
+  let at = start;
+  while (at < stop) {
+    const length = bytes[at] as number;
+    if (length === 0 || length >= 0xc0) {
+      reader.size = size;
+      return at;
+    }
+    const last = at + length;
+    const problem = checkLabel(length, last, stop, size);
+    if (problem !== undefined || --reader.steps < 0) {
+      fail(reader, problem ?? 'work-limit');
+      return -1;
+    }
+    while (at <= last) scratch[size++] = bytes[at++] as number;
+  }
+  fail(reader, 'name-past-end');
+  return -1;
+}
+
+function checkLabel(
+  length: number,
+  last: number,
+  stop: number,
+  size: number,
+): NameProblem | undefined {
+  if (length > MAX_LABEL) return 'bad-label-type';
+  if (last >= stop) return 'name-past-end';
+  return size + length + 2 > MAX_NAME ? 'name-too-long' : undefined;
+}
+
+function finish(reader: NameReader, start: number): Name | undefined {
+  const { size } = reader;
   scratch[size] = 0;
   const length = size + 1;
   reader.octets -= length;
