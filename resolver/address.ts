@@ -1,0 +1,57 @@
+/**
+ * Addresses as A and AAAA records carry them, and which of them a public delegation may name.
+ *
+ * @see RFC 5952: the one text form of an IPv6 address
+ * @see RFC 6890: special-purpose addresses
+ */
+
+import { TYPE } from './type.ts';
+
+/** The address literal in the RDATA of an A or AAAA record. */
+export function printAddress(type: number, rdata: Uint8Array): string | undefined {
+  if (type === TYPE.A && rdata.length === 4) return rdata.join('.');
+  if (type === TYPE.AAAA && rdata.length === 16) return printIpv6(rdata);
+  return undefined;
+}
+
+/**
+ * Tells whether the address is in a private, local or otherwise special range.
+ *
+ * A public zone that names such a server would make us talk to the household's own machines.
+ */
+export function isSpecial(rdata: Uint8Array): boolean {
+  if (rdata.length === 4) return isSpecialIpv4(rdata[0] ?? 0, rdata[1] ?? 0);
+  const isMapped = rdata.subarray(0, 10).every((octet) => octet === 0);
+  if (isMapped) return true;
+  const [first = 0, second = 0] = rdata;
+  // fc00::/7, fe80::/10, ff00::/8
+  return (first & 0xfe) === 0xfc || (first === 0xfe && (second & 0xc0) === 0x80) || first === 0xff;
+}
+
+function isSpecialIpv4(first: number, second: number): boolean {
+  if (first === 0 || first === 10 || first === 127 || first >= 224) return true;
+  if (first === 100) return second >= 64 && second < 128;
+  if (first === 169) return second === 254;
+  if (first === 172) return second >= 16 && second < 32;
+  return first === 192 && second === 168;
+}
+
+function printIpv6(octets: Uint8Array): string {
+  const view = new DataView(octets.buffer, octets.byteOffset, 16);
+  const groups = Array.from({ length: 8 }, (_, index) => view.getUint16(index * 2));
+  const { start, length } = longestZeros(groups);
+  const print = (part: number[]) => part.map((group) => group.toString(16)).join(':');
+  if (length < 2) return print(groups);
+  return `${print(groups.slice(0, start))}::${print(groups.slice(start + length))}`;
+}
+
+function longestZeros(groups: readonly number[]): { start: number; length: number } {
+  let best = { start: 0, length: 0 };
+  let start = 0;
+  for (let at = 0; at <= groups.length; at++) {
+    if (groups[at] === 0) continue;
+    if (at - start > best.length) best = { start, length: at - start };
+    start = at + 1;
+  }
+  return best;
+}

@@ -1,0 +1,41 @@
+/**
+ * Delegations: which servers to ask about a name.
+ *
+ * @see RFC 1034 §5.3.3: ask the servers of the closest known zone
+ * @see RFC 4035 §4.2: DS is the parent's, so its question goes above the cut
+ */
+
+import { type Name, parentOf, parseName, ROOT } from './name.ts';
+import type { RootHint } from './root-hints.ts';
+import { TYPE } from './type.ts';
+
+/** A name server and the addresses its delegation gave for it (glue, RFC 9471). */
+export type NameServer = { readonly name: Name; readonly addresses: readonly string[] };
+
+/** A zone's delegation as its parent gave it. */
+export type Cut = { readonly zone: Name; readonly servers: readonly NameServer[] };
+
+/** The delegation nearest above the question, the root's hints at the last. */
+export function closestCut(
+  name: Name,
+  type: number,
+  find: (zone: Name) => Cut | undefined,
+  root: Cut,
+): Cut {
+  const start = type === TYPE.DS ? parentOf(name) : name;
+  for (let zone = start; zone !== undefined && zone.key !== ROOT.key; zone = parentOf(zone)) {
+    const cut = find(zone);
+    if (cut !== undefined) return cut;
+  }
+  return root;
+}
+
+/** The root's delegation from hints; a hint that is no name is a mistake in the settings. */
+export function rootCut(hints: readonly RootHint[]): Cut {
+  const servers = hints.map(({ name, addresses }) => {
+    const parsed = parseName(name);
+    if (parsed === undefined) throw new Error(`root hint is not a name: ${name}`);
+    return { name: parsed, addresses };
+  });
+  return { zone: ROOT, servers };
+}

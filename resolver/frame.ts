@@ -1,0 +1,155 @@
+/**
+ * The recursor's values: what it is given, what it waits for, and the stack of names it looks for.
+ *
+ * A frame looks for one name; the frame on top of it looks for the address of a name server that
+ * the one below needs. Values only; what is done with them is in recursor.ts.
+ */
+
+import type { Endpoint, Random } from '#runtime';
+import type { Budget } from './budget.ts';
+import type { Cache, Denial } from './cache.ts';
+import type { Cut } from './delegation.ts';
+import type { Reason } from './ede.ts';
+import type { Message } from './message.ts';
+import { countLabels, type Name } from './name.ts';
+import type { ResourceRecord } from './record.ts';
+import type { RRset } from './rrset.ts';
+import { type Servers, serverKey } from './servers.ts';
+
+/** How recursion is done; fixed for the life of a resolver. */
+export type Settings = {
+  readonly root: Cut;
+  /** When not empty, these are asked instead of the tree. */
+  readonly forwarders: readonly Endpoint[];
+  /** Port of authoritative servers: 53, except in tests. */
+  readonly port: number;
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+  readonly minimise: boolean;
+  /** Lets delegations lead to private and local addresses. */
+  readonly allowsSpecial: boolean;
+};
+
+/** What a step reads and learns. */
+export type World = {
+  readonly settings: Settings;
+  readonly cache: Cache;
+  readonly servers: Servers;
+  readonly random: Random;
+};
+
+/** One question for one server; the shell adds id, port and letter case. */
+export type Send = {
+  readonly server: Endpoint;
+  readonly transport: 'udp' | 'tcp';
+  readonly name: Name;
+  readonly type: number;
+  readonly edns: boolean;
+  readonly recursionDesired: boolean;
+  /** Milliseconds to wait. */
+  readonly timeout: number;
+};
+
+/** What became of a send. Replies that do not match it never come here. */
+export type Event =
+  | { readonly kind: 'start' }
+  | {
+      readonly kind: 'reply';
+      readonly message: Message;
+      readonly bytes: number;
+      readonly milliseconds: number;
+    }
+  | { readonly kind: 'timeout' | 'unreachable' }
+  /** Something arrived that looks like a forgery: ask again where that is harder. */
+  | { readonly kind: 'forged' };
+
+/** What became of a question. */
+export type Outcome =
+  | {
+      readonly kind: 'answer';
+      readonly rcode: number;
+      /** Aliases in order, then the set asked for. */
+      readonly rrsets: readonly RRset[];
+      readonly denial: Denial | undefined;
+      readonly proof: readonly ResourceRecord[];
+    }
+  | { readonly kind: 'failure'; readonly reason: Reason };
+
+export type State = { readonly frames: readonly Frame[]; readonly budget: Budget };
+
+/** After a step: nothing to send and no outcome never happens. */
+export type Step = {
+  readonly state: State;
+  readonly sends: readonly Send[];
+  readonly outcome?: Outcome;
+};
+
+/** One name being looked for; the frame above it looks for a name server's address. */
+export type Frame = {
+  readonly question: { readonly name: Name; readonly type: number };
+  /** Where the aliases led. */
+  readonly name: Name;
+  readonly aliases: readonly RRset[];
+  readonly proof: readonly ResourceRecord[];
+  /** Whose servers are asked; undefined until the cache was consulted for `name`. */
+  readonly cut: Cut | undefined;
+  /** Labels of `name` known to exist, and minimised questions asked so far. */
+  readonly known: number;
+  readonly minimised: number;
+  readonly minimise: boolean;
+  readonly sends: number;
+  readonly referrals: number;
+  /** For this cut: questions to each server, addresses looked up, and `type name` of what was looked up. */
+  readonly tries: ReadonlyMap<string, number>;
+  readonly found: readonly Endpoint[];
+  readonly followed: readonly string[];
+  readonly pending: Send | undefined;
+  readonly problem: Reason;
+};
+
+/** A frame for a name that nothing is known of yet. */
+export function frameFor(name: Name, type: number): Frame {
+  return {
+    question: { name, type },
+    name,
+    aliases: [],
+    proof: [],
+    cut: undefined,
+    known: 0,
+    minimised: 0,
+    minimise: true,
+    sends: 0,
+    referrals: 0,
+    tries: new Map(),
+    found: [],
+    followed: [],
+    pending: undefined,
+    problem: 'no-reachable-authority',
+  };
+}
+
+/** The frame, about to ask the servers of `cut`. */
+export function withCut(frame: Frame, cut: Cut): Frame {
+  const known = Math.max(frame.known, countLabels(cut.zone));
+  return { ...frame, cut, known, tries: new Map(), found: [], followed: [] };
+}
+
+/** Counts `amount` tries of a server for the topmost frame. */
+export function countTry(state: State, server: Endpoint, amount: number): State {
+  const frame = top(state);
+  const key = serverKey(server);
+  const tries = new Map(frame.tries).set(key, (frame.tries.get(key) ?? 0) + amount);
+  return replaceTop(state, { ...frame, tries });
+}
+
+/** The frame that is being worked on. */
+export function top(state: State): Frame {
+  const frame = state.frames.at(-1);
+  if (frame === undefined) throw new Error('unreachable: no frame');
+  return frame;
+}
+
+/** The state with another topmost frame. */
+export function replaceTop(state: State, frame: Frame): State {
+  return { ...state, frames: [...state.frames.slice(0, -1), frame] };
+}

@@ -1,0 +1,394 @@
+/**
+ * The recursor: from a question to its answer, as a state machine without I/O.
+ *
+ *             ┌──────────── alias, referral, name exists ───────────┐
+ *             ▼                                                     │
+ *   start ─► look in cache ─► choose a server ─► send ═► (event) ─► read the reply
+ *             │ known          │ no address          ▲   timeout,        │ answer, denial
+ *             ▼                ▼ left                └── truncated ──────┤
+ *           finish ◄──── look its name up in a new frame                 ▼
+ *             │                                                        finish
+ *             └► last frame: outcome; else the frame below goes on with the addresses found
+ *
+ * `step(state, event, now, world)` is deterministic: time and randomness come in, sends and the
+ * outcome go out; the cache and the memory of servers in `world` are the only things it changes.
+ * At most one send is under way for a question. Everything is paid from one budget (I6).
+ *
+ * @see RFC 1034 §5.3.3, RFC 9156 (minimisation), RFC 2308 and 8020 (denials), RFC 9520 (failures)
+ * Does not validate: that is for a pure validator between `finish` and the outcome.
+ */
+
+import {
+  type Exhausted,
+  fullBudget,
+  MAX_DEPTH,
+  MAX_REFERRALS,
+  MAX_SENDS_PER_NAME,
+  millisecondsLeft,
+  spend,
+} from './budget.ts';
+import type { Denial } from './cache.ts';
+import { chooseServer, endpointsOf } from './choose.ts';
+import { closestCut } from './delegation.ts';
+import type { Reason } from './ede.ts';
+import {
+  countTry,
+  type Event,
+  type Frame,
+  frameFor,
+  type Outcome,
+  replaceTop,
+  type Send,
+  type State,
+  type Step,
+  top,
+  type World,
+  withCut,
+} from './frame.ts';
+import { learn } from './learn.ts';
+import type { Message } from './message.ts';
+import { lastLabels, nextLabels } from './minimise.ts';
+import { countLabels, type Name, ROOT } from './name.ts';
+import type { ResourceRecord } from './record.ts';
+import type { RRset } from './rrset.ts';
+import { aliasTarget, type Reply, scrub, synthesise } from './scrub.ts';
+import { RCODE, TYPE } from './type.ts';
+
+/** Starts a question; feed the state to `step` with `{ kind: 'start' }`. */
+export function begin(name: Name, type: number, now: number): State {
+  return { frames: [frameFor(name, type)], budget: fullBudget(now) };
+}
+
+type Progress =
+  | { readonly kind: 'go'; readonly state: State }
+  | { readonly kind: 'send'; readonly state: State; readonly send: Send }
+  | { readonly kind: 'done'; readonly state: State; readonly outcome: Outcome };
+
+/** Every turn sends, finishes a frame, or spends something limited; this catches what we overlooked. */
+const MAX_TURNS = 1000;
+
+/** Goes on with a question until it waits for a server or is done. */
+export function step(state: State, event: Event, now: number, world: World): Step {
+  let progress: Progress =
+    event.kind === 'start' ? { kind: 'go', state } : absorb(state, event, now, world);
+  for (let turn = 0; turn < MAX_TURNS; turn++) {
+    if (progress.kind === 'send') return { state: progress.state, sends: [progress.send] };
+    if (progress.kind === 'done') return { ...progress, sends: [] };
+    progress = advance(progress.state, now, world);
+  }
+  throw new Error('unreachable: a question that never waits');
+}
+
+/* Choosing what to do next */
+
+function advance(state: State, now: number, world: World): Progress {
+  const frame = top(state);
+  if (frame.cut === undefined) return consultCache(state, frame, now, world);
+  const choice = chooseServer(frame, state.frames, now, world);
+  switch (choice.kind) {
+    case 'server': {
+      const { server } = choice;
+      const { name, type } = nextQuestion(frame, now, world);
+      const { servers, settings } = world;
+      const recursionDesired = settings.forwarders.length > 0;
+      const edns = servers.speaksEdns(server, now);
+      const timeout = servers.timeout(server, now);
+      const send: Send = { server, transport: 'udp', name, type, edns, recursionDesired, timeout };
+      return transmit(state, send, now, world);
+    }
+    case 'look-up': {
+      if (state.frames.length >= MAX_DEPTH) return fail(state, 'too-deep', now, world);
+      const paid = spend(state.budget, 'names', 1);
+      if (!paid.ok) return giveUp(state, paid.reason, now, world);
+      const followed = [...frame.followed, `${choice.type} ${choice.name.key}`];
+      const below = replaceTop(state, { ...frame, followed });
+      const frames = [...below.frames, frameFor(choice.name, choice.type)];
+      return { kind: 'go', state: { frames, budget: paid.budget } };
+    }
+    case 'none':
+      return fail(state, choice.reason ?? frame.problem, now, world);
+  }
+}
+
+function consultCache(state: State, frame: Frame, now: number, world: World): Progress {
+  const { cache, settings } = world;
+  const { name, question } = frame;
+  if (cache.findFailure(name, question.type, now) !== undefined) {
+    return finish(state, { kind: 'failure', reason: 'failure-cached' }, world);
+  }
+  const known = cache.find(name, question.type, now);
+  if (known?.kind === 'records') return answer(state, known.rrset, known.proof, world);
+  if (known !== undefined) return deny(state, known.kind, known.denial, world);
+  const alias = question.type === TYPE.CNAME ? undefined : cache.find(name, TYPE.CNAME, now);
+  if (alias?.kind === 'records') {
+    const target = aliasTarget(alias.rrset);
+    if (target !== undefined) return follow(state, [alias.rrset], target, alias.proof, now, world);
+  }
+  const dname = cache.findDname(name, now);
+  if (dname !== undefined) return followDname(state, dname, now, world);
+  const findCut = (zone: Name) => cache.findCut(zone, now);
+  const isForwarding = settings.forwarders.length > 0;
+  const cut = isForwarding
+    ? { zone: ROOT, servers: [] }
+    : closestCut(name, question.type, findCut, settings.root);
+  return { kind: 'go', state: replaceTop(state, withCut(frame, cut)) };
+}
+
+function followDname(state: State, dname: RRset, now: number, world: World): Progress {
+  const { name, question } = top(state);
+  const made = synthesise(dname, name);
+  if (made === undefined) return fail(state, 'alias-too-long', now, world);
+  if (question.type !== TYPE.CNAME) {
+    return follow(state, [dname, made.rrset], made.target, [], now, world);
+  }
+  const aliases = [...top(state).aliases, dname];
+  return answer(replaceTop(state, { ...top(state), aliases }), made.rrset, [], world);
+}
+
+/** The whole question, or as much of its name as this zone's servers need (RFC 9156 §2.3). */
+function nextQuestion(frame: Frame, now: number, world: World): { name: Name; type: number } {
+  const { name, question, minimised } = frame;
+  const { settings, cache } = world;
+  const whole = { name, type: question.type };
+  if (!frame.minimise || !settings.minimise || settings.forwarders.length > 0) return whole;
+  const total = countLabels(name);
+  let known = frame.known;
+  for (;;) {
+    known = nextLabels(name, known, minimised);
+    if (known >= total) return whole;
+    const part = { name: lastLabels(name, known), type: TYPE.A };
+    if (cache.find(part.name, part.type, now) === undefined) return part;
+  }
+}
+
+function transmit(state: State, send: Send, now: number, world: World): Progress {
+  const frame = top(state);
+  if (frame.sends >= MAX_SENDS_PER_NAME) return fail(state, 'too-many-sends', now, world);
+  const paid = spend(state.budget, 'sends', 1);
+  if (!paid.ok) return giveUp(state, paid.reason, now, world);
+  const left = Math.floor(millisecondsLeft(state.budget, now));
+  if (left <= 0) return giveUp(state, 'out-of-time', now, world);
+  const pending = { ...send, timeout: Math.min(send.timeout, left) };
+  const waiting = replaceTop(state, { ...frame, sends: frame.sends + 1, pending });
+  return { kind: 'send', state: { ...waiting, budget: paid.budget }, send: pending };
+}
+
+/* Events */
+
+function absorb(
+  state: State,
+  event: Exclude<Event, { kind: 'start' }>,
+  now: number,
+  world: World,
+): Progress {
+  const frame = top(state);
+  const { pending } = frame;
+  if (pending === undefined) throw new Error('unreachable: an event for nothing that was sent');
+  const idle = replaceTop(state, { ...frame, pending: undefined });
+  switch (event.kind) {
+    case 'timeout':
+      world.servers.lost(pending.server, now);
+      return { kind: 'go', state: countTry(idle, pending.server, 1) };
+    case 'unreachable':
+      world.servers.lost(pending.server, now);
+      return { kind: 'go', state: countTry(idle, pending.server, NEVER_AGAIN) };
+    case 'forged':
+      return transmit(idle, overTcp(pending), now, world);
+    case 'reply': {
+      const paid = spend(state.budget, 'bytes', event.bytes);
+      if (!paid.ok) return giveUp(idle, paid.reason, now, world);
+      world.servers.answered(pending.server, event.milliseconds, now);
+      return read({ ...idle, budget: paid.budget }, pending, event.message, now, world);
+    }
+  }
+}
+
+/** More tries than any server gets. */
+const NEVER_AGAIN = 1000;
+
+/** Milliseconds for a question over TCP: the connection costs a round trip more. */
+const TCP_TIMEOUT = 3000;
+
+function overTcp(send: Send): Send {
+  return { ...send, transport: 'tcp', timeout: TCP_TIMEOUT };
+}
+
+const EDNS_REFUSALS: readonly number[] = [RCODE.FORMERR, RCODE.NOTIMP, RCODE.BADVERS];
+
+function read(state: State, sent: Send, message: Message, now: number, world: World): Progress {
+  if (message.truncated) {
+    if (sent.transport === 'udp') return transmit(state, overTcp(sent), now, world);
+    return { kind: 'go', state: countTry(state, sent.server, NEVER_AGAIN) };
+  }
+  if (sent.edns && EDNS_REFUSALS.includes(message.rcode)) {
+    return transmit(state, { ...sent, edns: false }, now, world);
+  }
+  const wasRefused = !sent.edns && world.servers.speaksEdns(sent.server, now);
+  if (wasRefused && !EDNS_REFUSALS.includes(message.rcode)) {
+    world.servers.plainWorked(sent.server, now);
+  }
+  const frame = top(state);
+  const { settings } = world;
+  const reply = scrub(message, {
+    name: sent.name,
+    type: sent.type,
+    zone: frame.cut?.zone ?? ROOT,
+    isForwarder: settings.forwarders.length > 0,
+    allowsSpecial: settings.allowsSpecial,
+  });
+  const isPart = sent.name.key !== frame.name.key;
+  // Below root and TLDs some servers deny empty non-terminals; those are asked the whole name.
+  const isDoubtful = isPart && countLabels(frame.cut?.zone ?? ROOT) > 1;
+  if (reply.kind === 'no-name' && isDoubtful) {
+    return { kind: 'go', state: replaceTop(state, { ...frame, minimise: false }) };
+  }
+  learn(reply, sent, message.authoritative, now, world.cache);
+  if (isPart) return conclude(state, sent, reply, now, world);
+  return act(state, sent, reply, now, world);
+}
+
+/** A reply to a minimised question tells how the tree goes on, not what the answer is. */
+function conclude(state: State, sent: Send, reply: Reply, now: number, world: World): Progress {
+  const frame = top(state);
+  switch (reply.kind) {
+    case 'answer':
+    case 'alias':
+    case 'no-data': {
+      const known = countLabels(sent.name);
+      const next = { ...frame, known, minimised: frame.minimised + 1 };
+      return { kind: 'go', state: replaceTop(state, next) };
+    }
+    case 'referral':
+    case 'no-name':
+    case 'lame':
+      return act(state, sent, reply, now, world);
+    case 'failure':
+    case 'alias-loop':
+    case 'alias-too-long':
+      return { kind: 'go', state: replaceTop(state, { ...frame, minimise: false }) };
+  }
+}
+
+function act(state: State, sent: Send, reply: Reply, now: number, world: World): Progress {
+  const frame = top(state);
+  switch (reply.kind) {
+    case 'answer': {
+      const next = replaceTop(state, { ...frame, aliases: [...frame.aliases, ...reply.aliases] });
+      return answer(next, reply.rrset, reply.proof, world);
+    }
+    case 'alias':
+      return follow(state, reply.aliases, reply.target, reply.proof, now, world);
+    case 'no-name':
+    case 'no-data':
+      return deny(state, reply.kind, reply.denial, world);
+    case 'referral': {
+      const referrals = frame.referrals + 1;
+      if (referrals > MAX_REFERRALS) return fail(state, 'too-many-referrals', now, world);
+      const next = { ...withCut(frame, reply.cut), referrals };
+      return { kind: 'go', state: replaceTop(state, next) };
+    }
+    case 'lame': {
+      world.servers.markLame(sent.server, frame.cut?.zone.key ?? ROOT.key, now);
+      const next = replaceTop(state, { ...frame, problem: 'lame-delegation' });
+      return { kind: 'go', state: countTry(next, sent.server, NEVER_AGAIN) };
+    }
+    case 'failure':
+      return { kind: 'go', state: countTry(state, sent.server, NEVER_AGAIN) };
+    case 'alias-loop':
+    case 'alias-too-long':
+      return fail(state, reply.kind, now, world);
+  }
+}
+
+/* Endings */
+
+/** Goes on at an alias's target. */
+function follow(
+  state: State,
+  aliases: readonly RRset[],
+  target: Name,
+  proof: readonly ResourceRecord[],
+  now: number,
+  world: World,
+): Progress {
+  const frame = top(state);
+  // A name server's name must not be an alias (RFC 2181 §10.3), and following them multiplies work.
+  if (state.frames.length > 1) return fail(state, 'lame-delegation', now, world);
+  const steps = aliases.filter(({ type }) => type === TYPE.CNAME).length;
+  const paid = spend(state.budget, 'aliases', steps);
+  if (!paid.ok) return giveUp(state, paid.reason, now, world);
+  const chain = [...frame.aliases, ...aliases];
+  const isLoop = chain.some(({ type, owner }) => type === TYPE.CNAME && owner.key === target.key);
+  if (isLoop) return giveUp(state, 'alias-loop', now, world);
+  const { question } = frame;
+  const next: Frame = {
+    ...frameFor(target, question.type),
+    question,
+    aliases: chain,
+    proof: [...frame.proof, ...proof],
+  };
+  return { kind: 'go', state: replaceTop({ ...state, budget: paid.budget }, next) };
+}
+
+function answer(
+  state: State,
+  rrset: RRset,
+  proof: readonly ResourceRecord[],
+  world: World,
+): Progress {
+  const frame = top(state);
+  const rrsets = [...frame.aliases, rrset];
+  const outcome: Outcome = {
+    kind: 'answer',
+    rcode: RCODE.NOERROR,
+    rrsets,
+    denial: undefined,
+    proof: [...frame.proof, ...proof],
+  };
+  return finish(state, outcome, world);
+}
+
+function deny(
+  state: State,
+  kind: 'no-data' | 'no-name',
+  denial: Denial | undefined,
+  world: World,
+): Progress {
+  const { aliases, proof } = top(state);
+  const rcode = kind === 'no-name' ? RCODE.NXDOMAIN : RCODE.NOERROR;
+  return finish(state, { kind: 'answer', rcode, rrsets: aliases, denial, proof }, world);
+}
+
+/** Failures that say something about the name itself and not about the way we came to it. */
+const OWN_FAILURES: readonly Reason[] = ['no-reachable-authority', 'lame-delegation'];
+
+/** Ends the topmost frame without an answer. */
+function fail(state: State, reason: Reason, now: number, world: World): Progress {
+  const { name, question } = top(state);
+  if (state.frames.length === 1 || OWN_FAILURES.includes(reason)) {
+    world.cache.putFailure(name, question.type, reason, now);
+  }
+  return finish(state, { kind: 'failure', reason }, world);
+}
+
+/** Ends the whole question: what it shares among all its frames is used up. */
+function giveUp(
+  state: State,
+  reason: Exhausted | 'alias-loop',
+  now: number,
+  world: World,
+): Progress {
+  const [first] = state.frames;
+  if (first === undefined) throw new Error('unreachable: no frame');
+  return fail({ ...state, frames: [first] }, reason, now, world);
+}
+
+/** Ends the topmost frame; the one below goes on with the addresses, if any were found. */
+function finish(state: State, outcome: Outcome, world: World): Progress {
+  const frames = state.frames.slice(0, -1);
+  const below = frames.at(-1);
+  if (below === undefined) return { kind: 'done', state, outcome };
+  const found = outcome.kind === 'answer' ? endpointsOf(outcome.rrsets, world.settings) : [];
+  const next = { ...below, found: [...below.found, ...found] };
+  return { kind: 'go', state: replaceTop({ ...state, frames }, next) };
+}

@@ -1,0 +1,151 @@
+/**
+ * What is remembered about other servers: how fast, whether they know EDNS, which zones they only
+ * pretend to serve.
+ *
+ * Round-trip times are smoothed as TCP does it (RFC 6298 §2). One reply never teaches that a server
+ * has no EDNS: an attacker could send that one (CVE-2026-52690). All times are monotonic seconds.
+ */
+
+import type { Endpoint } from '#runtime';
+
+/** How many servers are remembered; the longest unused is forgotten first. */
+export const MAX_SERVERS = 4096;
+/** Zones one server is remembered to be lame for; beyond that the oldest is forgotten. */
+export const MAX_LAME_ZONES = 32;
+/** Seconds a server stays lame for a zone (BIND `lame-ttl`: 600). */
+export const LAME_SECONDS = 600;
+/** Plain answers after a refused EDNS question until the server counts as one without EDNS … */
+export const PLAIN_EVIDENCE = 3;
+/** … and for how many seconds. */
+export const PLAIN_SECONDS = 3600;
+
+/** Milliseconds to wait for a server nothing is known of (Unbound: 376). */
+export const FIRST_TIMEOUT = 400;
+export const MIN_TIMEOUT = 100;
+export const MAX_TIMEOUT = 3000;
+
+/** Round-trip guess for servers nothing is known of, so that they are tried now and then. */
+const UNKNOWN_ROUND_TRIP = 150;
+/** Each question lost in a row counts like this many milliseconds more. */
+const LOSS_PENALTY = 400;
+/** Seconds after which earlier losses are forgiven and the server is tried again. */
+const FORGIVEN_AFTER = 60;
+
+export type Servers = {
+  /** A figure to compare servers by; lower is better. */
+  score(server: Endpoint, now: number): number;
+  /** Milliseconds to wait for an answer. */
+  timeout(server: Endpoint, now: number): number;
+  answered(server: Endpoint, milliseconds: number, now: number): void;
+  lost(server: Endpoint, now: number): void;
+  markLame(server: Endpoint, zone: string, now: number): void;
+  isLame(server: Endpoint, zone: string, now: number): boolean;
+  /** Notes that a question without EDNS worked after one with EDNS was refused. */
+  plainWorked(server: Endpoint, now: number): void;
+  speaksEdns(server: Endpoint, now: number): boolean;
+  readonly size: number;
+};
+
+type Memory = {
+  smoothed: number | undefined;
+  variation: number;
+  losses: number;
+  lastLoss: number;
+  plainAnswers: number;
+  plainUntil: number;
+  readonly lame: Map<string, number>;
+};
+
+const BLANK = {
+  smoothed: undefined,
+  variation: 0,
+  losses: 0,
+  lastLoss: 0,
+  plainAnswers: 0,
+  plainUntil: 0,
+} as const;
+
+/** One text for one server. */
+export function serverKey({ address, port }: Endpoint): string {
+  return `${address} ${port}`;
+}
+
+/** An empty memory. */
+export function createServers(limit: number = MAX_SERVERS): Servers {
+  const memories = new Map<string, Memory>();
+
+  /** Looks a server up without making it; most questions about it need no memory. */
+  const recall = (server: Endpoint) => memories.get(serverKey(server));
+
+  function remember(server: Endpoint): Memory {
+    const key = serverKey(server);
+    const memory = memories.get(key) ?? { ...BLANK, lame: new Map<string, number>() };
+    memories.delete(key);
+    memories.set(key, memory);
+    dropOldest(memories, limit);
+    return memory;
+  }
+
+  return {
+    score(server, now) {
+      const memory = recall(server);
+      if (memory === undefined) return UNKNOWN_ROUND_TRIP;
+      return (memory.smoothed ?? UNKNOWN_ROUND_TRIP) + lossesOf(memory, now) * LOSS_PENALTY;
+    },
+    timeout(server, now) {
+      const memory = recall(server);
+      if (memory === undefined) return FIRST_TIMEOUT;
+      const { smoothed, variation } = memory;
+      const base = smoothed === undefined ? FIRST_TIMEOUT : smoothed + 4 * variation;
+      const clamped = Math.max(base, MIN_TIMEOUT) * 2 ** Math.min(lossesOf(memory, now), 5);
+      return Math.min(Math.ceil(clamped), MAX_TIMEOUT);
+    },
+    answered(server, milliseconds) {
+      const memory = remember(server);
+      memory.losses = 0;
+      const { smoothed, variation } = memory;
+      if (smoothed === undefined) {
+        memory.smoothed = milliseconds;
+        memory.variation = milliseconds / 2;
+        return;
+      }
+      memory.variation = 0.75 * variation + 0.25 * Math.abs(smoothed - milliseconds);
+      memory.smoothed = 0.875 * smoothed + 0.125 * milliseconds;
+    },
+    lost(server, now) {
+      const memory = remember(server);
+      memory.losses = lossesOf(memory, now) + 1;
+      memory.lastLoss = now;
+    },
+    markLame(server, zone, now) {
+      const { lame } = remember(server);
+      lame.delete(zone);
+      lame.set(zone, now + LAME_SECONDS);
+      dropOldest(lame, MAX_LAME_ZONES);
+    },
+    isLame: (server, zone, now) => (recall(server)?.lame.get(zone) ?? 0) > now,
+    plainWorked(server, now) {
+      const memory = remember(server);
+      memory.plainAnswers++;
+      if (memory.plainAnswers < PLAIN_EVIDENCE) return;
+      memory.plainAnswers = 0;
+      memory.plainUntil = now + PLAIN_SECONDS;
+    },
+    speaksEdns: (server, now) => (recall(server)?.plainUntil ?? 0) <= now,
+    get size() {
+      return memories.size;
+    },
+  };
+}
+
+function lossesOf(memory: Memory, now: number): number {
+  return now - memory.lastLoss > FORGIVEN_AFTER ? 0 : memory.losses;
+}
+
+function dropOldest(map: Map<string, unknown>, limit: number): void {
+  while (map.size > limit) {
+    const oldest = map.keys().next();
+    if (oldest.done === true) return;
+    map.delete(oldest.value);
+  }
+}
