@@ -1,0 +1,109 @@
+/**
+ * The history as a git repository, read over HTTP by `git clone` without any git on our side.
+ *
+ * This is git's "dumb" protocol: a few fixed files, and loose objects by name, made on the fly from
+ * the log. The index of names is built on the first request and grows with the history; until then
+ * nothing is kept. Not served: packs, branches other than `main`, pushing.
+ *
+ * @see Documentation/gitprotocol-http of Git, "Dumb Clients"
+ */
+
+import type { Crypto } from '#runtime';
+import { encodeText } from './bytes.ts';
+import { StorageError } from './error.ts';
+import type { History } from './history.ts';
+import { buildTree, collectionTree, encodeObject, type NamedObject, recordBlob } from './object.ts';
+import { EMPTY, type State } from './op.ts';
+import { deflateStored } from './zlib.ts';
+
+/** A file of the repository. */
+export type GitFile = { readonly body: Uint8Array; readonly type: string };
+
+/** The repository's files by path, undefined for what it does not have. */
+export type GitView = (path: string) => Promise<GitFile | undefined>;
+
+const OBJECT = /^objects\/([0-9a-f]{2})\/([0-9a-f]{62})$/;
+
+/** Makes the view of a history that may grow. `history` is asked each time: it may be replaced. */
+export function createGitView(crypto: Pick<Crypto, 'hash'>, history: () => History): GitView {
+  /** Where each object first appeared. */
+  let index = new Map<string, number>();
+  let indexed = 0;
+  let source: History | undefined;
+  let building: Promise<void> = Promise.resolve();
+
+  const extend = async (): Promise<void> => {
+    const current = history();
+    if (source !== current) {
+      index = new Map();
+      indexed = 0;
+      source = current;
+    }
+    while (indexed < current.entries.length) {
+      for (const { id } of await listObjects(crypto, current, indexed)) {
+        if (!index.has(id)) index.set(id, indexed);
+      }
+      indexed += 1;
+    }
+  };
+
+  return async (path) => {
+    const head = history().entries.at(-1)?.id;
+    if (path === 'HEAD') return text('ref: refs/heads/main\n');
+    if (path === 'info/refs') return text(head === undefined ? '' : `${head}\trefs/heads/main\n`);
+    if (path === 'objects/info/packs') return text('\n');
+    const match = OBJECT.exec(path);
+    if (match === null) return undefined;
+    building = building.then(extend, extend);
+    await building;
+    const id = `${match[1]}${match[2]}`;
+    const at = index.get(id);
+    if (at === undefined) return undefined;
+    const object = (await listObjects(crypto, history(), at)).find((item) => item.id === id);
+    if (object === undefined) throw new Error(`unreachable: object ${id} is gone`);
+    return { body: deflateStored(encodeObject(object)), type: 'application/x-git-loose-object' };
+  };
+}
+
+/** The objects that a commit may have brought: those its parent cannot have had come among them. */
+async function listObjects(
+  crypto: Pick<Crypto, 'hash'>,
+  history: History,
+  index: number,
+): Promise<NamedObject[]> {
+  const { commit, ops } = await history.read(index);
+  const after = await readable(history, index);
+  if (after === undefined) return [];
+  const before = (await readable(history, index - 1)) ?? EMPTY;
+  const { root, nymote, ops: blob } = buildTree(crypto, after, ops);
+  const objects: NamedObject[] = [
+    { id: commit.id, type: 'commit', body: commit.bytes },
+    root,
+    nymote,
+    blob,
+  ];
+  for (const [name, collection] of after) {
+    const old = before.get(name);
+    if (old === collection) continue;
+    objects.push(collectionTree(crypto, collection));
+    for (const [key, record] of collection) {
+      if (old?.get(key) !== record) objects.push(recordBlob(crypto, record));
+    }
+  }
+  return objects;
+}
+
+/** The state at an index, undefined inside a hole: what is lost is served as missing. */
+async function readable(history: History, index: number): Promise<State | undefined> {
+  if (index < 0) return EMPTY;
+  try {
+    return await history.stateAt(index);
+  } catch (cause) {
+    if (cause instanceof StorageError && cause.code === 'corrupt') return undefined;
+    throw cause;
+  }
+}
+
+function text(body: string): GitFile {
+  return { body: encodeText(body), type: 'text/plain' };
+}

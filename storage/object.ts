@@ -1,0 +1,94 @@
+/**
+ * Git's objects in the SHA-256 format: blobs and trees of a state, and their names.
+ *
+ * Nothing here is stored. A state's tree is computed when it is needed and remembered as long as
+ * the (immutable) collections and records it came from live. Unsupported: modes other than plain
+ * files and directories.
+ *
+ * @see Documentation/gitformat-pack and technical/hash-function-transition of Git
+ */
+
+import type { Crypto } from '#runtime';
+import { concat, decodeHex, encodeHex, encodeText } from './bytes.ts';
+import { canonicalize, type JsonObject } from './json.ts';
+import type { Collection, State } from './op.ts';
+import { fileName } from './path.ts';
+
+/** A git object before it has a name. */
+export type GitObject = {
+  readonly type: 'blob' | 'tree' | 'commit';
+  readonly body: Uint8Array;
+};
+
+/** An object with its name: 64 hex digits. */
+export type NamedObject = GitObject & { readonly id: string };
+
+type Entry = { readonly mode: '100644' | '40000'; readonly name: string; readonly id: string };
+
+const records = new WeakMap<JsonObject, NamedObject>();
+const collections = new WeakMap<Collection, NamedObject>();
+
+/** The object as git hashes and stores it: header, zero byte, body. */
+export function encodeObject(object: GitObject): Uint8Array {
+  return concat([encodeText(`${object.type} ${object.body.length}\0`), object.body]);
+}
+
+/** The name of an object: SHA-256 over its header and body. */
+export function nameObject(crypto: Pick<Crypto, 'hash'>, object: GitObject): NamedObject {
+  return { ...object, id: encodeHex(crypto.hash('sha256', encodeObject(object))) };
+}
+
+/** The tree of a commit: the state it leaves, and `.nymote/ops.json` with what it did. */
+export function buildTree(
+  crypto: Pick<Crypto, 'hash'>,
+  state: State,
+  ops: string,
+): { readonly root: NamedObject; readonly nymote: NamedObject; readonly ops: NamedObject } {
+  const blob = nameObject(crypto, { type: 'blob', body: encodeText(ops) });
+  const nymote = nameTree(crypto, [{ mode: '100644', name: 'ops.json', id: blob.id }]);
+  const entries: Entry[] = [{ mode: '40000', name: '.nymote', id: nymote.id }];
+  for (const [name, collection] of state) {
+    entries.push({ mode: '40000', name, id: collectionTree(crypto, collection).id });
+  }
+  return { root: nameTree(crypto, entries), nymote, ops: blob };
+}
+
+/** The tree of one collection: a file per record. */
+export function collectionTree(crypto: Pick<Crypto, 'hash'>, collection: Collection): NamedObject {
+  const known = collections.get(collection);
+  if (known !== undefined) return known;
+  const entries: Entry[] = [];
+  for (const [key, record] of collection) {
+    entries.push({ mode: '100644', name: fileName(key), id: recordBlob(crypto, record).id });
+  }
+  const tree = nameTree(crypto, entries);
+  collections.set(collection, tree);
+  return tree;
+}
+
+/** The blob of one record: its canonical JSON and a newline. */
+export function recordBlob(crypto: Pick<Crypto, 'hash'>, record: JsonObject): NamedObject {
+  const known = records.get(record);
+  if (known !== undefined) return known;
+  const blob = nameObject(crypto, { type: 'blob', body: encodeText(`${canonicalize(record)}\n`) });
+  records.set(record, blob);
+  return blob;
+}
+
+function nameTree(crypto: Pick<Crypto, 'hash'>, entries: readonly Entry[]): NamedObject {
+  const sorted = entries
+    .map((entry) => ({ entry, order: sortKey(entry) }))
+    .sort((a, b) => (a.order < b.order ? -1 : 1));
+  const body = concat(
+    sorted.flatMap(({ entry }) => [
+      encodeText(`${entry.mode} ${entry.name}\0`),
+      decodeHex(entry.id),
+    ]),
+  );
+  return nameObject(crypto, { type: 'tree', body });
+}
+
+/** Git sorts a directory as if its name ended in a slash. Our names are ASCII. */
+function sortKey(entry: Entry): string {
+  return entry.mode === '40000' ? `${entry.name}/` : entry.name;
+}

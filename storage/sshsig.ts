@@ -1,0 +1,93 @@
+/**
+ * SSH signatures over messages, as `ssh-keygen -Y sign -n git` makes them and git checks them.
+ *
+ * Ed25519 with SHA-512 and the namespace "git", nothing else. A signature is accepted in exactly
+ * one spelling, so nobody can give a signed commit a second name.
+ *
+ * @see PROTOCOL.sshsig of OpenSSH
+ * @see RFC 8709 §4 and §6: Ed25519 keys and signatures on the SSH wire
+ */
+
+import type { Crypto, Signer } from '#runtime';
+import { concat, decodeBase64, encodeBase64, encodeText, readU32, u32 } from './bytes.ts';
+
+/** A signature and the key that claims to have made it. */
+export type SshSignature = { readonly publicKey: Uint8Array; readonly signature: Uint8Array };
+
+const MAGIC = encodeText('SSHSIG');
+const NAMESPACE = field(encodeText('git'));
+const RESERVED = field(new Uint8Array(0));
+const HASH = field(encodeText('sha512'));
+const KEY_TYPE = field(encodeText('ssh-ed25519'));
+const HEAD = '-----BEGIN SSH SIGNATURE-----';
+const TAIL = '-----END SSH SIGNATURE-----';
+const ARMOR_WIDTH = 70;
+const KEY_OFFSET = MAGIC.length + 4 + 4 + KEY_TYPE.length + 4;
+
+/** Signs `message` and returns the armored signature, lines joined by "\n", without a last one. */
+export function signMessage(
+  crypto: Pick<Crypto, 'hash'>,
+  signer: Signer,
+  message: Uint8Array,
+): string {
+  const signature = signer.sign(signedBytes(crypto, message));
+  return armor({ publicKey: signer.publicKey, signature });
+}
+
+/** Reads an armored signature; undefined unless it is spelled as `signMessage` spells it. */
+export function parseSignature(text: string): SshSignature | undefined {
+  const lines = text.split('\n');
+  if (lines.length > 8 || lines[0] !== HEAD || lines.at(-1) !== TAIL) return undefined;
+  const blob = decodeBase64(lines.slice(1, -1).join(''));
+  if (blob === undefined || readU32(blob, KEY_OFFSET - 4) !== 32) return undefined;
+  const parsed = {
+    publicKey: blob.slice(KEY_OFFSET, KEY_OFFSET + 32),
+    signature: blob.slice(-64),
+  };
+  return armor(parsed) === text ? parsed : undefined;
+}
+
+/** Tells whether `signature` was made over `message` by the key it names. */
+export function verifyMessage(
+  crypto: Pick<Crypto, 'hash' | 'verify'>,
+  message: Uint8Array,
+  signature: SshSignature,
+): boolean {
+  const signed = signedBytes(crypto, message);
+  return crypto.verify('ed25519', signature.publicKey, signed, signature.signature);
+}
+
+/** One line for `gpg.ssh.allowedSignersFile` (ssh-keygen(1), ALLOWED SIGNERS). */
+export function printAllowedSigner(principal: string, publicKey: Uint8Array): string {
+  return `${principal} namespaces="git" ssh-ed25519 ${encodeBase64(keyBlob(publicKey))}\n`;
+}
+
+function signedBytes(crypto: Pick<Crypto, 'hash'>, message: Uint8Array): Uint8Array {
+  return concat([MAGIC, NAMESPACE, RESERVED, HASH, field(crypto.hash('sha512', message))]);
+}
+
+function armor({ publicKey, signature }: SshSignature): string {
+  const blob = concat([
+    MAGIC,
+    u32(1),
+    field(keyBlob(publicKey)),
+    NAMESPACE,
+    RESERVED,
+    HASH,
+    field(concat([KEY_TYPE, field(signature)])),
+  ]);
+  const text = encodeBase64(blob);
+  const lines = [HEAD];
+  for (let at = 0; at < text.length; at += ARMOR_WIDTH)
+    lines.push(text.slice(at, at + ARMOR_WIDTH));
+  return [...lines, TAIL].join('\n');
+}
+
+function keyBlob(publicKey: Uint8Array): Uint8Array {
+  return concat([KEY_TYPE, field(publicKey)]);
+}
+
+/** RFC 4251 §5: a string is its length and its bytes. */
+function field(bytes: Uint8Array): Uint8Array {
+  return concat([u32(bytes.length), bytes]);
+}
