@@ -68,7 +68,7 @@ export function createRoutes(backend: Backend, hub: EventHub, options: AppOption
   app.route('/api/v1/tokens', tokenRoutes(backend));
   app.get(
     '/api/v1/openapi.json',
-    describe({ tag: 'service', summary: 'This description', ok: documentSchema }),
+    describe({ tag: 'service', summary: 'This description', ok: documentSchema, isPublic: true }),
     openAPIRouteHandler(app, { documentation: DOCUMENTATION, excludeStaticFile: false }),
   );
   app.route('/git', gitRoutes(backend));

@@ -25,18 +25,22 @@ type Description = {
   readonly ok: v.GenericSchema | 'empty' | 'event-stream';
   readonly status?: 200 | 201;
   readonly problems?: readonly ProblemCode[];
+  /** Open to everybody. */
+  readonly isPublic?: boolean;
   /** A change that needs If-Match. */
   readonly ifMatch?: boolean;
 };
 
 /** Describes a route for the OpenAPI document. */
 export function describe(description: Description): MiddlewareHandler {
-  const problems: ProblemCode[] = ['signed-out', ...(description.problems ?? [])];
+  const { isPublic = false, problems: own = [] } = description;
+  const problems: ProblemCode[] = isPublic ? [...own] : ['signed-out', ...own];
   if (description.ifMatch === true) problems.push('stale', 'precondition-required');
   return describeRoute({
     tags: [description.tag],
     summary: description.summary,
     ...(description.description === undefined ? {} : { description: description.description }),
+    ...(isPublic ? { security: [] } : {}),
     ...(description.ifMatch === true ? { parameters: [IF_MATCH] } : {}),
     responses: { ...success(description), ...refusals(problems) },
   });

@@ -24,6 +24,7 @@ export function sessionRoutes(backend: Backend, limiter: Limiter) {
         tag: 'sign-in',
         summary: 'Sign in with a one-time code',
         ok: sessionSchema,
+        isPublic: true,
         problems: ['invalid', 'denied', 'too-many'],
       }),
       body(redeemSchema),

@@ -1,0 +1,86 @@
+/**
+ * Builds the browser's files with esbuild: `built/index.html`, `built/assets/*` with a hash in each
+ * name, a `.gz` beside each, and `built/assets.json`, which holds them all for `parseAssets` (a
+ * single-file build embeds that one file).
+ *
+ * `node web-admin/ui/build.mjs` builds; importing `build` does the same and returns the sizes.
+ */
+
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build as bundle } from 'esbuild';
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+const TYPES = {
+  html: 'text/html; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  svg: 'image/svg+xml',
+};
+
+/** Builds everything; returns `{ path, bytes, isFirst }` per file, bytes after gzip. */
+export async function build() {
+  const result = await bundle({
+    entryPoints: {
+      main: fileURLToPath(new URL('./main.tsx', import.meta.url)),
+      style: here('./style.css'),
+    },
+    outdir: here('./built/assets'),
+    entryNames: '[name]-[hash]',
+    chunkNames: '[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    minify: true,
+    target: ['chrome109', 'firefox115', 'safari16.4'],
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    legalComments: 'none',
+    metafile: true,
+    write: false,
+  });
+  const files = new Map(
+    result.outputFiles.map(({ path, text }) => [`/assets/${basename(path)}`, text]),
+  );
+  const nameOf = (start) => [...files.keys()].find((path) => path.startsWith(`/assets/${start}-`));
+  const page = await readFile(here('./index.html'), 'utf8');
+  files.set('/assets/icon.svg', await readFile(here('./icon.svg'), 'utf8'));
+  files.set(
+    '/index.html',
+    page.replace('{{style}}', nameOf('style')).replace('{{main}}', nameOf('main')),
+  );
+  return write(files, firstLoad(result.metafile, nameOf('main')));
+}
+
+/** The main script and what it imports at once; the page and its style come in any case. */
+function firstLoad(metafile, main) {
+  const outputs = Object.entries(metafile.outputs);
+  const [, entry] = outputs.find(([path]) => path.endsWith(basename(main)));
+  const now = entry.imports.filter(({ kind }) => kind === 'import-statement');
+  return new Set([basename(main), ...now.map(({ path }) => basename(path))]);
+}
+
+async function write(files, first) {
+  await rm(here('./built'), { recursive: true, force: true });
+  await mkdir(here('./built/assets'), { recursive: true });
+  const assets = [];
+  const sizes = [];
+  for (const [path, text] of files) {
+    const gzip = gzipSync(text, { level: 9 });
+    const extension = path.split('.').at(-1);
+    await writeFile(here(`./built${path}`), text);
+    await writeFile(here(`./built${path}.gz`), gzip);
+    assets.push({ path, type: TYPES[extension], text, gzip: gzip.toString('base64') });
+    const isFirst = extension !== 'js' || first.has(basename(path));
+    sizes.push({ path, bytes: gzip.length, isFirst });
+  }
+  await writeFile(here('./built/assets.json'), JSON.stringify(assets));
+  return sizes;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const { path, bytes } of await build()) console.log(String(bytes).padStart(7), path);
+}

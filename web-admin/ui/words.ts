@@ -1,0 +1,79 @@
+/** Numbers and times as people read them. */
+
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+const clock = new Intl.DateTimeFormat('en', { timeStyle: 'medium', hour12: false });
+const full = new Intl.DateTimeFormat('en', {
+  dateStyle: 'medium',
+  timeStyle: 'short',
+  hour12: false,
+});
+const grouped = new Intl.NumberFormat('en');
+
+const UNITS = [
+  ['year', 31_557_600],
+  ['month', 2_629_800],
+  ['week', 604_800],
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+] as const;
+
+/** '3 hours ago'; under a minute 'just now'. */
+export function ago(at: number, now: number): string {
+  const difference = at - now;
+  for (const [unit, length] of UNITS) {
+    if (Math.abs(difference) >= length)
+      return relative.format(Math.round(difference / length), unit);
+  }
+  return 'just now';
+}
+
+/** '1 day 2 hours': the two largest units that matter. */
+export function duration(seconds: number): string {
+  const parts: string[] = [];
+  let rest = Math.max(0, Math.floor(seconds));
+  for (const [unit, length] of UNITS.slice(3)) {
+    const count = Math.floor(rest / length);
+    rest -= count * length;
+    if (count > 0) parts.push(`${count} ${unit}${count === 1 ? '' : 's'}`);
+  }
+  return parts.length === 0 ? 'under a minute' : parts.slice(0, 2).join(' ');
+}
+
+/** '46.2 MB', in powers of ten as networks count. */
+export function bytes(count: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let value = count;
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** '9:05', for a countdown. */
+export function countdown(seconds: number): string {
+  const whole = Math.max(0, Math.ceil(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
+}
+
+/** '1,204'. */
+export function number(value: number): string {
+  return grouped.format(value);
+}
+
+/** '14:05:09'. */
+export function timeOfDay(at: number): string {
+  return clock.format(at * 1000);
+}
+
+/** '20 Nov 2026, 14:05'. */
+export function dateAndTime(at: number): string {
+  return full.format(at * 1000);
+}
+
+/** '2 devices'. */
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${number(count)} ${count === 1 ? one : many}`;
+}
