@@ -55,3 +55,9 @@ function longestZeros(groups: readonly number[]): { start: number; length: numbe
   }
   return best;
 }
+
+/** The one text form of an address literal, as sockets report it; other text is left alone. */
+export function canonicalAddress(address: string): string {
+  if (!address.includes(':') || !URL.canParse(`http://[${address}]/`)) return address;
+  return new URL(`http://[${address}]/`).hostname.slice(1, -1);
+}

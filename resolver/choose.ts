@@ -128,7 +128,7 @@ function chooseName(
     ),
   );
   const isSought = ({ name, type }: { name: Name; type: number }) =>
-    frames.some(({ question }) => question.type === type && question.name.key === name.key);
+    frames.some((frame) => frame.type === type && frame.name.key === name.key);
   const next = open.find((wanted) => !isSought(wanted));
   if (next !== undefined) return { kind: 'look-up', ...next };
   const isStuck = !hadServers && (open.length > 0 || nameless.length > outside.length);

@@ -63,16 +63,18 @@ export type Event =
   /** Something arrived that looks like a forgery: ask again where that is harder. */
   | { readonly kind: 'forged' };
 
-/** What became of a question. */
+/** What became of a question. An alias is for the caller to follow: each name on the way is a question. */
 export type Outcome =
+  | { readonly kind: 'answer'; readonly rrset: RRset; readonly proof: readonly ResourceRecord[] }
   | {
-      readonly kind: 'answer';
-      readonly rcode: number;
-      /** Aliases in order, then the set asked for. */
+      readonly kind: 'alias';
+      /** A CNAME, or a DNAME and the CNAME it makes. */
       readonly rrsets: readonly RRset[];
-      readonly denial: Denial | undefined;
+      readonly target: Name;
       readonly proof: readonly ResourceRecord[];
     }
+  /** Without grounds (`denial`) it is believed once and not kept. */
+  | { readonly kind: 'no-data' | 'no-name'; readonly denial: Denial | undefined }
   | { readonly kind: 'failure'; readonly reason: Reason };
 
 export type State = { readonly frames: readonly Frame[]; readonly budget: Budget };
@@ -86,11 +88,8 @@ export type Step = {
 
 /** One name being looked for; the frame above it looks for a name server's address. */
 export type Frame = {
-  readonly question: { readonly name: Name; readonly type: number };
-  /** Where the aliases led. */
   readonly name: Name;
-  readonly aliases: readonly RRset[];
-  readonly proof: readonly ResourceRecord[];
+  readonly type: number;
   /** Whose servers are asked; undefined until the cache was consulted for `name`. */
   readonly cut: Cut | undefined;
   /** Labels of `name` known to exist, and minimised questions asked so far. */
@@ -110,10 +109,8 @@ export type Frame = {
 /** A frame for a name that nothing is known of yet. */
 export function frameFor(name: Name, type: number): Frame {
   return {
-    question: { name, type },
     name,
-    aliases: [],
-    proof: [],
+    type,
     cut: undefined,
     known: 0,
     minimised: 0,

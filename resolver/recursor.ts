@@ -1,10 +1,10 @@
 /**
  * The recursor: from a question to its answer, as a state machine without I/O.
  *
- *             ┌──────────── alias, referral, name exists ───────────┐
+ *             ┌──────────────── referral, name exists ──────────────┐
  *             ▼                                                     │
  *   start ─► look in cache ─► choose a server ─► send ═► (event) ─► read the reply
- *             │ known          │ no address          ▲   timeout,        │ answer, denial
+ *             │ known          │ no address          ▲   timeout,        │ answer, alias, denial
  *             ▼                ▼ left                └── truncated ──────┤
  *           finish ◄──── look its name up in a new frame                 ▼
  *             │                                                        finish
@@ -19,15 +19,14 @@
  */
 
 import {
+  type Budget,
   type Exhausted,
-  fullBudget,
   MAX_DEPTH,
   MAX_REFERRALS,
   MAX_SENDS_PER_NAME,
   millisecondsLeft,
   spend,
 } from './budget.ts';
-import type { Denial } from './cache.ts';
 import { chooseServer, endpointsOf } from './choose.ts';
 import { closestCut } from './delegation.ts';
 import type { Reason } from './ede.ts';
@@ -55,8 +54,8 @@ import { aliasTarget, type Reply, scrub, synthesise } from './scrub.ts';
 import { RCODE, TYPE } from './type.ts';
 
 /** Starts a question; feed the state to `step` with `{ kind: 'start' }`. */
-export function begin(name: Name, type: number, now: number): State {
-  return { frames: [frameFor(name, type)], budget: fullBudget(now) };
+export function begin(name: Name, type: number, budget: Budget): State {
+  return { frames: [frameFor(name, type)], budget };
 }
 
 type Progress =
@@ -112,44 +111,38 @@ function advance(state: State, now: number, world: World): Progress {
 
 function consultCache(state: State, frame: Frame, now: number, world: World): Progress {
   const { cache, settings } = world;
-  const { name, question } = frame;
-  if (cache.findFailure(name, question.type, now) !== undefined) {
+  const { name, type } = frame;
+  if (cache.findFailure(name, type, now) !== undefined) {
     return finish(state, { kind: 'failure', reason: 'failure-cached' }, world);
   }
-  const known = cache.find(name, question.type, now);
-  if (known?.kind === 'records') return answer(state, known.rrset, known.proof, world);
-  if (known !== undefined) return deny(state, known.kind, known.denial, world);
-  const alias = question.type === TYPE.CNAME ? undefined : cache.find(name, TYPE.CNAME, now);
-  if (alias?.kind === 'records') {
-    const target = aliasTarget(alias.rrset);
-    if (target !== undefined) return follow(state, [alias.rrset], target, alias.proof, now, world);
-  }
-  const dname = cache.findDname(name, now);
-  if (dname !== undefined) return followDname(state, dname, now, world);
+  const outcome = fromCache(name, type, now, world);
+  if (outcome !== undefined) return finish(state, outcome, world);
   const findCut = (zone: Name) => cache.findCut(zone, now);
   const isForwarding = settings.forwarders.length > 0;
   const cut = isForwarding
     ? { zone: ROOT, servers: [] }
-    : closestCut(name, question.type, findCut, settings.root);
+    : closestCut(name, type, findCut, settings.root);
   return { kind: 'go', state: replaceTop(state, withCut(frame, cut)) };
 }
 
-function followDname(state: State, dname: RRset, now: number, world: World): Progress {
-  const { name, question } = top(state);
+function fromCache(name: Name, type: number, now: number, { cache }: World): Outcome | undefined {
+  const known = cache.find(name, type, now);
+  if (known?.kind === 'records') return { ...known, kind: 'answer' };
+  if (known !== undefined) return known;
+  const alias = type === TYPE.CNAME ? undefined : cache.find(name, TYPE.CNAME, now);
+  if (alias?.kind === 'records') return aliasOutcome([alias.rrset], alias.proof);
+  const dname = cache.findDname(name, now);
+  if (dname === undefined) return undefined;
   const made = synthesise(dname, name);
-  if (made === undefined) return fail(state, 'alias-too-long', now, world);
-  if (question.type !== TYPE.CNAME) {
-    return follow(state, [dname, made.rrset], made.target, [], now, world);
-  }
-  const aliases = [...top(state).aliases, dname];
-  return answer(replaceTop(state, { ...top(state), aliases }), made.rrset, [], world);
+  if (made === undefined) return { kind: 'failure', reason: 'alias-too-long' };
+  return aliasOutcome([dname, made], []);
 }
 
 /** The whole question, or as much of its name as this zone's servers need (RFC 9156 §2.3). */
 function nextQuestion(frame: Frame, now: number, world: World): { name: Name; type: number } {
-  const { name, question, minimised } = frame;
+  const { name, type, minimised } = frame;
   const { settings, cache } = world;
-  const whole = { name, type: question.type };
+  const whole = { name, type };
   if (!frame.minimise || !settings.minimise || settings.forwarders.length > 0) return whole;
   const total = countLabels(name);
   let known = frame.known;
@@ -272,15 +265,20 @@ function conclude(state: State, sent: Send, reply: Reply, now: number, world: Wo
 function act(state: State, sent: Send, reply: Reply, now: number, world: World): Progress {
   const frame = top(state);
   switch (reply.kind) {
-    case 'answer': {
-      const next = replaceTop(state, { ...frame, aliases: [...frame.aliases, ...reply.aliases] });
-      return answer(next, reply.rrset, reply.proof, world);
+    case 'answer':
+    case 'alias': {
+      const [first, second] = reply.aliases;
+      if (first === undefined) {
+        return reply.kind === 'answer'
+          ? finish(state, { kind: 'answer', rrset: reply.rrset, proof: reply.proof }, world)
+          : fail(state, 'no-reachable-authority', now, world);
+      }
+      const isDname = first.type === TYPE.DNAME && second !== undefined;
+      return finish(state, aliasOutcome(isDname ? [first, second] : [first], reply.proof), world);
     }
-    case 'alias':
-      return follow(state, reply.aliases, reply.target, reply.proof, now, world);
     case 'no-name':
     case 'no-data':
-      return deny(state, reply.kind, reply.denial, world);
+      return finish(state, { kind: reply.kind, denial: reply.denial }, world);
     case 'referral': {
       const referrals = frame.referrals + 1;
       if (referrals > MAX_REFERRALS) return fail(state, 'too-many-referrals', now, world);
@@ -302,61 +300,11 @@ function act(state: State, sent: Send, reply: Reply, now: number, world: World):
 
 /* Endings */
 
-/** Goes on at an alias's target. */
-function follow(
-  state: State,
-  aliases: readonly RRset[],
-  target: Name,
-  proof: readonly ResourceRecord[],
-  now: number,
-  world: World,
-): Progress {
-  const frame = top(state);
-  // A name server's name must not be an alias (RFC 2181 §10.3), and following them multiplies work.
-  if (state.frames.length > 1) return fail(state, 'lame-delegation', now, world);
-  const steps = aliases.filter(({ type }) => type === TYPE.CNAME).length;
-  const paid = spend(state.budget, 'aliases', steps);
-  if (!paid.ok) return giveUp(state, paid.reason, now, world);
-  const chain = [...frame.aliases, ...aliases];
-  const isLoop = chain.some(({ type, owner }) => type === TYPE.CNAME && owner.key === target.key);
-  if (isLoop) return giveUp(state, 'alias-loop', now, world);
-  const { question } = frame;
-  const next: Frame = {
-    ...frameFor(target, question.type),
-    question,
-    aliases: chain,
-    proof: [...frame.proof, ...proof],
-  };
-  return { kind: 'go', state: replaceTop({ ...state, budget: paid.budget }, next) };
-}
-
-function answer(
-  state: State,
-  rrset: RRset,
-  proof: readonly ResourceRecord[],
-  world: World,
-): Progress {
-  const frame = top(state);
-  const rrsets = [...frame.aliases, rrset];
-  const outcome: Outcome = {
-    kind: 'answer',
-    rcode: RCODE.NOERROR,
-    rrsets,
-    denial: undefined,
-    proof: [...frame.proof, ...proof],
-  };
-  return finish(state, outcome, world);
-}
-
-function deny(
-  state: State,
-  kind: 'no-data' | 'no-name',
-  denial: Denial | undefined,
-  world: World,
-): Progress {
-  const { aliases, proof } = top(state);
-  const rcode = kind === 'no-name' ? RCODE.NXDOMAIN : RCODE.NOERROR;
-  return finish(state, { kind: 'answer', rcode, rrsets: aliases, denial, proof }, world);
+function aliasOutcome(rrsets: readonly RRset[], proof: readonly ResourceRecord[]): Outcome {
+  const last = rrsets.at(-1);
+  const target = last && aliasTarget(last);
+  if (target === undefined) return { kind: 'failure', reason: 'lame-delegation' };
+  return { kind: 'alias', rrsets, target, proof };
 }
 
 /** Failures that say something about the name itself and not about the way we came to it. */
@@ -364,9 +312,9 @@ const OWN_FAILURES: readonly Reason[] = ['no-reachable-authority', 'lame-delegat
 
 /** Ends the topmost frame without an answer. */
 function fail(state: State, reason: Reason, now: number, world: World): Progress {
-  const { name, question } = top(state);
+  const { name, type } = top(state);
   if (state.frames.length === 1 || OWN_FAILURES.includes(reason)) {
-    world.cache.putFailure(name, question.type, reason, now);
+    world.cache.putFailure(name, type, reason, now);
   }
   return finish(state, { kind: 'failure', reason }, world);
 }
@@ -388,7 +336,8 @@ function finish(state: State, outcome: Outcome, world: World): Progress {
   const frames = state.frames.slice(0, -1);
   const below = frames.at(-1);
   if (below === undefined) return { kind: 'done', state, outcome };
-  const found = outcome.kind === 'answer' ? endpointsOf(outcome.rrsets, world.settings) : [];
+  // An alias is no address: a name server's name must not be one (RFC 2181 §10.3).
+  const found = outcome.kind === 'answer' ? endpointsOf([outcome.rrset], world.settings) : [];
   const next = { ...below, found: [...below.found, ...found] };
   return { kind: 'go', state: replaceTop({ ...state, frames }, next) };
 }

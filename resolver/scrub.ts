@@ -98,9 +98,9 @@ function readAnswer(message: Message, asked: Asked): Reply | undefined {
     if (step === undefined) break;
     const { cname, target } = step;
     if (step.dname !== undefined) aliases.push(step.dname);
-    // The CNAME a DNAME makes is an answer to a question for CNAME (RFC 6672 §3.1).
-    if (asked.type === TYPE.CNAME) return { kind: 'answer', aliases, rrset: cname, proof };
     aliases.push(cname);
+    // The CNAME a DNAME makes is what a question for CNAME wants (RFC 6672 §3.1).
+    if (asked.type === TYPE.CNAME) return { kind: 'alias', aliases, target, proof };
     if (seen.has(target.key)) return { kind: 'alias-loop' };
     seen.add(target.key);
     name = target;
@@ -118,12 +118,14 @@ function followAlias(
     (set) => set.type === TYPE.DNAME && set.owner.key !== name.key && isWithin(name, set.owner),
   );
   if (dname !== undefined) {
-    const made = synthesise(dname, name);
-    if (made === undefined) return 'alias-too-long';
-    return { dname, cname: made.rrset, target: made.target };
+    const cname = synthesise(dname, name);
+    const target = cname && aliasTarget(cname);
+    return cname === undefined || target === undefined
+      ? 'alias-too-long'
+      : { dname, cname, target };
   }
   const cname = byKey.get(`${TYPE.CNAME} ${name.key}`);
-  const target = cname === undefined ? undefined : aliasTarget(cname);
+  const target = cname && aliasTarget(cname);
   return cname === undefined || target === undefined ? undefined : { cname, target };
 }
 
@@ -134,23 +136,15 @@ export function aliasTarget(rrset: RRset): Name | undefined {
 }
 
 /** The CNAME a DNAME means for a name below it (RFC 6672 §3.1); undefined when it gets too long. */
-export function synthesise(dname: RRset, name: Name): { rrset: RRset; target: Name } | undefined {
+export function synthesise(dname: RRset, name: Name): RRset | undefined {
   const suffix = dname.rdatas[0];
   if (suffix === undefined) return undefined;
   const prefix = name.wire.subarray(0, name.wire.length - dname.owner.wire.length);
-  const wire = new Uint8Array(prefix.length + suffix.length);
-  wire.set(prefix);
-  wire.set(suffix, prefix.length);
-  const target = nameFromWire(wire);
-  if (target === undefined) return undefined;
-  const rrset = {
-    owner: name,
-    type: TYPE.CNAME,
-    ttl: dname.ttl,
-    rdatas: [target.wire],
-    signatures: [],
-  };
-  return { rrset, target };
+  const target = new Uint8Array(prefix.length + suffix.length);
+  target.set(prefix);
+  target.set(suffix, prefix.length);
+  if (nameFromWire(target) === undefined) return undefined;
+  return { owner: name, type: TYPE.CNAME, ttl: dname.ttl, rdatas: [target], signatures: [] };
 }
 
 /** The SOA that says how long to believe the denial, if it is one for the name asked. */

@@ -1,0 +1,291 @@
+/**
+ * From a query to its response: who may ask (service's hook), our zones, local names, recursion.
+ *
+ * Each name on a chain of aliases is a question of its own, so that policy sees every one of them:
+ * what is denied is not reachable through a CNAME either (I10).
+ *
+ * @see RFC 1034 §4.3.2, RFC 6672 §3, RFC 8914
+ */
+
+import type { Clock, Endpoint, Log } from '#runtime';
+import { type Budget, fullBudget, spend } from './budget.ts';
+import { type ExtendedError, extendedError, type Reason } from './ede.ts';
+import type { Edns } from './edns.ts';
+import { answerLocally } from './local-zones.ts';
+import type { Message, Question } from './message.ts';
+import { type Name, nameFromWire } from './name.ts';
+import type { ResourceRecord } from './record.ts';
+import type { Recursion, Resolved } from './recursion.ts';
+import {
+  ANY_RDATA,
+  bare,
+  type Content,
+  canRecurse,
+  checkQuery,
+  respond,
+  type Transport,
+} from './response.ts';
+import { type RRset, recordsOf } from './rrset.ts';
+import { CLASS, RCODE, TYPE } from './type.ts';
+
+/** What an authority must be able to do for us; `createAuthority` makes one. */
+export type ZoneServer = {
+  answer(
+    query: Message,
+    context: { readonly now: number; readonly clockIsSet: boolean; readonly ttlCap?: number },
+  ): Message;
+};
+
+/** What is to be done with a question, decided outside. */
+export type Ruling =
+  | { readonly kind: 'recurse' }
+  | { readonly kind: 'zone'; readonly authority: ZoneServer; readonly ttlCap?: number }
+  | {
+      readonly kind: 'refuse' | 'nxdomain' | 'servfail';
+      /** Extended DNS Error and its text (RFC 8914). */
+      readonly ede: number;
+      readonly text: string;
+    };
+
+/** Rules on a question; may take its time (a tunnel being set up) without holding up others. */
+export type Before = (
+  question: Question,
+  asker: Endpoint,
+  transport: Transport,
+) => Promise<Ruling> | Ruling;
+
+/** Where an answer came from; for aliases, where the last name's did. */
+export type Origin = 'zone' | 'cache' | 'recursion' | 'forward' | 'policy' | 'local';
+
+/** An answer and its origin. */
+export type Answered = {
+  readonly response: Message;
+  readonly from: Origin;
+  readonly error: ExtendedError | undefined;
+};
+
+export type Answering = {
+  /** The response to a decoded query; always one, whatever happens. */
+  answer(query: Message, asker: Endpoint, transport: Transport, before: Before): Promise<Answered>;
+};
+
+type Part = Content & { readonly from: Origin; readonly target?: Name };
+
+/** Puts the pipeline together. */
+export function createAnswering(
+  runtime: { readonly clock: Clock; readonly log: Log },
+  recursion: Pick<Recursion, 'resolve'>,
+  options: { readonly localZones: boolean },
+): Answering {
+  const { clock, log } = runtime;
+
+  /** One name: the hook's ruling, carried out. */
+  async function answerName(
+    query: Message,
+    question: Question,
+    ruling: Ruling,
+    budget: Budget,
+  ): Promise<{ part: Part; budget: Budget }> {
+    switch (ruling.kind) {
+      case 'zone':
+        return { part: fromZone(query, question, ruling, clock), budget };
+      case 'refuse':
+      case 'nxdomain':
+      case 'servfail': {
+        const error = { code: ruling.ede, text: ruling.text };
+        return { part: { ...bare(RULED[ruling.kind], error), from: 'policy' }, budget };
+      }
+      case 'recurse': {
+        const made = madeHere(query, question, options.localZones);
+        if (made !== undefined) return { part: made, budget };
+        const { name, type } = question;
+        const resolved = await recursion.resolve(name, type, budget);
+        return { part: fromRecursion(query, question, resolved), budget: resolved.budget };
+      }
+    }
+  }
+
+  async function collect(
+    query: Message,
+    first: Question,
+    rule: (question: Question) => Promise<Ruling> | Ruling,
+  ): Promise<Part> {
+    let budget = fullBudget(clock.monotonic() / 1000);
+    let total: Part | undefined;
+    const seen = new Set<string>();
+    for (let question = first; ; ) {
+      if (seen.has(question.name.key)) return failed('alias-loop');
+      seen.add(question.name.key);
+      const answered = await answerName(query, question, await rule(question), budget);
+      total = total === undefined ? answered.part : extend(total, answered.part);
+      const { target } = answered.part;
+      if (target === undefined) return total;
+      const paid = spend(answered.budget, 'aliases', 1);
+      if (!paid.ok) return failed(paid.reason);
+      budget = paid.budget;
+      question = { ...question, name: target };
+    }
+  }
+
+  return {
+    async answer(query, asker, transport, before) {
+      const checked = checkQuery(query);
+      if (!checked.ok) return finish(query, { ...checked.content, from: 'local' });
+      try {
+        const rule = (question: Question) => before(question, asker, transport);
+        return finish(query, await collect(query, checked.question, rule));
+      } catch (thrown) {
+        // The one place where a failing hook or a mistake of ours ends: the asker gets an answer.
+        log('error', 'question-failed', { error: String(thrown) });
+        return finish(query, failed('internal-error'));
+      }
+    },
+  };
+}
+
+const RULED = {
+  refuse: RCODE.REFUSED,
+  nxdomain: RCODE.NXDOMAIN,
+  servfail: RCODE.SERVFAIL,
+} as const;
+
+function finish(query: Message, part: Part): Answered {
+  return { response: respond(query, part), from: part.from, error: part.error };
+}
+
+function failed(reason: Reason): Part {
+  return { ...bare(RCODE.SERVFAIL, extendedError(reason)), from: 'recursion' };
+}
+
+/** The answer so far with what its alias led to; AA speaks of the first name (RFC 1035 §4.1.1). */
+function extend(total: Part, part: Part): Part {
+  return {
+    ...part,
+    authoritative: total.authoritative,
+    answers: [...total.answers, ...part.answers],
+    authorities: [...total.authorities, ...part.authorities],
+    additionals: [...total.additionals, ...part.additionals],
+    options: [...total.options, ...part.options],
+    error: part.error ?? total.error,
+  };
+}
+
+/** Whether the asker wants signatures. */
+function wantsSignatures({ edns }: { edns: Edns | undefined }): boolean {
+  return edns?.dnssecOk === true;
+}
+
+function fromZone(
+  query: Message,
+  question: Question,
+  ruling: Extract<Ruling, { kind: 'zone' }>,
+  clock: Clock,
+): Part {
+  const { authority, ttlCap } = ruling;
+  const context = {
+    now: clock.now(),
+    clockIsSet: clock.isSet(),
+    ...(ttlCap === undefined ? {} : { ttlCap }),
+  };
+  const reply = authority.answer({ ...query, questions: [question] }, context);
+  const { rcode, authoritative, answers, authorities, additionals } = reply;
+  const target = query.recursionDesired ? openTarget(reply, question) : undefined;
+  return {
+    rcode,
+    authoritative,
+    answers,
+    // What the zone adds to an alias it cannot follow belongs to no final answer.
+    authorities: target === undefined ? authorities : [],
+    additionals,
+    error: undefined,
+    options: reply.edns?.options ?? [],
+    from: 'zone',
+    ...(target === undefined ? {} : { target }),
+  };
+}
+
+/** Where the zone's answer ends in an alias that leads out of the zone. */
+function openTarget(reply: Message, question: Question): Name | undefined {
+  if (reply.rcode !== RCODE.NOERROR || question.type === TYPE.CNAME) return undefined;
+  // A denial of the target: it lies in the same zone.
+  if (reply.authorities.some(({ type }) => type === TYPE.SOA)) return undefined;
+  const aliases = new Map(
+    reply.answers
+      .filter(({ type }) => type === TYPE.CNAME)
+      .map((record) => [record.owner.key, record]),
+  );
+  let name = question.name;
+  for (let steps = 0; steps < aliases.size; steps++) {
+    const rdata = aliases.get(name.key)?.rdata;
+    const next = rdata && nameFromWire(rdata);
+    if (next === undefined) break;
+    name = next;
+  }
+  const isAnswered = reply.answers.some(
+    ({ type, owner }) => type === question.type && owner.key === name.key,
+  );
+  return name.key === question.name.key || isAnswered ? undefined : name;
+}
+
+/** Answers that need nobody else: refusals, local names, ANY. */
+function madeHere(query: Message, { name, type }: Question, localZones: boolean): Part | undefined {
+  const local = localZones ? answerLocally(name, type) : undefined;
+  if (local !== undefined) {
+    const answers = local.rrset === undefined ? [] : recordsOf(local.rrset, false);
+    const authorities = local.soa === undefined ? [] : [local.soa];
+    const error = answers.length === 0 ? extendedError(local.reason) : undefined;
+    return { ...bare(local.rcode, error), answers, authorities, from: 'local' };
+  }
+  if (!query.recursionDesired)
+    return { ...bare(RCODE.REFUSED, extendedError('recursion-not-desired')), from: 'local' };
+  if (!canRecurse(type))
+    return { ...bare(RCODE.REFUSED, extendedError('unsupported-type')), from: 'local' };
+  if (type !== TYPE.ANY) return undefined;
+  const answers = [
+    { owner: name, type: TYPE.HINFO, class: CLASS.IN, ttl: ANY_TTL, rdata: ANY_RDATA },
+  ];
+  return { ...bare(RCODE.NOERROR), answers, from: 'local' };
+}
+
+/** Seconds; RFC 8482 §4.2 leaves it to us. */
+const ANY_TTL = 3600;
+
+function fromRecursion(query: Message, question: Question, { outcome, from }: Resolved): Part {
+  const withSignatures = wantsSignatures(query);
+  const print = (rrsets: readonly RRset[]) =>
+    rrsets.flatMap((rrset) => recordsOf(asAsked(rrset, question), withSignatures));
+  const shown = (proof: readonly ResourceRecord[]) => (withSignatures ? proof : []);
+  switch (outcome.kind) {
+    case 'answer':
+      return {
+        ...bare(RCODE.NOERROR),
+        answers: print([outcome.rrset]),
+        authorities: shown(outcome.proof),
+        from,
+      };
+    case 'alias': {
+      const part = {
+        ...bare(RCODE.NOERROR),
+        answers: print(outcome.rrsets),
+        authorities: shown(outcome.proof),
+        from,
+      };
+      // A question for the alias itself ends here, also when a DNAME made it.
+      return question.type === TYPE.CNAME ? part : { ...part, target: outcome.target };
+    }
+    case 'no-data':
+    case 'no-name': {
+      const rcode = outcome.kind === 'no-name' ? RCODE.NXDOMAIN : RCODE.NOERROR;
+      const { denial } = outcome;
+      const authorities = denial === undefined ? [] : [denial.soa, ...shown(denial.proof)];
+      return { ...bare(rcode), authorities, from };
+    }
+    case 'failure':
+      return { ...bare(RCODE.SERVFAIL, extendedError(outcome.reason)), from };
+  }
+}
+
+/** The owner in the letters it was asked in: some stubs compare case. */
+function asAsked(rrset: RRset, { name }: Question): RRset {
+  return rrset.owner.key === name.key ? { ...rrset, owner: name } : rrset;
+}

@@ -1,0 +1,17 @@
+/**
+ * The door of the resolver: names, messages, zones, and the server that answers for them.
+ */
+
+export type { Before, Origin, Ruling, ZoneServer } from './answering.ts';
+export type { ExtendedError } from './ede.ts';
+export type { Message, Question } from './message.ts';
+export { type Name, parseName, printName } from './name.ts';
+export {
+  type AnswerEvent,
+  createResolver,
+  type Resolver,
+  type ResolverOptions,
+  type ResolverStats,
+} from './resolver.ts';
+export { ROOT_HINTS, type RootHint } from './root-hints.ts';
+export { TYPE, typeName, typeNumber } from './type.ts';

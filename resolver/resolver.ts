@@ -1,0 +1,214 @@
+/**
+ * The resolver as service/ knows it: listeners, pipeline, recursion and cache put together.
+ */
+
+import type { Endpoint, Runtime } from '#runtime';
+import { canonicalAddress } from './address.ts';
+import { type Answered, type Before, createAnswering, type Origin } from './answering.ts';
+import { createCache, DEFAULT_CACHE_BYTES } from './cache.ts';
+import { rootCut } from './delegation.ts';
+import type { ExtendedError } from './ede.ts';
+import type { Settings } from './frame.ts';
+import type { Message } from './message.ts';
+import { type Name, printName } from './name.ts';
+import { createRecursion } from './recursion.ts';
+import type { Transport } from './response.ts';
+import { ROOT_HINTS, type RootHint } from './root-hints.ts';
+import { type Listeners, startListeners } from './server.ts';
+import { CLASS, OPCODE, RCODE, rcodeName, typeName } from './type.ts';
+import { createUpstream, UDP_SIZE } from './upstream.ts';
+
+export type ResolverOptions = {
+  /** Where to listen, UDP and TCP. Port 0 means any. */
+  readonly listen: readonly Endpoint[];
+  /** Rules on every question, also on each name a CNAME leads to. */
+  readonly before: Before;
+  /** The root's servers; IANA's unless given. */
+  readonly rootHints?: readonly RootHint[];
+  /** When given and not empty, these resolvers are asked instead of the tree. */
+  readonly forward?: readonly Endpoint[];
+  readonly cacheBytes?: number;
+  /** Which address families reach other servers; both unless told. */
+  readonly ipv4?: boolean;
+  readonly ipv6?: boolean;
+  /** Addresses to ask from, at most one for each family. */
+  readonly sources?: readonly string[];
+  /** Lets public delegations lead to private and loopback addresses; for laboratories. */
+  readonly allowPrivateUpstream?: boolean;
+  /** Port of authoritative servers; for laboratories. */
+  readonly upstreamPort?: number;
+  /** Answers names that mean something only locally (RFC 6303, RFC 6761); on unless told. */
+  readonly localZones?: boolean;
+  /** Asks servers only as much of a name as they need (RFC 9156); on unless told. */
+  readonly minimise?: boolean;
+  /** Sends names in random case against forgery; on unless told. */
+  readonly randomiseCase?: boolean;
+};
+
+/** One answered question, for the live log. */
+export type AnswerEvent = {
+  /** Seconds since 1970. */
+  readonly at: number;
+  readonly asker: Endpoint;
+  readonly transport: Transport;
+  readonly name: string;
+  readonly type: string;
+  readonly rcode: string;
+  readonly from: Origin;
+  readonly milliseconds: number;
+  readonly ede?: ExtendedError;
+};
+
+export type ResolverStats = {
+  readonly questions: number;
+  readonly cacheHits: number;
+  readonly cacheBytes: number;
+  readonly cacheEntries: number;
+  /** Different questions waiting for other servers. */
+  readonly inFlight: number;
+  readonly upstreamSends: number;
+};
+
+export type Resolver = AsyncDisposable & {
+  /** Listens; the addresses bound. Fails with RuntimeError when a port is taken or denied. */
+  start(): Promise<readonly Endpoint[]>;
+  /** The addresses bound; empty before `start`. */
+  readonly addresses: readonly Endpoint[];
+  /** Asks for a name in this process: recursion without the hook, aliases followed. */
+  resolve(name: Name, type: number): Promise<Message>;
+  /** Calls `listener` after each answer to the network, until cancelled. */
+  onAnswer(listener: (event: AnswerEvent) => void): () => void;
+  /** Forgets everything cached. */
+  flush(): void;
+  stats(): ResolverStats;
+};
+
+type Seams = Pick<Runtime, 'clock' | 'random' | 'udp' | 'tcp' | 'log'>;
+
+/** Makes a resolver; it asks nobody and listens nowhere before it is started or used. */
+export function createResolver(runtime: Seams, options: ResolverOptions): Resolver {
+  const cache = createCache(options.cacheBytes ?? DEFAULT_CACHE_BYTES);
+  const { sources = [], randomiseCase = true, localZones = true } = options;
+  const upstream = createUpstream(runtime, { sources, randomiseCase });
+  const recursion = createRecursion(runtime, settingsOf(options), cache, upstream);
+  const answering = createAnswering(runtime, recursion, { localZones });
+  const events = createEvents(runtime.clock);
+  let listeners: Listeners | undefined;
+
+  async function handle(query: Message, asker: Endpoint, transport: Transport): Promise<Message> {
+    const began = runtime.clock.monotonic();
+    const answered = await answering.answer(query, asker, transport, options.before);
+    events.report(answered, asker, transport, began);
+    return answered.response;
+  }
+
+  return {
+    async start() {
+      if (listeners !== undefined) throw new Error('the resolver was started already');
+      listeners = await startListeners(runtime, options.listen, handle);
+      return listeners.addresses;
+    },
+    get addresses() {
+      return listeners?.addresses ?? [];
+    },
+    async resolve(name, type) {
+      const query = queryFor(name, type);
+      const answered = await answering.answer(query, HERE, 'udp', () => ({ kind: 'recurse' }));
+      return answered.response;
+    },
+    onAnswer: events.listen,
+    flush: () => cache.clear(),
+    stats: () => ({
+      ...events.counts(),
+      cacheBytes: cache.bytes,
+      cacheEntries: cache.entries,
+      inFlight: recursion.inFlight,
+      upstreamSends: upstream.sends,
+    }),
+    async [Symbol.asyncDispose]() {
+      await listeners?.[Symbol.asyncDispose]();
+      await upstream[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The asker of in-process questions. */
+const HERE: Endpoint = { address: '::1', port: 0 };
+
+const DNS_PORT = 53;
+
+function settingsOf(options: ResolverOptions): Settings {
+  const hints = (options.rootHints ?? ROOT_HINTS).map(({ name, addresses }) => ({
+    name,
+    addresses: addresses.map(canonicalAddress),
+  }));
+  return {
+    root: rootCut(hints),
+    forwarders: (options.forward ?? []).map(({ address, port }) => ({
+      address: canonicalAddress(address),
+      port,
+    })),
+    port: options.upstreamPort ?? DNS_PORT,
+    ipv4: options.ipv4 ?? true,
+    ipv6: options.ipv6 ?? true,
+    minimise: options.minimise ?? true,
+    allowsSpecial: options.allowPrivateUpstream ?? false,
+  };
+}
+
+type Events = {
+  report(answered: Answered, asker: Endpoint, transport: Transport, began: number): void;
+  listen(listener: (event: AnswerEvent) => void): () => void;
+  counts(): { questions: number; cacheHits: number };
+};
+
+function createEvents(clock: Seams['clock']): Events {
+  const heard = new Set<(event: AnswerEvent) => void>();
+  let questions = 0;
+  let cacheHits = 0;
+  return {
+    report({ response, from, error }, asker, transport, began) {
+      questions++;
+      if (from === 'cache') cacheHits++;
+      const [question] = response.questions;
+      if (question === undefined || heard.size === 0) return;
+      const event: AnswerEvent = {
+        at: clock.now(),
+        asker,
+        transport,
+        name: printName(question.name),
+        type: typeName(question.type),
+        rcode: rcodeName(response.rcode),
+        from,
+        milliseconds: clock.monotonic() - began,
+        ...(error === undefined ? {} : { ede: error }),
+      };
+      for (const listener of heard) listener(event);
+    },
+    listen(listener) {
+      heard.add(listener);
+      return () => heard.delete(listener);
+    },
+    counts: () => ({ questions, cacheHits }),
+  };
+}
+
+function queryFor(name: Name, type: number): Message {
+  return {
+    id: 0,
+    response: false,
+    opcode: OPCODE.QUERY,
+    authoritative: false,
+    truncated: false,
+    recursionDesired: true,
+    recursionAvailable: false,
+    authenticData: false,
+    checkingDisabled: false,
+    rcode: RCODE.NOERROR,
+    questions: [{ name, type, class: CLASS.IN }],
+    answers: [],
+    authorities: [],
+    additionals: [],
+    edns: { udpSize: UDP_SIZE, version: 0, dnssecOk: false, options: [] },
+  };
+}

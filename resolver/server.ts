@@ -1,0 +1,112 @@
+/**
+ * The listeners: UDP and TCP on every endpoint, one pipeline behind them.
+ *
+ * What does not parse gets FORMERR with its own id and opcode, or silence when there is nobody to
+ * answer; responses (QR=1) are dropped, lest two servers talk forever. UDP answers never exceed
+ * what the asker accepts nor what no link fragments.
+ *
+ * @see RFC 1035 §4.2, RFC 6891 §6.2.5, RFC 8906 §3
+ * TCP connections are tcp-connection.ts's. No DoT, DoH or cookies.
+ */
+
+import type { Endpoint, Listener, Runtime, UdpSocket } from '#runtime';
+import { decodeMessage, encodeMessage, type Message } from './message.ts';
+import { type Handle, refusalOf } from './response.ts';
+import { createTcpService } from './tcp-connection.ts';
+import { UDP_SIZE } from './upstream.ts';
+
+/** What a UDP message may hold without EDNS (RFC 1035 §4.2.1). */
+const PLAIN_UDP_SIZE = 512;
+
+/** UDP questions under way for one address; more are dropped (Unbound `wait-limit`; DNSBomb CVE-2024-33655). */
+export const MAX_UDP_PER_CLIENT = 200;
+/** And for all; memory for each is a packet and a few promises. */
+export const MAX_UDP_IN_FLIGHT = 4000;
+
+/** Draws of a free port when none is given: UDP and TCP need the same one. */
+const PORT_DRAWS = 8;
+
+export type Listeners = AsyncDisposable & { readonly addresses: readonly Endpoint[] };
+
+/** Listens on all endpoints or on none; fails as the seams' `bind` and `listen` do. */
+export async function startListeners(
+  runtime: Pick<Runtime, 'clock' | 'udp' | 'tcp'>,
+  endpoints: readonly Endpoint[],
+  handle: Handle,
+): Promise<Listeners> {
+  const addresses: Endpoint[] = [];
+  const receive = createUdpService(handle);
+  const tcpService = createTcpService(runtime.clock, handle);
+  const opened: AsyncDisposable[] = [tcpService];
+  const close = async () => {
+    await Promise.all(opened.map((each) => each[Symbol.asyncDispose]()));
+  };
+  try {
+    for (const endpoint of endpoints) {
+      const { socket, listener } = await openBoth(runtime, endpoint, receive, tcpService.accept);
+      opened.push(socket, listener);
+      addresses.push(socket.local);
+    }
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+  return { addresses, [Symbol.asyncDispose]: close };
+}
+
+async function openBoth(
+  { udp, tcp }: Pick<Runtime, 'udp' | 'tcp'>,
+  endpoint: Endpoint,
+  receive: (socket: UdpSocket, data: Uint8Array, from: Endpoint) => void,
+  accept: Parameters<Runtime['tcp']['listen']>[1],
+): Promise<{ socket: UdpSocket; listener: Listener }> {
+  for (let draw = 1; ; draw++) {
+    const socket: UdpSocket = await udp.bind(endpoint, (data, from) => receive(socket, data, from));
+    try {
+      return { socket, listener: await tcp.listen(socket.local, accept) };
+    } catch (thrown) {
+      await socket[Symbol.asyncDispose]();
+      // A port the kernel chose for UDP may be taken for TCP.
+      if (endpoint.port !== 0 || draw === PORT_DRAWS) throw thrown;
+    }
+  }
+}
+
+function createUdpService(
+  handle: Handle,
+): (socket: UdpSocket, data: Uint8Array, from: Endpoint) => void {
+  const underWay = new Map<string, number>();
+  let total = 0;
+
+  async function answer(socket: UdpSocket, query: Message, from: Endpoint): Promise<void> {
+    const { address } = from;
+    underWay.set(address, (underWay.get(address) ?? 0) + 1);
+    total++;
+    const response = await handle(query, from, 'udp');
+    socket.send(encodeMessage(response, { limit: udpLimit(query) }), from);
+    total--;
+    const left = (underWay.get(address) ?? 1) - 1;
+    if (left === 0) underWay.delete(address);
+    else underWay.set(address, left);
+  }
+
+  return (socket, data, from) => {
+    if (from.port === 0) return;
+    const decoded = decodeMessage(data);
+    if (!decoded.ok) {
+      const refusal = refusalOf(decoded);
+      if (refusal !== undefined) socket.send(encodeMessage(refusal), from);
+      return;
+    }
+    if (decoded.message.response) return;
+    const mine = underWay.get(from.address) ?? 0;
+    if (mine >= MAX_UDP_PER_CLIENT || total >= MAX_UDP_IN_FLIGHT) return;
+    void answer(socket, decoded.message, from);
+  };
+}
+
+/** The lesser of what the asker takes and what is not fragmented (RFC 9715 §3.1). */
+function udpLimit({ edns }: Message): number {
+  if (edns === undefined) return PLAIN_UDP_SIZE;
+  return Math.min(Math.max(edns.udpSize, PLAIN_UDP_SIZE), UDP_SIZE);
+}
