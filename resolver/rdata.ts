@@ -1,14 +1,20 @@
 /**
- * RDATA as typed values and back, and its canonical form, all from wire/layout.ts.
+ * RDATA as typed values, as text, and in canonical form, all from wire/layout.ts.
  *
  * @see RFC 3597: what is unknown stays as it is
  * @see RFC 4034 §6.2 and RFC 6840 §5.1: which names are signed in lower case
  */
 
-import { LOWER } from './name.ts';
+import { LOWER, type Name, ROOT } from './name.ts';
 import { TYPE } from './type.ts';
 import { type Field, join } from './wire/field.ts';
 import { type LAYOUT, type Layout, layoutOf } from './wire/layout.ts';
+import { lineReader, readLine } from './wire/line.ts';
+import { parseRaw, printRaw } from './wire/octets-field.ts';
+import type { Words } from './wire/words.ts';
+
+/** RDLENGTH has 16 bits (RFC 1035 §3.2.1). */
+const MAX_RDATA = 0xffff;
 
 type Values<Row> = { readonly [F in keyof Row]: Row[F] extends Field<infer T> ? T : never };
 
@@ -24,7 +30,12 @@ const mnemonics = new Map<number, string>(
   Object.entries(TYPE).map(([name, number]) => [number, name]),
 );
 
-/** The value of uncompressed RDATA; undefined when the type is unknown or the octets do not fit. */
+/**
+ * The value of uncompressed RDATA.
+ *
+ * Undefined when the type is unknown, the octets do not fit it, or what they say has no meaning
+ * (an SVCB record that lacks a mandatory key, a LOC record of another version).
+ */
 export function decodeRdata(type: number, rdata: Uint8Array): Rdata | undefined {
   const layout = layoutOf(type);
   if (layout === undefined) return undefined;
@@ -33,7 +44,9 @@ export function decodeRdata(type: number, rdata: Uint8Array): Rdata | undefined 
   for (const [name, field] of layout.fields) {
     const next = field.skip(rdata, at, rdata.length);
     if (next < 0) return undefined;
-    value[name] = field.read(rdata, at, next);
+    const read = field.read(rdata, at, next);
+    if (read === undefined) return undefined;
+    value[name] = read;
     at = next;
   }
   return at === rdata.length ? (value as Rdata) : undefined;
@@ -85,4 +98,43 @@ export function canonicalRdata(type: number, rdata: Uint8Array): Uint8Array {
     at = next;
   }
   return canonical;
+}
+
+/** RDATA as a zone file has it; `\# n hex` (RFC 3597 §5) for what has no other form. */
+export function printRdata(type: number, rdata: Uint8Array): string {
+  const values = decodeRdata(type, rdata) as Readonly<Record<string, unknown>> | undefined;
+  const layout = layoutOf(type);
+  if (values === undefined || layout === undefined) return printRaw(rdata);
+  const words = layout.fields.map(([name, field]) => field.print(values[name]));
+  return words.filter((word) => word !== '').join(' ');
+}
+
+/** RDATA from zone-file text of one line; names without a dot at the end lie below `origin`. */
+export function parseRdata(
+  type: number,
+  text: string,
+  origin: Name = ROOT,
+): Uint8Array | undefined {
+  const line = readLine(lineReader(text));
+  return line?.ok ? rdataFromWords(type, { list: line.words, at: 0, origin }) : undefined;
+}
+
+/** RDATA from all the words that are left, or undefined. */
+export function rdataFromWords(type: number, words: Words): Uint8Array | undefined {
+  const first = words.list[words.at];
+  if (first?.text === '\\#' && !first.quoted) {
+    words.at++;
+    const raw = parseRaw(words);
+    return raw !== undefined && isWellFormed(type, raw) ? raw : undefined;
+  }
+  const layout = layoutOf(type);
+  if (layout === undefined) return undefined;
+  const pieces: Uint8Array[] = [];
+  for (const [, field] of layout.fields) {
+    const value = field.parse(words);
+    if (value === undefined) return undefined;
+    pieces.push(field.write(value));
+  }
+  const rdata = join(pieces);
+  return words.at === words.list.length && rdata.length <= MAX_RDATA ? rdata : undefined;
 }

@@ -1,12 +1,16 @@
 /**
- * The kinds of field that RDATA is made of. wire/layout.ts puts them together.
+ * The simple kinds of field that RDATA is made of. wire/layout.ts puts them together.
  *
- * Each kind knows its extent (`skip`), its value (`read`, `write`), and, for a domain name, how
- * compression and the canonical form treat it. All that rdata.ts and message.ts do with RDATA
- * follows from this.
+ * Each kind knows its extent (`skip`), its value (`read`, `write`), its text (`print`, `parse`),
+ * and, for a domain name, how compression and the canonical form treat it. All that is done with
+ * RDATA elsewhere follows from this.
  */
 
-import { type Name, skipName, trustedName } from '../name.ts';
+import { type Name, printName, skipName, trustedName } from '../name.ts';
+import { typeName, typeNumber } from '../type.ts';
+import { parseIpv4, parseIpv6, printIpv4, printIpv6 } from './address-text.ts';
+import { parseDuration, parseTime, printTime } from './time-text.ts';
+import { takeBare, takeName, type Words } from './words.ts';
 
 /**
  * How the name in a field may be treated.
@@ -24,10 +28,18 @@ export type Field<T> = {
   readonly rule?: NameRule;
   /** The offset after the field that starts at `at`, or -1 when it is not well formed by `end`. */
   skip(bytes: Uint8Array, at: number, end: number): number;
-  /** The value of a field that `skip` measured. */
-  read(bytes: Uint8Array, at: number, next: number): T;
+  /**
+   * The value of a field that `skip` measured.
+   *
+   * Undefined when its octets have no meaning that we know: the record is passed on all the same.
+   */
+  read(bytes: Uint8Array, at: number, next: number): T | undefined;
   /** The octets of a value. */
   write(value: T): Uint8Array;
+  /** The words of a value, or nothing. */
+  print(value: T): string;
+  /** The value that the next words stand for. */
+  parse(words: Words): T | undefined;
 };
 
 /** A domain name. */
@@ -37,24 +49,93 @@ export function nameField(rule: NameRule): Field<Name> {
     skip: skipName,
     read: (bytes, at, next) => trustedName(bytes.slice(at, next)),
     write: (name) => name.wire,
+    print: printName,
+    parse: takeName,
   };
 }
 
+/** How a number is spelled; decimal unless said otherwise. */
+type Spelling = { print(value: number): string; parse(text: string): number | undefined };
+
+const decimal: Spelling = {
+  print: String,
+  parse: (text) => (/^\d{1,15}$/.test(text) ? Number(text) : undefined),
+};
+
 /** An unsigned number of 1 to 6 octets. */
-export function numberField(width: number): Field<number> {
+export function numberField(width: number, spelling: Spelling = decimal): Field<number> {
   return {
     skip: (_, at, end) => (at + width <= end ? at + width : -1),
     read: (bytes, at) => readNumber(bytes, at, width),
     write: (value) => writeNumber(value, width),
+    print: (value) => spelling.print(value),
+    parse(words) {
+      const text = takeBare(words);
+      const value = text === undefined ? undefined : spelling.parse(text);
+      return value !== undefined && value < 256 ** width ? value : undefined;
+    },
   };
 }
 
+/** A number of which some have mnemonics; they are printed and, like the number, read. */
+export function codeField(width: number, codes: Readonly<Record<string, number>>): Field<number> {
+  const mnemonics = new Map(Object.entries(codes).map(([name, code]) => [code, name]));
+  return numberField(width, {
+    print: (value) => mnemonics.get(value) ?? String(value),
+    parse: (text) =>
+      Object.hasOwn(codes, text.toUpperCase()) ? codes[text.toUpperCase()] : decimal.parse(text),
+  });
+}
+
+/** Mnemonics of RFC 4034 §A.1 and what was added since; read, but never printed. */
+const ALGORITHM: Readonly<Record<string, number>> = {
+  RSAMD5: 1,
+  DH: 2,
+  DSA: 3,
+  RSASHA1: 5,
+  'DSA-NSEC3-SHA1': 6,
+  'RSASHA1-NSEC3-SHA1': 7,
+  RSASHA256: 8,
+  RSASHA512: 10,
+  'ECC-GOST': 12,
+  ECDSAP256SHA256: 13,
+  ECDSAP384SHA384: 14,
+  ED25519: 15,
+  ED448: 16,
+  INDIRECT: 252,
+  PRIVATEDNS: 253,
+  PRIVATEOID: 254,
+};
+
+/** A DNSSEC algorithm. */
+export function algorithmField(): Field<number> {
+  const field = codeField(1, ALGORITHM);
+  return { ...field, print: String };
+}
+
+/** A record type as a number. */
+export function typeField(): Field<number> {
+  return numberField(2, { print: typeName, parse: typeNumber });
+}
+
+/** A time as signatures have it (RFC 4034 §3.1.5). */
+export function timeField(): Field<number> {
+  return numberField(4, { print: printTime, parse: parseTime });
+}
+
+/** Seconds, read with units too. */
+export function durationField(): Field<number> {
+  return numberField(4, { print: String, parse: parseDuration });
+}
+
+/** Reads an unsigned number; the caller has seen to it that the octets are there. */
 export function readNumber(bytes: Uint8Array, at: number, width: number): number {
   let value = 0;
   for (let i = 0; i < width; i++) value = value * 256 + (bytes[at + i] as number);
   return value;
 }
 
+/** Writes an unsigned number; one that does not fit is our own mistake and throws. */
 export function writeNumber(value: number, width: number): Uint8Array {
   if (!Number.isInteger(value) || value < 0 || value >= 256 ** width) {
     throw new RangeError(`${value} is no unsigned number of ${width} octets`);
@@ -66,107 +147,63 @@ export function writeNumber(value: number, width: number): Uint8Array {
   return bytes;
 }
 
-/** Exactly `width` octets. */
-export function octetsField(width: number): Field<Uint8Array> {
+/** Exactly `width` octets, spelled in one word. */
+function octetsField(
+  width: number,
+  print: (octets: Uint8Array) => string,
+  parse: (text: string) => Uint8Array | undefined,
+): Field<Uint8Array> {
   return {
     skip: (_, at, end) => (at + width <= end ? at + width : -1),
     read: (bytes, at, next) => bytes.slice(at, next),
-    write: (value) => {
+    write(value) {
       if (value.length !== width) throw new RangeError(`${value.length} octets, not ${width}`);
       return value;
     },
-  };
-}
-
-/** All octets to the end of the RDATA. */
-export function restField(): Field<Uint8Array> {
-  return {
-    skip: (_, _at, end) => end,
-    read: (bytes, at, next) => bytes.slice(at, next),
-    write: (value) => value,
-  };
-}
-
-/** Octets behind a length of `width` octets. */
-export function countedField(width: 1 | 2): Field<Uint8Array> {
-  return {
-    skip(bytes, at, end) {
-      if (at + width > end) return -1;
-      const next = at + width + readNumber(bytes, at, width);
-      return next <= end ? next : -1;
+    print,
+    parse(words) {
+      const text = takeBare(words);
+      return text === undefined ? undefined : parse(text);
     },
-    read: (bytes, at, next) => bytes.slice(at + width, next),
-    write: (value) => join([writeNumber(value.length, width), value]),
   };
 }
 
-/** One or more character strings to the end (RFC 1035 §3.3.14). */
-export function stringsField(): Field<readonly Uint8Array[]> {
-  return {
-    skip(bytes, at, end) {
-      let next = at;
-      do {
-        if (next >= end) return -1;
-        next += 1 + (bytes[next] as number);
-      } while (next < end);
-      return next === end ? end : -1;
-    },
-    read(bytes, at, next) {
-      const strings: Uint8Array[] = [];
-      for (let i = at; i < next; i += 1 + (bytes[i] as number)) {
-        strings.push(bytes.slice(i + 1, i + 1 + (bytes[i] as number)));
+export function ipv4Field(): Field<Uint8Array> {
+  return octetsField(4, printIpv4, parseIpv4);
+}
+
+export function ipv6Field(): Field<Uint8Array> {
+  return octetsField(16, printIpv6, parseIpv6);
+}
+
+/** Pairs of hexadecimal digits with hyphens (RFC 7043 §3.2 and §4.2). */
+export function euiField(width: 6 | 8): Field<Uint8Array> {
+  return groupedField(width, 1, '-');
+}
+
+/** Four groups of up to four hexadecimal digits with colons (RFC 6742 §2.1.2). */
+export function locatorField(): Field<Uint8Array> {
+  return groupedField(8, 2, ':');
+}
+
+function groupedField(width: number, group: 1 | 2, separator: string): Field<Uint8Array> {
+  const shape = group === 1 ? /^[0-9a-f]{2}$/i : /^[0-9a-f]{1,4}$/i;
+  return octetsField(
+    width,
+    (octets) =>
+      Array.from({ length: width / group }, (_, i) =>
+        readNumber(octets, i * group, group)
+          .toString(16)
+          .padStart(2 * group, '0'),
+      ).join(separator),
+    (text) => {
+      const groups = text.split(separator, width + 1);
+      if (groups.length !== width / group || !groups.every((digits) => shape.test(digits))) {
+        return undefined;
       }
-      return strings;
+      return join(groups.map((digits) => writeNumber(Number.parseInt(digits, 16), group)));
     },
-    write: (strings) => join(strings.flatMap((string) => [writeNumber(string.length, 1), string])),
-  };
-}
-
-/** The types that exist at a name, ascending (RFC 4034 §4.1.2). */
-export function typesField(): Field<readonly number[]> {
-  return { skip: skipTypes, read: readTypes, write: writeTypes };
-}
-
-function skipTypes(bytes: Uint8Array, at: number, end: number): number {
-  let next = at;
-  let last = -1;
-  while (next < end) {
-    if (next + 2 > end) return -1;
-    const window = bytes[next] as number;
-    const length = bytes[next + 1] as number;
-    next += 2 + length;
-    if (window <= last || length === 0 || length > 32 || next > end) return -1;
-    // Trailing zero octets must be left out, so that there is one form only.
-    if (bytes[next - 1] === 0) return -1;
-    last = window;
-  }
-  return next;
-}
-
-function readTypes(bytes: Uint8Array, at: number, next: number): number[] {
-  const types: number[] = [];
-  for (let i = at; i < next; i += 2 + (bytes[i + 1] as number)) {
-    const window = (bytes[i] as number) * 256;
-    const length = bytes[i + 1] as number;
-    for (let bit = 0; bit < length * 8; bit++) {
-      const octet = bytes[i + 2 + (bit >> 3)] as number;
-      if (octet & (0x80 >> (bit & 7))) types.push(window + bit);
-    }
-  }
-  return types;
-}
-
-function writeTypes(types: readonly number[]): Uint8Array {
-  const windows = new Map<number, Uint8Array>();
-  for (const type of [...new Set(types)].sort((a, b) => a - b)) {
-    const low = type & 0xff;
-    const length = (low >> 3) + 1;
-    const grown = new Uint8Array(length);
-    grown.set(windows.get(type >> 8) ?? []);
-    grown[low >> 3] = (grown[low >> 3] as number) | (0x80 >> (low & 7));
-    windows.set(type >> 8, grown);
-  }
-  return join([...windows].flatMap(([window, bits]) => [Uint8Array.of(window, bits.length), bits]));
+  );
 }
 
 /** Puts pieces one after the other. */
