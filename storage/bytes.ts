@@ -7,6 +7,11 @@
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const BASE64_VALUE = Int8Array.from({ length: 128 }, (_, code) =>
+  BASE64.indexOf(String.fromCharCode(code)),
+);
+
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
 /** The UTF-8 bytes of `text`. */
@@ -30,28 +35,40 @@ export function encodeHex(bytes: Uint8Array): string {
   return text;
 }
 
-/** The bytes of lower-case hex that is known to be well-formed. */
-export function decodeHex(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length / 2);
-  for (let i = 0; i < bytes.length; i++) {
-    bytes[i] = Number.parseInt(text.slice(i * 2, i * 2 + 2), 16);
-  }
-  return bytes;
-}
-
-/** Base64 with padding (RFC 4648 §4). For short values: keys and signatures. */
+/** Base64 with padding (RFC 4648 §4). */
 export function encodeBase64(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes));
+  let text = '';
+  for (let i = 0; i < bytes.length; i += 3) {
+    const [a = 0, b, c] = [bytes[i], bytes[i + 1], bytes[i + 2]];
+    const word = (a << 16) | ((b ?? 0) << 8) | (c ?? 0);
+    text += BASE64.charAt(word >>> 18) + BASE64.charAt((word >>> 12) & 63);
+    text += b === undefined ? '=' : BASE64.charAt((word >>> 6) & 63);
+    text += c === undefined ? '=' : BASE64.charAt(word & 63);
+  }
+  return text;
 }
 
 /** The bytes of padded base64; undefined for any other spelling of them. */
 export function decodeBase64(text: string): Uint8Array | undefined {
-  try {
-    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-    return encodeBase64(bytes) === text ? bytes : undefined;
-  } catch {
-    return undefined;
+  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
+  const digits = text.length - padding;
+  if (text.length % 4 !== 0) return undefined;
+  const bytes = new Uint8Array((text.length / 4) * 3 - padding);
+  let word = 0;
+  for (let i = 0, at = 0; i < text.length; i++) {
+    const value = i < digits ? BASE64_VALUE[text.charCodeAt(i)] : 0;
+    if (value === undefined || value < 0) return undefined;
+    word = (word << 6) | value;
+    if (i % 4 !== 3) continue;
+    bytes[at++] = word >>> 16;
+    bytes[at++] = word >>> 8;
+    bytes[at++] = word;
+    word = 0;
   }
+  // Bits that the padding leaves over must be zero, or one value would have many spellings.
+  return padding === 0 || encodeBase64(bytes.slice(-3 + padding)) === text.slice(-4)
+    ? bytes
+    : undefined;
 }
 
 /** Joins byte strings. */

@@ -14,10 +14,18 @@ import type { State } from './op.ts';
 import { parsePath } from './path.ts';
 
 /** A state and the commit it is said to be the state of. */
-export type Checkpoint = { readonly head: CommitId; readonly state: State };
+export type Checkpoint = {
+  readonly head: CommitId;
+  readonly state: State;
+};
 
-/** Commits between two checkpoints. */
-export const CHECKPOINT_EVERY = 512;
+/**
+ * Tells whether the log grew enough for a new checkpoint: four times the state, so that all
+ * checkpoints together cost a quarter of the log's bytes, and never for less than 64 KiB.
+ */
+export function isCheckpointDue(grown: number, checkpointSize: number): boolean {
+  return grown >= Math.max(64 * 1024, 4 * checkpointSize);
+}
 
 /** One line with the format and the head; then a line per record: path, space, canonical JSON. */
 const MAGIC = 'nymote checkpoint 1 ';
@@ -31,17 +39,19 @@ export async function readCheckpoint(
   return bytes === undefined ? undefined : (parse(decodeText(bytes)) ?? 'bad');
 }
 
-/** Replaces the checkpoint. */
+/** Replaces the checkpoint and returns how many bytes it has. */
 export async function writeCheckpoint(
   files: Pick<Files, 'replace'>,
   directory: string,
   { head, state }: Checkpoint,
-): Promise<void> {
+): Promise<number> {
   const lines = [`${MAGIC}${head}\n`];
   for (const [name, collection] of state) {
     for (const [key, record] of collection) lines.push(`${name}/${key} ${canonicalize(record)}\n`);
   }
-  await files.replace(path(directory), encodeText(lines.join('')), 0o600);
+  const bytes = encodeText(lines.join(''));
+  await files.replace(path(directory), bytes, 0o600);
+  return bytes.length;
 }
 
 function parse(text: string | undefined): Checkpoint | undefined {

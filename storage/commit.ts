@@ -65,6 +65,13 @@ export type ParsedCommit = CommitFields & {
   readonly signature: SshSignature;
 };
 
+/** A commit's place in the order. */
+export type Glimpse = Pick<CommitFields, 'parents' | 'device' | 'seq'> & {
+  readonly id: CommitId;
+  /** Device id, space, and the start of the base64 signature, up to the key in it. */
+  readonly signer: string;
+};
+
 /** More heads than this cannot be joined by one commit. */
 const MAX_PARENTS = 64;
 const MAX_MESSAGE = 8192;
@@ -74,6 +81,10 @@ const MAX_DATE = 253_402_300_799;
 
 const HEADER =
   /^tree ([0-9a-f]{64})\n((?:parent [0-9a-f]{64}\n)*)author ([^<>\n]+) <([^<>\n]+)> (\d{1,12}) \+0000\ncommitter [^\n]+\ngpgsig-sha256 (-----BEGIN[^\n]+\n(?: [^\n]+\n)+)\n/;
+/** 88 digits of base64 are 66 bytes: everything before the key, and the key (see sshsig.ts). */
+const GLIMPSE =
+  /^tree [0-9a-f]{64}\n((?:parent [0-9a-f]{64}\n)*)author [^<>\n]+ <([^<>\n]+)> [^\n]+\ncommitter [^\n]+\ngpgsig-sha256 [^\n]+\n ([^\n]{70})\n ([^\n]{18})/;
+const SEQ = '\nNymote-Seq: ';
 const TRAILERS =
   /\n\nNymote-Seq: (\d{1,15})\n(?:Nymote-Realm: ([0-9a-f]{64})\n)?Nymote-Via: ([^\n]+)\n$/;
 
@@ -103,13 +114,7 @@ export function parseCommit(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array): Pa
   if (signature === undefined) throw new StorageError('bad-signature', 'not a signature of ours');
   const fields: CommitFields = {
     tree,
-    parents:
-      parents === ''
-        ? []
-        : parents
-            .trimEnd()
-            .split('\n')
-            .map((line) => line.slice(7)),
+    parents: splitParents(parents),
     device,
     name,
     at: Number(date),
@@ -124,6 +129,23 @@ export function parseCommit(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array): Pa
   }
   const { id } = nameObject(crypto, { type: 'commit', body: bytes });
   return { ...fields, id, bytes, signature };
+}
+
+/**
+ * Reads what the order of commits needs, and who signed, without looking at the rest.
+ *
+ * Enough for commits that were verified when they were stored and that a verified commit names
+ * as its past; undefined for what is no commit.
+ */
+export function peekCommit(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array): Glimpse | undefined {
+  const text = decodeText(bytes);
+  const match = text === undefined ? null : GLIMPSE.exec(text);
+  if (text === undefined || match === null) return undefined;
+  const [, parents = '', device = '', start = '', rest = ''] = match;
+  const seq = Number.parseInt(text.slice(text.lastIndexOf(SEQ) + SEQ.length), 10);
+  if (!Number.isSafeInteger(seq)) return undefined;
+  const { id } = nameObject(crypto, { type: 'commit', body: bytes });
+  return { id, parents: splitParents(parents), device, seq, signer: `${device} ${start}${rest}` };
 }
 
 /** Tells whether the key named in the commit's signature signed it. Whose key it is, is not asked. */
@@ -159,6 +181,15 @@ export function cleanName(text: string, otherwise: string): string {
 /** A date as commits carry it. A clock before 1970 or after 9999 is no clock. */
 export function cleanDate(seconds: number): number {
   return seconds >= 0 && seconds <= MAX_DATE ? Math.floor(seconds) : 0;
+}
+
+function splitParents(lines: string): string[] {
+  return lines === ''
+    ? []
+    : lines
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.slice('parent '.length));
 }
 
 function checkFields(fields: CommitFields): void {

@@ -22,6 +22,7 @@ export type CausalOrder<T> = { readonly ordered: readonly T[]; readonly waiting:
 export function orderCausally<T extends Node>(commits: Iterable<T>): CausalOrder<T> {
   const nodes = new Map<string, T>();
   for (const commit of commits) nodes.set(commit.id, commit);
+  if (isChain([...nodes.values()])) return { ordered: [...nodes.values()], waiting: [] };
   const children = groupByParent(nodes.values());
   const missing = new Map([...nodes.values()].map((node) => [node, node.parents.length]));
   const ready = [...nodes.values()].filter((node) => node.parents.length === 0);
@@ -44,6 +45,15 @@ export function fold(commits: Iterable<Node & { readonly ops: readonly Op[] }>):
   return orderCausally(commits).ordered.reduce<State>(
     (state, commit) => applyOps(state, commit.ops),
     EMPTY,
+  );
+}
+
+/** What a store normally reads: nothing to sort, and 10,000 commits in no time. */
+function isChain(nodes: readonly Node[]): boolean {
+  return nodes.every(({ parents }, index) =>
+    index === 0
+      ? parents.length === 0
+      : parents.length === 1 && parents[0] === nodes[index - 1]?.id,
   );
 }
 

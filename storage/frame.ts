@@ -58,15 +58,20 @@ export function measureFrame(bytes: Uint8Array, offset: number): FrameSpan | und
   return crc32(bytes.subarray(start, end)) === crc ? { offset, end } : undefined;
 }
 
-/** The content of a frame that `measureFrame` found good; undefined when it is none of ours. */
-export function decodeFrame(bytes: Uint8Array, span: FrameSpan): Frame | undefined {
+/** The commit in a good frame, not copied; undefined when the frame is none of ours. */
+export function commitIn(bytes: Uint8Array, span: FrameSpan): Uint8Array | undefined {
   const start = span.offset + HEADER;
   const length = readU32(bytes, start);
   if (length === undefined || start + 4 + length > span.end) return undefined;
-  const ops = decodeText(bytes.subarray(start + 4 + length, span.end));
-  return ops === undefined
-    ? undefined
-    : { commit: bytes.slice(start + 4, start + 4 + length), ops };
+  return bytes.subarray(start + 4, start + 4 + length);
+}
+
+/** The content of a good frame; undefined when the frame is none of ours. */
+export function decodeFrame(bytes: Uint8Array, span: FrameSpan): Frame | undefined {
+  const commit = commitIn(bytes, span);
+  if (commit === undefined) return undefined;
+  const ops = decodeText(bytes.subarray(span.offset + HEADER + 4 + commit.length, span.end));
+  return ops === undefined ? undefined : { commit: commit.slice(), ops };
 }
 
 /** Finds every good frame, also those that follow damage. */

@@ -12,7 +12,14 @@ import type { Crypto } from '#runtime';
 import { encodeText } from './bytes.ts';
 import { StorageError } from './error.ts';
 import type { History } from './history.ts';
-import { buildTree, collectionTree, encodeObject, type NamedObject, recordBlob } from './object.ts';
+import {
+  buildTree,
+  collectionTree,
+  encodeObject,
+  type NamedObject,
+  nameObject,
+  recordBlob,
+} from './object.ts';
 import { EMPTY, type State } from './op.ts';
 import { deflateStored } from './zlib.ts';
 
@@ -77,7 +84,7 @@ async function listObjects(
   const before = (await readable(history, index - 1)) ?? EMPTY;
   const { root, nymote, ops: blob } = buildTree(crypto, after, ops);
   const objects: NamedObject[] = [
-    { id: commit.id, type: 'commit', body: commit.bytes },
+    nameObject(crypto, { type: 'commit', body: commit.bytes }),
     root,
     nymote,
     blob,

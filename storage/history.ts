@@ -69,25 +69,30 @@ export function createHistory(
     return { commit: parseCommit(crypto, frame.commit), ops: frame.ops };
   };
 
-  const replay = async (index: number): Promise<State> => {
-    let from = index;
-    while (!marks.has(from)) from--;
-    let current = marks.get(from) as State;
-    const states: State[] = [current];
-    let start = from;
-    for (let i = from + 1; i <= index; i++) {
+  /** Replays the block of `index` to its end, because neighbours are asked for next. */
+  const replay = async (index: number): Promise<State | undefined> => {
+    let start = index;
+    while (!marks.has(start)) start--;
+    let current = marks.get(start) as State;
+    let states: State[] = [current];
+    const end = Math.min(index + WINDOW - (index % WINDOW), endOf(index));
+    for (let i = start + 1; i <= end; i++) {
       const { ops } = await read(i);
       current = applyOps(current, parseOps(ops));
       states.push(current);
-      if (i % WINDOW === 0) {
-        marks.set(i, current);
-        states.splice(0, states.length - 1);
+      if (i % WINDOW === 0) marks.set(i, current);
+      if (i % WINDOW === 0 && i <= index) {
         start = i;
+        states = [current];
       }
     }
     window = { start, states };
-    return current;
+    return states[index - start];
   };
+
+  /** The last entry whose state can be told by going on from `index`. */
+  const endOf = (index: number): number =>
+    hole !== undefined && index < hole.from ? hole.from - 1 : entries.length - 1;
 
   return {
     get entries() {
@@ -110,7 +115,9 @@ export function createHistory(
       if (hole !== undefined && index >= hole.from && index < hole.to) {
         throw new StorageError('corrupt', 'commits before this one are missing');
       }
-      return window?.states[index - window.start] ?? (await replay(index));
+      const state = window?.states[index - window.start] ?? (await replay(index));
+      if (state === undefined) throw new Error(`unreachable: no state at ${index}`);
+      return state;
     },
   };
 }

@@ -7,9 +7,9 @@
  */
 
 import type { Files, Runtime } from '#runtime';
-import { decodeText, encodeBase64, encodeText } from './bytes.ts';
+import { decodeText, encodeText } from './bytes.ts';
 import { readCheckpoint } from './checkpoint.ts';
-import { parseCommit } from './commit.ts';
+import { parseCommit, peekCommit } from './commit.ts';
 import { StorageError } from './error.ts';
 import { orderCausally } from './fold.ts';
 import { createHistory, type Entry, type History, type Hole } from './history.ts';
@@ -25,10 +25,10 @@ export type Held = {
   readonly tip: Tip | undefined;
   /** Commits on disk whose past is missing or that did not verify: nothing may be written. */
   readonly isStuck: boolean;
-  /** How many commits were verified from signatures on. */
-  readonly verified: number;
+  /** Bytes of commits that no checkpoint covers. */
+  readonly grown: number;
   readonly damage: readonly Damage[];
-  /** Every key that signed a commit: "device base64-key". */
+  /** Every key that signed a commit, as `Glimpse` has it. */
   readonly signers: Set<string>;
 };
 
@@ -46,16 +46,15 @@ export async function load(runtime: Needs, directory: string): Promise<Held> {
   const log = await openLog(
     runtime.files,
     directory,
-    (frame, place) => {
-      try {
-        const commit = parseCommit(crypto, frame.commit);
-        const { id, parents, device, seq, signature } = commit;
-        found.push({ id, parents, device, seq, place });
-        signers.add(`${device} ${encodeBase64(signature.publicKey)}`);
-      } catch (cause) {
-        if (!(cause instanceof StorageError)) throw cause;
+    (bytes, place) => {
+      const glimpse = peekCommit(crypto, bytes);
+      if (glimpse === undefined) {
         const where = `segment ${place.segment} at ${place.offset}`;
-        damage.push({ code: 'bad-commit', where, message: cause.message });
+        damage.push({ code: 'bad-commit', where, message: 'a frame without a commit' });
+      } else {
+        const { signer, ...node } = glimpse;
+        found.push({ ...node, place });
+        signers.add(signer);
       }
     },
     (item) => damage.push(item),
@@ -99,9 +98,7 @@ async function findStart(
   const at = checkpoint === 'bad' ? -1 : entries.findIndex(({ id }) => id === checkpoint.head);
   const frame = entries[at] && (await log.read(entries[at].place));
   const tip =
-    frame && checkpoint !== 'bad'
-      ? verifyClaim(crypto, checkpoint.state, parseCommit(crypto, frame.commit), frame.ops)
-      : undefined;
+    frame && checkpoint !== 'bad' ? verifyClaim(crypto, checkpoint.state, frame) : undefined;
   if (tip === undefined) {
     const message = 'it does not fit the signed history; everything was verified instead';
     damage.push({ code: 'bad-checkpoint', where: 'checkpoint.json', message });
@@ -152,9 +149,13 @@ async function verify(
     tip,
     history: createHistory(crypto, log, kept, state, hole),
     isStuck: kept.length < entries.length,
-    verified: verified - start.verified,
+    grown: kept.slice(start.verified + 1).reduce(addSize, 0),
     ...notes,
   };
+}
+
+function addSize(sum: number, { place }: Entry): number {
+  return sum + place.end - place.offset;
 }
 
 function describeStop(entry: Entry, last: Entry | undefined, cause: StorageError): Damage {

@@ -14,6 +14,7 @@ import { type AppendFile, type Files, RuntimeError } from '#runtime';
 import { concat } from './bytes.ts';
 import { StorageError } from './error.ts';
 import {
+  commitIn,
   crc32,
   decodeFrame,
   type Frame,
@@ -64,7 +65,7 @@ const SEGMENT_NAME = /^(\d{8})\.log$/;
 export async function openLog(
   files: Files,
   directory: string,
-  visit: (frame: Frame, place: Place) => void,
+  visit: (commit: Uint8Array, place: Place) => void,
   report: (damage: Damage) => void,
 ): Promise<CommitLog> {
   await translate(async () => {
@@ -77,12 +78,12 @@ export async function openLog(
   let writeTo = segments.at(-1) ?? 1;
   for (const segment of segments) {
     const isLast = segment === segments.at(-1);
-    const { bytes, isClean } = await repair(files, directory, segment, isLast, report);
+    const { bytes, frames, isClean } = await repair(files, directory, segment, isLast, report);
     // What cannot be repaired stays where it is, and nothing is written behind it.
     if (isLast && !isClean) writeTo = segment + 1;
-    for (const span of scan(bytes).frames) {
-      const frame = decodeFrame(bytes, span);
-      if (frame !== undefined) visit(frame, { ...span, segment });
+    for (const span of frames) {
+      const commit = commitIn(bytes, span);
+      if (commit !== undefined) visit(commit, { ...span, segment });
     }
   }
   return createLog(files, directory, writeTo);
@@ -105,6 +106,13 @@ export async function translate<T>(action: () => Promise<T>): Promise<T> {
   }
 }
 
+/** A segment as it is on the disk after the repair, or after the attempt. */
+type Repaired = {
+  readonly bytes: Uint8Array;
+  readonly frames: readonly FrameSpan[];
+  readonly isClean: boolean;
+};
+
 /** Moves damage out of a segment and returns what the file holds then. */
 async function repair(
   files: Files,
@@ -112,12 +120,12 @@ async function repair(
   segment: number,
   isLast: boolean,
   report: (damage: Damage) => void,
-): Promise<{ readonly bytes: Uint8Array; readonly isClean: boolean }> {
+): Promise<Repaired> {
   const path = segmentPath(directory, segment);
   const bytes = (await translate(() => files.read(path))) ?? new Uint8Array(0);
   const { frames, bad } = scan(bytes);
   const first = bad[0];
-  if (first === undefined) return { bytes, isClean: true };
+  if (first === undefined) return { bytes, frames, isClean: true };
   const isTornOnly =
     isLast && first.end === bytes.length && isTorn(bytes.subarray(first.offset, first.end));
   const repaired = await (isTornOnly
@@ -131,7 +139,8 @@ async function repair(
       message: `${span.end - span.offset} bytes are no frame; ${kept}`,
     });
   }
-  return { bytes: repaired ?? bytes, isClean: repaired !== undefined };
+  if (repaired === undefined) return { bytes, frames, isClean: false };
+  return { bytes: repaired, frames: scan(repaired).frames, isClean: true };
 }
 
 /** Cutting needs no space: a full disk must not stop a store from opening. */

@@ -47,6 +47,11 @@ export function parseSignature(text: string): SshSignature | undefined {
   return armor(parsed) === text ? parsed : undefined;
 }
 
+/** The key in the first 88 base64 digits of a signature; undefined when there is none. */
+export function peekKey(digits: string): Uint8Array | undefined {
+  return decodeBase64(digits)?.slice(KEY_OFFSET, KEY_OFFSET + 32);
+}
+
 /** Tells whether `signature` was made over `message` by the key it names. */
 export function verifyMessage(
   crypto: Pick<Crypto, 'hash' | 'verify'>,

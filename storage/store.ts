@@ -7,10 +7,10 @@
  */
 
 import { type Cancel, type Runtime, RuntimeError } from '#runtime';
-import { concat, decodeBase64, encodeBase64 } from './bytes.ts';
+import { concat, encodeBase64 } from './bytes.ts';
 import { type Change, diffStates, invert } from './change.ts';
-import { CHECKPOINT_EVERY, writeCheckpoint } from './checkpoint.ts';
-import { type Commit, type CommitId, showCommit } from './commit.ts';
+import { isCheckpointDue, writeCheckpoint } from './checkpoint.ts';
+import { type Commit, type CommitId, peekCommit, showCommit } from './commit.ts';
 import { type Draft, type Prepared, prepare, type Rules, type Writer } from './draft.ts';
 import { StorageError } from './error.ts';
 import { encodeFrame } from './frame.ts';
@@ -21,7 +21,7 @@ import type { Damage, Place } from './log.ts';
 import { EMPTY, type Op, type State } from './op.ts';
 import { overlaps } from './path.ts';
 import { receive } from './receive.ts';
-import { printAllowedSigner } from './sshsig.ts';
+import { peekKey, printAllowedSigner } from './sshsig.ts';
 import type { Tip } from './verify.ts';
 
 /** What the store needs of the machine. */
@@ -92,14 +92,16 @@ export class Store implements AsyncDisposable {
   #held: Held;
   #tip: Tip | undefined;
   #queue: Promise<unknown> = Promise.resolve();
-  #sinceCheckpoint: number;
+  /** Bytes in the log that no checkpoint covers, and the size of the last one. */
+  #grown: number;
+  #checkpointSize = 0;
 
   constructor(runtime: StoreRuntime, options: StoreOptions, held: Held) {
     this.#runtime = runtime;
     this.#options = options;
     this.#held = held;
     this.#tip = held.tip;
-    this.#sinceCheckpoint = held.verified;
+    this.#grown = held.grown;
     this.#git = createGitView(runtime.crypto, () => this.#held.history);
   }
 
@@ -236,8 +238,8 @@ export class Store implements AsyncDisposable {
   /** The keys that signed the history, for `gpg.ssh.allowedSignersFile`. */
   allowedSigners(): string {
     const lines = [...this.#held.signers].map((signer) => {
-      const [device = '', key = ''] = signer.split(' ');
-      return printAllowedSigner(device, decodeBase64(key) ?? new Uint8Array(0));
+      const [device = '', digits = ''] = signer.split(' ');
+      return printAllowedSigner(device, peekKey(digits) ?? new Uint8Array(0));
     });
     return lines.join('');
   }
@@ -300,12 +302,15 @@ export class Store implements AsyncDisposable {
     const commits: CommitId[] = [];
     const done = (place: Place, index: number) => {
       const item = items[index];
-      if (item === undefined) throw new Error('unreachable: more places than frames');
-      commits.push(item.commit.id);
+      const glimpse = item && peekCommit(this.#runtime.crypto, item.commit.bytes);
+      if (item === undefined || glimpse === undefined) {
+        throw new Error('unreachable: a place without its commit');
+      }
+      const { signer, ...node } = glimpse;
+      commits.push(node.id);
       if (isHealing) return;
-      const { id, parents, device, seq, signature } = item.commit;
-      history.append({ id, parents, device, seq, place }, item.tip.state);
-      signers.add(`${device} ${encodeBase64(signature.publicKey)}`);
+      history.append({ ...node, place }, item.tip.state);
+      signers.add(signer);
       this.#tip = item.tip;
     };
     try {
@@ -317,8 +322,8 @@ export class Store implements AsyncDisposable {
       if (isHealing && commits.length > 0) await this.#reload();
       if (commits.length > 0) this.#announce(previous, commits);
     }
-    this.#sinceCheckpoint += commits.length;
-    if (this.#sinceCheckpoint >= CHECKPOINT_EVERY) await this.#checkpoint();
+    this.#grown += items.reduce((sum, { frame }) => sum + frame.length, 0);
+    if (isCheckpointDue(this.#grown, this.#checkpointSize)) await this.#checkpoint();
   }
 
   /** What came may have closed a hole: everything is looked at again. */
@@ -337,11 +342,11 @@ export class Store implements AsyncDisposable {
   async #checkpoint(): Promise<void> {
     const { files, log } = this.#runtime;
     try {
-      await writeCheckpoint(files, this.#options.directory, {
+      this.#checkpointSize = await writeCheckpoint(files, this.#options.directory, {
         head: this.head,
         state: this.state(),
       });
-      this.#sinceCheckpoint = 0;
+      this.#grown = 0;
     } catch (cause) {
       if (!(cause instanceof RuntimeError)) throw cause;
       log('warn', 'store-checkpoint-failed', { reason: cause.code });

@@ -8,8 +8,9 @@
 
 import type { Crypto } from '#runtime';
 import { decodeBase64, equalBytes } from './bytes.ts';
-import { type CommitId, hasValidSignature, type ParsedCommit } from './commit.ts';
+import { type CommitId, hasValidSignature, type ParsedCommit, parseCommit } from './commit.ts';
 import { StorageError } from './error.ts';
+import type { Frame } from './frame.ts';
 import { buildTree } from './object.ts';
 import { applyOps, EMPTY, parseOps, readRecord, type State } from './op.ts';
 
@@ -52,13 +53,18 @@ export function verifyCommit(
 export function verifyClaim(
   crypto: Pick<Crypto, 'hash' | 'verify'>,
   claimed: State,
-  commit: ParsedCommit,
-  opsText: string,
+  { commit: bytes, ops }: Frame,
 ): Tip | undefined {
-  if (buildTree(crypto, claimed, opsText).root.id !== commit.tree) return undefined;
-  if (!hasValidSignature(crypto, commit)) return undefined;
-  const { id, seq, device } = commit;
-  return { id, seq, realm: commit.realm ?? id, founder: device, state: claimed };
+  try {
+    const commit = parseCommit(crypto, bytes);
+    const isSame = buildTree(crypto, claimed, ops).root.id === commit.tree;
+    if (!isSame || !hasValidSignature(crypto, commit)) return undefined;
+    const { id, seq, device } = commit;
+    return { id, seq, realm: commit.realm ?? id, founder: device, state: claimed };
+  } catch (cause) {
+    if (cause instanceof StorageError) return undefined;
+    throw cause;
+  }
 }
 
 /** Refuses a state in which the founder could not write any more: nobody could ever repair it. */
