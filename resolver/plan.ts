@@ -159,7 +159,10 @@ function substitute(draft: Draft, node: ZoneNode, name: Name): Name | undefined 
   const set = node.sets.get(TYPE.DNAME);
   const target = set && targetOf(set);
   if (set === undefined || target === undefined) throw new Error('unreachable: no DNAME here');
-  draft.answers.push({ owner: node.name, set, signed: true });
+  // A DNAME that points below itself comes by again: one set is in an answer once.
+  if (!draft.answers.some((line) => line.set === set)) {
+    draft.answers.push({ owner: node.name, set, signed: true });
+  }
   const kept = name.wire.subarray(0, name.wire.length - node.name.wire.length);
   if (kept.length + target.wire.length > MAX_NAME) {
     draft.rcode = RCODE.YXDOMAIN;

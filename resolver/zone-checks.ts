@@ -25,6 +25,7 @@ export type ZoneProblemReason =
   | 'below-delegation'
   | 'beside-delegation'
   | 'delegation-at-wildcard'
+  | 'dname-at-wildcard'
   | 'ds-without-delegation'
   | 'missing-glue';
 
@@ -93,8 +94,12 @@ function* checkSingletons({ name, sets }: CheckedNode): Iterable<Finding> {
     if (cnames.rdatas.length > 1) yield { reason: 'several-cnames', ...at };
     if (sets.size > 1) yield { reason: 'cname-beside-other-data', ...at };
   }
-  if ((sets.get(TYPE.DNAME)?.rdatas.length ?? 0) > 1) {
-    yield { reason: 'several-dnames', owner: name, type: TYPE.DNAME };
+  const dnames = sets.get(TYPE.DNAME);
+  if (dnames !== undefined) {
+    const at = { owner: name, type: TYPE.DNAME };
+    if (dnames.rdatas.length > 1) yield { reason: 'several-dnames', ...at };
+    // RFC 6672 §3.3: what it would mean is not defined.
+    if (isWildcard(name)) yield { reason: 'dname-at-wildcard', ...at };
   }
 }
 

@@ -88,6 +88,11 @@ test.each([
     why: 'RFC 4592 §4.2',
   },
   {
+    lines: ['*.sub DNAME router'],
+    problem: 'dname-at-wildcard *.sub.alice.nymote. DNAME',
+    why: 'RFC 6672 §3.3',
+  },
+  {
     lines: ['a DS', 'a A 1.2.3.4'],
     problem: 'ds-without-delegation a.alice.nymote. DS',
     why: 'RFC 4035 §2.4',
