@@ -14,21 +14,35 @@ const MAX_OUTPUT_CHARACTERS = 16 * 1024 * 1024;
 /** SIGKILL comes this long after SIGTERM. */
 const KILL_AFTER_MS = 1_000;
 
+/** And this long after SIGKILL we stop listening to what is left. */
+const LET_GO_MS = 200;
+
 /** The machine's programs. */
 export function nodeExec(): Exec {
   return async (file, args, options = {}) => {
     // Loaded on first use: a resolver without tunnels runs no program.
     const { execa } = await import('execa');
-    const result = await execa(file, args, {
+    const timeout = options.timeoutMs ?? TIMEOUT_MS;
+    const running = execa(file, args, {
       reject: false,
       stripFinalNewline: false,
       ...(options.stdin === undefined ? { stdin: 'ignore' } : { input: options.stdin }),
       // We read what programs print: in English.
       env: { LC_ALL: 'C', ...options.env },
-      timeout: options.timeoutMs ?? TIMEOUT_MS,
+      timeout,
       forceKillAfterDelay: KILL_AFTER_MS,
       maxBuffer: MAX_OUTPUT_CHARACTERS,
     });
+    // A killed program's own children may hold its output open; we do not wait for them.
+    const letGo = setTimeout(
+      () => {
+        running.stdout.destroy();
+        running.stderr.destroy();
+      },
+      timeout + KILL_AFTER_MS + LET_GO_MS,
+    );
+    const result = await running;
+    clearTimeout(letGo);
     // Arguments stay out of the words: they may name people's devices.
     if (result.timedOut) throw new RuntimeError('timeout', `${file} took too long`);
     if (result.isMaxBuffer) throw new RuntimeError('io', `${file} printed too much`);

@@ -87,6 +87,7 @@ async function fetchOver(
   try {
     return responseOf(await exchange(request, url, options));
   } catch (thrown) {
+    if (request.signal.aborted) throw new RuntimeError('timeout', `${doing}: given up`, thrown);
     throw translate(thrown, doing);
   }
 }

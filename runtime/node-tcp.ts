@@ -129,8 +129,9 @@ export async function startListening(
   const family = isIP(local.address);
   if (family === 0) throw new RuntimeError('unreachable', `${local.address} is no IP address`);
   try {
+    const listening = once(server, 'listening');
     server.listen({ host: local.address, port: local.port, ipv6Only: family === 6 });
-    await once(server, 'listening');
+    await listening;
   } catch (thrown) {
     throw await bindError('tcp', local, thrown);
   }

@@ -36,8 +36,10 @@ async function bind(
     receive(bytes, { address: from.address, port: from.port });
   });
   try {
+    // Without a look-up the event comes before bind() returns.
+    const listening = once(socket, 'listening');
     socket.bind(local.port, local.address);
-    await once(socket, 'listening');
+    await listening;
   } catch (thrown) {
     await close(socket);
     throw await bindError('udp', local, thrown);

@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest';
+import { fakeNetwork, fakeRuntime, manualClock, seededRandom } from '#runtime/fake';
+import { REAL, realRuntime } from './real.ts';
+import { udpSuite } from './udp.ts';
+
+udpSuite(REAL, () => {
+  const { udp, clock } = realRuntime();
+  return { udp, pass: () => clock.sleep(60) };
+});
+
+udpSuite('fake', () => {
+  const { udp, clock } = fakeRuntime();
+  return { udp, pass: () => clock.advance(60) };
+});
+
+test('a taken port names its holder', async () => {
+  const { udp } = realRuntime();
+  await using socket = await udp.bind({ address: '127.0.0.1', port: 0 }, () => undefined);
+  const again = udp.bind(socket.local, () => undefined);
+  await expect(again).rejects.toThrow(new RegExp(`is held by .+, process ${process.pid}`));
+});
+
+/** Two hosts on one network, and what the second one heard and when. */
+async function twoHosts(seed: number) {
+  const clock = manualClock();
+  const network = fakeNetwork(clock, seededRandom(seed));
+  const [one, other] = ['192.0.2.1', '192.0.2.2'];
+  const heard: [number | undefined, number][] = [];
+  const socket = await network
+    .join(one)
+    .udp.bind({ address: '0.0.0.0', port: 5000 }, () => undefined);
+  await network.join(other).udp.bind({ address: other, port: 5000 }, (data) => {
+    heard.push([data[0], clock.monotonic()]);
+  });
+  const send = (value: number) => socket.send(Uint8Array.of(value), { address: other, port: 5000 });
+  return { clock, network, one, other, heard, send };
+}
+
+test('a delay is kept to the millisecond', async () => {
+  const { clock, network, one, other, heard, send } = await twoHosts(1);
+  network.setPath(one, other, { delayMs: 25 });
+  send(1);
+  await clock.advance(10);
+  send(2);
+  await clock.advance(100);
+  expect(heard).toEqual([
+    [1, 25],
+    [2, 35],
+  ]);
+});
+
+test('loss is the same with the same seed', async () => {
+  const run = async (seed: number) => {
+    const { clock, network, heard, send } = await twoHosts(seed);
+    network.setPath('*', '*', { loss: 0.5 });
+    for (let value = 0; value < 100; value += 1) send(value);
+    await clock.settle();
+    return heard.map(([value]) => value);
+  };
+  const first = await run(3);
+  expect(first.length).toBeGreaterThan(25);
+  expect(first.length).toBeLessThan(75);
+  expect(await run(3)).toEqual(first);
+  expect(await run(4)).not.toEqual(first);
+});
+
+test('nothing crosses a cut path until it is mended', async () => {
+  const { clock, network, one, other, heard, send } = await twoHosts(1);
+  network.setPath(one, other, { isCut: true });
+  send(1);
+  network.setPath(one, other, { isCut: false });
+  send(2);
+  await clock.settle();
+  expect(heard.map(([value]) => value)).toEqual([2]);
+});
