@@ -39,7 +39,13 @@ export type ZoneServer = {
 /** What is to be done with a question, decided outside. */
 export type Ruling =
   | { readonly kind: 'recurse' }
-  | { readonly kind: 'zone'; readonly authority: ZoneServer; readonly ttlCap?: number }
+  | {
+      readonly kind: 'zone';
+      readonly authority: ZoneServer;
+      readonly ttlCap?: number;
+      /** Said along with the answer, e.g. that the path to the device is not there yet. */
+      readonly error?: ExtendedError;
+    }
   | {
       readonly kind: 'refuse' | 'nxdomain' | 'servfail';
       /** Extended DNS Error and its text (RFC 8914). */
@@ -181,7 +187,7 @@ function fromZone(
   ruling: Extract<Ruling, { kind: 'zone' }>,
   clock: Clock,
 ): Part {
-  const { authority, ttlCap } = ruling;
+  const { authority, ttlCap, error } = ruling;
   const context = {
     now: clock.now(),
     clockIsSet: clock.isSet(),
@@ -197,7 +203,7 @@ function fromZone(
     // What the zone adds to an alias it cannot follow belongs to no final answer.
     authorities: target === undefined ? authorities : [],
     additionals,
-    error: undefined,
+    error,
     options: reply.edns?.options ?? [],
     from: 'zone',
     ...(target === undefined ? {} : { target }),

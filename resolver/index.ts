@@ -3,9 +3,12 @@
  */
 
 export type { Before, Origin, Ruling, ZoneServer } from './answering.ts';
+export { type Authority, createAuthority } from './authority.ts';
+export { type Anchor, anchor, generateZoneKey, type ZoneKey } from './dnssec/keys.ts';
 export type { ExtendedError } from './ede.ts';
 export type { Message, Question } from './message.ts';
 export { type Name, parseName, printName } from './name.ts';
+export type { ResourceRecord } from './record.ts';
 export {
   type AnswerEvent,
   createResolver,
@@ -15,3 +18,5 @@ export {
 } from './resolver.ts';
 export { ROOT_HINTS, type RootHint } from './root-hints.ts';
 export { TYPE, typeName, typeNumber } from './type.ts';
+export { buildZone, type Zone, type ZoneInput, type ZoneProblem } from './zone.ts';
+export { parseRecord, printRecord } from './zone-file.ts';

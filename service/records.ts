@@ -40,10 +40,14 @@ export const DeviceRecord = v.strictObject({
   kind: v.picklist(['signpost', 'node', 'plain']),
   wireguardKey: Key32,
   signingKey: v.optional(Key32),
-  ipv6: Address,
+  /** Who may commit: the founder of the realm. */
+  writer: v.optional(v.literal(true)),
+  /** The IPv6 address is not kept: it follows from the realm and the WireGuard key. */
   ipv4: Address,
   endpoints: v.pipe(v.array(EndpointText), v.maxLength(MAX_ENDPOINTS)),
   addedAt: v.pipe(v.number(), v.integer()),
+  /** A plain device's signpost: the one full node that holds its tunnel. */
+  home: v.optional(v.string()),
   note: v.optional(v.pipe(v.string(), v.maxLength(MAX_NOTE))),
 });
 

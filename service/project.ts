@@ -1,0 +1,213 @@
+/**
+ * Configuration flows one way: the store's state in, one plain value per feature out. Pure.
+ *
+ * What does not fit is left out and named in `problems`: one bad record must not take the others'
+ * names away.
+ */
+
+import * as v from 'valibot';
+import { DEFAULT_RULES, type PolicyInput, parseRule, type Rule } from '#policy';
+import { type Name, parseName, parseRecord, type ResourceRecord, type ZoneInput } from '#resolver';
+import type { Crypto } from '#runtime';
+import type { State, Problem as StoreProblem } from '#storage';
+import { type Desired, overlayAddress, overlayPrefix, type TunnelDevice } from '#tunnels';
+import { readEndpoint } from './config.ts';
+import { DeviceRecord, NameRecord, problemsOf, RealmSettings } from './records.ts';
+
+/** A device as the store has it, with what follows from it. */
+export type RealmDevice = DeviceRecord & {
+  readonly id: string;
+  readonly fqdn: string;
+  readonly ipv6: string;
+  readonly publicKey: Uint8Array;
+};
+
+export type Projection = {
+  readonly settings: RealmSettings;
+  readonly devices: readonly RealmDevice[];
+  readonly zone: ZoneInput;
+  readonly policy: PolicyInput;
+  readonly problems: readonly string[];
+};
+
+/** What a projection needs besides the state. */
+export type ProjectContext = {
+  readonly crypto: Pick<Crypto, 'hash'>;
+  readonly realm: string;
+  /** Commits so far: the zone's serial. */
+  readonly seq: number;
+};
+
+/** Device records change hands quickly when policy or paths change. */
+export const DEVICE_TTL = 30;
+const ZONE_TTL = 3_600;
+
+/** Projects a state that has a realm in it. */
+export function project(state: State, context: ProjectContext): Projection {
+  const problems: string[] = [];
+  const settings = v.parse(RealmSettings, state.get('realm')?.get('settings'));
+  const devices = readDevices(state, settings, context, problems);
+  const zone = projectZone(state, settings, devices, context.seq, problems);
+  const rules = readRules(state, problems);
+  return {
+    settings,
+    devices,
+    zone,
+    policy: {
+      rules: [...DEFAULT_RULES, ...rules],
+      devices: devices.map(({ id, fqdn, kind }) => ({ id, name: fqdn, user: settings.user, kind })),
+    },
+    problems,
+  };
+}
+
+/** What tunnels/ is to hold, once policy has said who may connect with us. */
+export function projectTunnels(
+  devices: readonly RealmDevice[],
+  self: string,
+  { crypto, realm }: ProjectContext,
+  mayConnect: (device: RealmDevice) => boolean,
+): Desired {
+  const own = devices.find(({ id }) => id === self);
+  const others = devices.filter(({ id }) => id !== self);
+  return {
+    self: { id: self, addresses: own === undefined ? [] : [own.ipv6, own.ipv4] },
+    prefix: overlayPrefix(crypto, realm),
+    devices: others.map((device) => tunnelDevice(device, mayConnect(device))),
+  };
+}
+
+/** The store's rules: what is wrong with a state that somebody wants to commit. */
+export function checkState(state: State): readonly StoreProblem[] {
+  const problems: StoreProblem[] = [];
+  const say = (path: string) => (message: string) => problems.push({ path, message });
+  for (const [collection, records] of state) {
+    const schema = SCHEMAS[collection];
+    if (schema === undefined && collection !== 'rules')
+      say(collection)('there is no such collection');
+    for (const [key, record] of records) {
+      const path = `${collection}/${key}`;
+      if (schema !== undefined) problemsOf(schema, record, path).forEach(say(path));
+      if (collection === 'rules') ruleProblems(record, key).forEach(say(path));
+    }
+  }
+  for (const name of repeatedNames(state)) say('devices')(`two devices are called ${name}`);
+  return problems;
+}
+
+const SCHEMAS: Readonly<Record<string, v.GenericSchema>> = {
+  realm: RealmSettings,
+  devices: DeviceRecord,
+  names: NameRecord,
+};
+
+function ruleProblems(record: unknown, key: string): readonly string[] {
+  const parsed = parseRule(record);
+  if (!parsed.ok) return parsed.problems.map(({ key: field, problem }) => `${field} ${problem}`);
+  return parsed.rule.id === key ? [] : [`id is ${parsed.rule.id}, not ${key}`];
+}
+
+function repeatedNames(state: State): readonly string[] {
+  const names = [...(state.get('devices')?.values() ?? [])].map(({ name }) => String(name));
+  return [...new Set(names.filter((name, index) => names.indexOf(name) !== index))];
+}
+
+function readDevices(
+  state: State,
+  settings: RealmSettings,
+  { crypto, realm }: ProjectContext,
+  problems: string[],
+): readonly RealmDevice[] {
+  const devices: RealmDevice[] = [];
+  for (const [id, record] of state.get('devices') ?? []) {
+    const parsed = v.safeParse(DeviceRecord, record);
+    if (!parsed.success) {
+      problems.push(...problemsOf(DeviceRecord, record, `devices/${id}`));
+      continue;
+    }
+    const publicKey = decodeBase64(parsed.output.wireguardKey);
+    devices.push({
+      ...parsed.output,
+      id,
+      publicKey,
+      fqdn: `${parsed.output.name}.${settings.apex}`,
+      ipv6: overlayAddress(crypto, realm, publicKey),
+    });
+  }
+  return devices.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function projectZone(
+  state: State,
+  settings: RealmSettings,
+  devices: readonly RealmDevice[],
+  seq: number,
+  problems: string[],
+): ZoneInput {
+  const apex = nameOf(settings.apex);
+  const lines: string[] = [];
+  for (const { fqdn, ipv6, ipv4 } of devices) {
+    lines.push(`${fqdn}. ${DEVICE_TTL} IN AAAA ${ipv6}`, `${fqdn}. ${DEVICE_TTL} IN A ${ipv4}`);
+  }
+  for (const [owner, record] of state.get('names') ?? []) {
+    const parsed = v.safeParse(NameRecord, record);
+    if (!parsed.success) problems.push(...problemsOf(NameRecord, record, `names/${owner}`));
+    const fqdn = owner === '@' ? settings.apex : `${owner}.${settings.apex}`;
+    for (const { type, ttl, data } of parsed.success ? parsed.output.records : []) {
+      lines.push(`${fqdn}. ${ttl} IN ${type} ${data}`);
+    }
+  }
+  const full = devices.filter(({ kind }) => kind !== 'plain');
+  return {
+    apex,
+    serial: seq,
+    ttl: ZONE_TTL,
+    nameServers: full.map(({ fqdn }) => nameOf(fqdn)),
+    records: lines.flatMap((line) => readLine(line, problems)),
+  };
+}
+
+function readLine(line: string, problems: string[]): readonly ResourceRecord[] {
+  const parsed = parseRecord(line);
+  if (parsed.ok) return [parsed.record];
+  problems.push(`names: '${line}': ${parsed.reason}`);
+  return [];
+}
+
+function tunnelDevice(device: RealmDevice, mayConnect: boolean): TunnelDevice {
+  const { id, name, kind, publicKey, ipv6, ipv4, endpoints, home } = device;
+  return {
+    id,
+    name,
+    publicKey,
+    addresses: [ipv6, ipv4],
+    endpoints: endpoints
+      .map((text) => readEndpoint(text))
+      .filter((endpoint) => endpoint !== undefined),
+    kind: kind === 'plain' ? 'plain' : 'node',
+    mayConnect,
+    ...(home === undefined ? {} : { home }),
+  };
+}
+
+function readRules(state: State, problems: string[]): readonly Rule[] {
+  const rules: Rule[] = [];
+  for (const [id, record] of state.get('rules') ?? []) {
+    const parsed = parseRule(record);
+    if (parsed.ok) rules.push(parsed.rule);
+    else
+      problems.push(...parsed.problems.map(({ key, problem }) => `rules/${id}: ${key} ${problem}`));
+  }
+  return rules;
+}
+
+function nameOf(text: string): Name {
+  const name = parseName(text);
+  if (name === undefined) throw new Error(`unreachable: ${text} passed the schema and is no name`);
+  return name;
+}
+
+/** Base64 that passed the schema. */
+function decodeBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+}

@@ -1,0 +1,121 @@
+/**
+ * Who asks, what for, and what happens then: the hook that every DNS question passes.
+ *
+ * It identifies the asker, asks policy, and for a device's name brings the tunnel up before the
+ * answer leaves. It decides nothing itself (I10): where policy says no, the question is refused with
+ * the reason as Extended DNS Error (RFC 8914): REFUSED to whom the zone or the resolver is not for,
+ * alike for names that exist and names that do not; NXDOMAIN where the household blocks a name.
+ */
+
+import { type Asker, type Decision, type Policy, zoneOf } from '#policy';
+import {
+  type Authority,
+  type Before,
+  printName,
+  type Question,
+  type Ruling,
+  TYPE,
+} from '#resolver';
+import type { Clock, Endpoint } from '#runtime';
+import type { Reach } from '#tunnels';
+import { DEVICE_TTL, type RealmDevice } from './project.ts';
+
+/** How long an answer may wait for its tunnel; resolvers of clients give up after some seconds. */
+const REACH_DEADLINE_MS = 1_500;
+
+/** EDE "Other Error" and "Prohibited" (RFC 8914 §4.1, §4.19). */
+const EDE_OTHER = 0;
+const EDE_PROHIBITED = 18;
+
+type ZoneRuling = Extract<Ruling, { kind: 'zone' }>;
+
+/** What rulings are made of; all of it may change with each commit. */
+export type Household = {
+  readonly apex: string;
+  readonly self: string;
+  readonly devices: readonly RealmDevice[];
+  readonly policy: Policy;
+  readonly authority: Authority;
+};
+
+/** Makes the resolver's hook. */
+export function createRulings(
+  clock: Pick<Clock, 'now' | 'isSet'>,
+  household: () => Household,
+  reach: (device: string, deadlineMs: number) => Promise<Reach>,
+): Before {
+  return async (question, from) => {
+    const home = household();
+    const asker = identify(home, from);
+    const name = printName(question.name).toLowerCase().replace(/\.$/, '');
+    const isOurs = `.${name}`.endsWith(`.${home.apex}`);
+    const decide = (verb: 'resolve' | 'connect', resource: string): Decision =>
+      home.policy.decide({ asker, verb, resource, now: clock.now(), clockIsSet: clock.isSet() });
+
+    const resolving = decide('resolve', `${isOurs ? 'record' : 'name'}:${name}`);
+    if (resolving.effect === 'deny') return refusal(resolving);
+    if (!isOurs) return { kind: 'recurse' };
+
+    const device = home.devices.find(({ fqdn }) => fqdn === name);
+    const answer = zoneRuling(home, resolving, device, clock.now());
+    if (device === undefined || !asksForAddress(question)) return answer;
+    const connecting = decide('connect', `device:${device.id}`);
+    if (connecting.effect === 'deny') return refusal(connecting);
+    if (!goesThroughUs(home, asker, device)) return answer;
+    return withPath(answer, await reach(device.id, REACH_DEADLINE_MS));
+  };
+}
+
+/**
+ * Who sends from this address. Loopback is this device itself; an overlay address can only come
+ * through WireGuard, which has checked the sender's key.
+ */
+export function identify(
+  home: Pick<Household, 'devices' | 'self'>,
+  from: Pick<Endpoint, 'address'>,
+): Asker {
+  const zone = zoneOf(from.address);
+  if (zone === 'loopback') return { kind: 'device', id: home.self, strength: 'local', zone };
+  const address = from.address.replace(/^::ffff:(?=\d+\.)/, '');
+  const device = home.devices.find(({ ipv6, ipv4 }) => ipv6 === address || ipv4 === address);
+  if (device !== undefined) {
+    const isSelf = device.id === home.self;
+    return { kind: 'device', id: device.id, strength: isSelf ? 'local' : 'key' };
+  }
+  return { kind: 'stranger', address, zone };
+}
+
+const asksForAddress = ({ type }: Question): boolean => type === TYPE.A || type === TYPE.AAAA;
+
+/** Our own questions and those of plain devices whose one tunnel ends here. */
+function goesThroughUs(home: Household, asker: Asker, device: RealmDevice): boolean {
+  if (asker.kind !== 'device' || device.id === home.self || device.id === asker.id) return false;
+  if (asker.id === home.self) return true;
+  return home.devices.some(({ id, home: signpost }) => id === asker.id && signpost === home.self);
+}
+
+/** The address is right in any case; a path that is not there is said along with it. */
+function withPath(answer: ZoneRuling, reached: Reach): Ruling {
+  if (reached.state === 'up' || reached.state === 'off') return answer;
+  const error = { code: EDE_OTHER, text: `no tunnel yet: ${reached.reason}` };
+  return { ...answer, ttlCap: 0, error };
+}
+
+function refusal({ ede: code, why }: Decision): Ruling {
+  const ede: number = code ?? EDE_OTHER;
+  return { kind: ede === EDE_PROHIBITED ? 'refuse' : 'nxdomain', ede, text: why };
+}
+
+/** What policy may decide otherwise soon must not be kept longer, and no path for long. */
+function zoneRuling(
+  { authority }: Household,
+  { validUntil }: Decision,
+  device: RealmDevice | undefined,
+  now: number,
+): ZoneRuling {
+  const caps = [
+    ...(device === undefined ? [] : [DEVICE_TTL]),
+    ...(validUntil === undefined ? [] : [Math.max(0, Math.floor(validUntil - now))]),
+  ];
+  return { kind: 'zone', authority, ...(caps.length > 0 ? { ttlCap: Math.min(...caps) } : {}) };
+}
