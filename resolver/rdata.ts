@@ -115,8 +115,10 @@ export function parseRdata(
   text: string,
   origin: Name = ROOT,
 ): Uint8Array | undefined {
-  const line = readLine(lineReader(text));
-  return line?.ok ? rdataFromWords(type, { list: line.words, at: 0, origin }) : undefined;
+  const reader = lineReader(text);
+  const line = readLine(reader);
+  if (line?.ok === false || reader.at < text.length) return undefined;
+  return rdataFromWords(type, { list: line?.words ?? [], at: 0, origin });
 }
 
 /** RDATA from all the words that are left, or undefined. */
