@@ -22,7 +22,7 @@ import { EMPTY, type Op, type State } from './op.ts';
 import { overlaps } from './path.ts';
 import { receive } from './receive.ts';
 import { peekKey, printAllowedSigner } from './sshsig.ts';
-import type { Tip } from './verify.ts';
+import { mayWrite, type Tip } from './verify.ts';
 
 /** What the store needs of the machine. */
 export type StoreRuntime = Pick<Runtime, 'files' | 'crypto' | 'clock' | 'log'>;
@@ -128,8 +128,8 @@ export class Store implements AsyncDisposable {
   /** Tells whether `commit` can work: this device is the founder and no history is missing. */
   get isWritable(): boolean {
     const { writer } = this.#options;
-    const isFounder = this.#tip === undefined || this.#tip.founder === writer?.deviceId;
-    return writer !== undefined && isFounder && !this.#held.isStuck;
+    if (writer === undefined || this.#held.isStuck) return false;
+    return this.#tip === undefined || mayWrite(this.#tip, writer.deviceId, writer.signer.publicKey);
   }
 
   /** Everything as of the head. */

@@ -74,8 +74,14 @@ export function checkFounder(state: State, founder: string): void {
   }
 }
 
+/** Tells whether commits of this device with this key would be believed. */
+export function mayWrite(tip: Tip, device: string, publicKey: Uint8Array): boolean {
+  const key = signingKey(tip.state, device);
+  return device === tip.founder && key !== undefined && equalBytes(key, publicKey);
+}
+
 /** The key a device signs with, undefined when it may not write. */
-export function signingKey(state: State, device: string): Uint8Array | undefined {
+function signingKey(state: State, device: string): Uint8Array | undefined {
   const record = readRecord(state, `devices/${device}`);
   const key = record?.['signingKey'];
   if (record?.['writer'] !== true || typeof key !== 'string') return undefined;

@@ -1,0 +1,302 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { fakeRuntime } from '#runtime/fake';
+import { concat, encodeText } from './bytes.ts';
+import { type CommitFields, signCommit } from './commit.ts';
+import { type Draft, prepare } from './draft.ts';
+import { StorageError, type StorageErrorCode } from './error.ts';
+import { DIRECTORY, founderOf, openFounder, openReplica, setName, signerOf } from './fixture.ts';
+import { decodeFrame, encodeFrame, type Frame, scan } from './frame.ts';
+import { buildTree } from './object.ts';
+import { applyOps, type Op, printOps, type State } from './op.ts';
+import { MAX_PAGE } from './receive.ts';
+import { openStore, type Store } from './store.ts';
+
+const { crypto } = fakeRuntime();
+const PHONE = signerOf(crypto, 2);
+const WRITER_RECORD = {
+  writer: true,
+  signingKey: Buffer.from(PHONE.publicKey).toString('base64'),
+};
+
+/** A founder and a replica that holds the same three commits. */
+async function pair(): Promise<{ founder: Store; replica: Store }> {
+  const founder = await openFounder(fakeRuntime());
+  await founder.commit(setName('a', 1));
+  await founder.commit({
+    ...setName('b', 1),
+    ops: [{ op: 'set', path: 'devices/phone', value: WRITER_RECORD }],
+  });
+  const replica = await openReplica(fakeRuntime(), { realm: founder.realm });
+  await replica.importCommits(await founder.exportSince(0));
+  return { founder, replica };
+}
+
+type Forgery = {
+  readonly fields?: Partial<CommitFields>;
+  readonly seed?: number;
+  readonly ops?: readonly Op[];
+  readonly text?: string;
+};
+
+/** A frame that follows the store's head, with something wrong in it. */
+function forge(store: Store, { fields, seed = 1, ops = setName('x', 1).ops, text }: Forgery) {
+  const opsText = text ?? printOps(ops);
+  const state: State = text === undefined ? applyOps(store.state(), ops) : store.state();
+  const commit = signCommit(crypto, signerOf(crypto, seed), {
+    tree: buildTree(crypto, state, opsText).root.id,
+    parents: [store.head],
+    device: 'router',
+    name: 'Router',
+    at: 1,
+    seq: store.seq + 1,
+    realm: store.realm,
+    message: 'Forged',
+    via: 'test',
+    ...fields,
+  });
+  return frameOf({ commit: commit.bytes, ops: opsText });
+}
+
+function frameOf(frame: Frame): Uint8Array {
+  const bytes = encodeFrame(frame);
+  if (bytes === undefined) throw new Error('too large');
+  return bytes;
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<StorageErrorCode | undefined> {
+  return promise.then(
+    () => undefined,
+    (thrown) => {
+      if (thrown instanceof StorageError) return thrown.code;
+      throw thrown;
+    },
+  );
+}
+
+describe('a replica', () => {
+  test('that takes everything over has the same head and state (I5)', async () => {
+    const { founder, replica } = await pair();
+    expect([replica.head, replica.seq]).toEqual([founder.head, 3]);
+    expect(replica.state()).toEqual(founder.state());
+    expect(await replica.log()).toEqual(await founder.log());
+  });
+
+  test('that is told twice changes nothing (I4)', async () => {
+    const { founder, replica } = await pair();
+    const moves: unknown[] = [];
+    replica.watch((moved) => moves.push(moved));
+    expect(await replica.importCommits(await founder.exportSince(0))).toEqual({
+      added: 0,
+      head: founder.head,
+    });
+    expect(moves).toEqual([]);
+  });
+
+  test('may be told in pieces of any size', async () => {
+    const { founder } = await pair();
+    for (let value = 0; value < 20; value++) await founder.commit(setName('c', value));
+    const bytes = await founder.exportSince(0);
+    const { frames } = scan(bytes);
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(22), { maxLength: 5 }), async (cuts) => {
+        const replica = await openReplica(fakeRuntime());
+        const ends = [...cuts].sort((a, b) => a - b).map((cut) => frames[cut]?.offset ?? 0);
+        let from = 0;
+        for (const end of [...ends, bytes.length]) {
+          await replica.importCommits(bytes.subarray(from, end));
+          from = end;
+        }
+        expect(replica.head).toBe(founder.head);
+      }),
+      { numRuns: 10 },
+    );
+  });
+
+  test('catches up page by page', async () => {
+    const founder = await openFounder(fakeRuntime());
+    for (let value = 0; value < 12; value++) {
+      const ops: Op[] = [
+        { op: 'set', path: `notes/n${value}`, value: { text: 'x'.repeat(200_000) } },
+      ];
+      await founder.commit({ ...setName('a', value), ops });
+    }
+    const replica = await openReplica(fakeRuntime());
+    let pages = 0;
+    for (;;) {
+      const page = await founder.exportSince(replica.seq);
+      if (page.length === 0) break;
+      expect(page.length).toBeLessThanOrEqual(1024 * 1024);
+      await replica.importCommits(page);
+      pages += 1;
+    }
+    expect([replica.head, pages]).toEqual([founder.head, 3]);
+  });
+
+  test('keeps what was good before the first bad commit', async () => {
+    const { founder, replica } = await pair();
+    await founder.commit(setName('c', 1));
+    const good = await founder.exportSince(3);
+    const bad = forge(founder, { seed: 9 });
+    expect(await codeOf(replica.importCommits(concat([good, bad])))).toBe('bad-signature');
+    expect(replica.head).toBe(founder.head);
+  });
+
+  test('refuses a realm it was not made for', async () => {
+    const { founder } = await pair();
+    const replica = await openReplica(fakeRuntime(), { realm: 'f'.repeat(64) });
+    expect(await codeOf(replica.importCommits(await founder.exportSince(0)))).toBe('other-realm');
+    expect(replica.head).toBe('');
+  });
+
+  test('of the founder itself takes over what it lost', async () => {
+    const { founder, replica } = await pair();
+    const restored = await openFounder(fakeRuntime(), { realm: founder.realm });
+    await restored.importCommits(await replica.exportSince(0));
+    expect([restored.head, restored.isWritable]).toEqual([founder.head, true]);
+    expect((await restored.commit(setName('c', 1))).seq).toBe(4);
+  });
+});
+
+describe('a commit from elsewhere', () => {
+  test.each([
+    { forgery: { seed: 9 }, code: 'bad-signature', why: "signed with nobody's key" },
+    { forgery: { seed: 2 }, code: 'bad-signature', why: "signed with another device's key" },
+    {
+      forgery: { seed: 2, fields: { device: 'phone' } },
+      code: 'not-writer',
+      why: 'by a device that is not the founder',
+    },
+    { forgery: { fields: { device: 'ghost' } }, code: 'not-writer', why: 'by an unknown device' },
+    { forgery: { fields: { seq: 5 } }, code: 'corrupt', why: 'skips a number' },
+    {
+      forgery: { fields: { realm: 'f'.repeat(64) } },
+      code: 'other-realm',
+      why: 'of another realm',
+    },
+    {
+      forgery: { fields: { realm: undefined, parents: [], seq: 1 } },
+      code: 'other-realm',
+      why: 'begins another realm',
+    },
+    {
+      forgery: { fields: { parents: ['f'.repeat(64)] } },
+      code: 'unknown-parent',
+      why: 'of a past that is not held',
+    },
+    { forgery: { fields: { parents: [] } }, code: 'unknown-parent', why: 'without a past' },
+    { forgery: { fields: { tree: 'f'.repeat(64) } }, code: 'wrong-tree', why: 'of another state' },
+    {
+      forgery: { text: '[{"op":"del","path":"a/../b"}]\n' },
+      code: 'invalid',
+      why: 'with a path out',
+    },
+    {
+      forgery: { text: '[{"op":"del","op":"del","path":"a/b"}]\n' },
+      code: 'invalid',
+      why: 'a key twice',
+    },
+    { forgery: { text: '[]' }, code: 'invalid', why: 'ops without newline' },
+    {
+      forgery: { text: '[{"op":"set","path":"a/b/secret","value":"x"}]\n' },
+      code: 'invalid',
+      why: 'with a secret in the clear (I2)',
+    },
+    {
+      forgery: { ops: [{ op: 'del', path: 'devices/router' }] },
+      code: 'invalid',
+      why: 'leaves nobody to write',
+    },
+  ] as { forgery: Forgery; code: StorageErrorCode; why: string }[])(
+    'is refused as $code: $why (I3)',
+    async ({ forgery, code }) => {
+      const { founder, replica } = await pair();
+      const { head } = replica;
+      expect(await codeOf(replica.importCommits(forge(founder, forgery)))).toBe(code);
+      expect(replica.head).toBe(head);
+      expect((await replica.log()).length).toBe(3);
+    },
+  );
+
+  test('with a number that is taken is a fork', async () => {
+    const { founder, replica } = await pair();
+    const [third, second] = await founder.log();
+    const bytes = forge(founder, { fields: { parents: [second?.id ?? ''], seq: third?.seq ?? 0 } });
+    expect(await codeOf(replica.importCommits(bytes))).toBe('fork');
+  });
+
+  test('whose ops were exchanged on the way is refused', async () => {
+    const { founder, replica } = await pair();
+    await founder.commit(setName('c', 1));
+    const bytes = await founder.exportSince(3);
+    const frame = decodeFrame(bytes, { offset: 0, end: bytes.length });
+    const exchanged = frameOf({
+      commit: frame?.commit ?? bytes,
+      ops: printOps(setName('c', 2).ops),
+    });
+    expect(await codeOf(replica.importCommits(exchanged))).toBe('wrong-tree');
+  });
+
+  test('is not verified by the sender: a wrong local draft is refused by a replica', async () => {
+    const { founder, replica } = await pair();
+    const draft: Draft = setName('c', 1);
+    const writer = { deviceId: 'phone', name: 'Phone', signer: PHONE };
+    const { head, seq, realm } = founder;
+    const tip = { id: head, seq, realm, founder: 'router', state: founder.state() };
+    const prepared = prepare(crypto, writer, tip, draft, {}, 1);
+    expect(await codeOf(replica.importCommits(prepared?.frame ?? encodeText('')))).toBe(
+      'not-writer',
+    );
+  });
+});
+
+describe('bytes from elsewhere', () => {
+  test('that are no frames are refused', async () => {
+    const { replica } = await pair();
+    for (const bytes of [encodeText('x'), new Uint8Array(8), new Uint8Array(100).fill(0xff)]) {
+      expect(await codeOf(replica.importCommits(bytes))).toBe('corrupt');
+    }
+    expect(await codeOf(replica.importCommits(new Uint8Array(MAX_PAGE + 1)))).toBe('too-large');
+    expect(await replica.importCommits(new Uint8Array(0))).toMatchObject({ added: 0 });
+  });
+
+  test('with any byte wrong move nothing', async () => {
+    const { founder, replica } = await pair();
+    const { head } = replica;
+    await founder.commit(setName('c', 1));
+    const bytes = await founder.exportSince(3);
+    for (let at = 0; at < bytes.length; at++) {
+      const wrong = bytes.slice();
+      wrong[at] = (wrong[at] ?? 0) ^ 4;
+      expect(await codeOf(replica.importCommits(wrong)), `byte ${at}`).toBeDefined();
+    }
+    expect(replica.head).toBe(head);
+  });
+
+  test('never throw anything but StorageError', async () => {
+    const { founder, replica } = await pair();
+    await founder.commit(setName('c', 1));
+    const bytes = await founder.exportSince(3);
+    const span = { offset: 0, end: bytes.length };
+    const commit = decodeFrame(bytes, span)?.commit ?? bytes;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(fc.string({ unit: 'binary' }), fc.json({ maxDepth: 2 })),
+        async (ops) => {
+          const code = await codeOf(replica.importCommits(frameOf({ commit, ops })));
+          return code !== undefined;
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+});
+
+test('a replica that is given a writer later is the founder again', async () => {
+  const runtime = fakeRuntime();
+  const { founder } = await pair();
+  const replica = await openReplica(runtime);
+  await replica.importCommits(await founder.exportSince(0));
+  const again = await openStore(runtime, { directory: DIRECTORY, writer: founderOf(crypto) });
+  expect(again.isWritable).toBe(true);
+});
