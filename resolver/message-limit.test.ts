@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'vitest';
+import { decodeMessage, encodeMessage, type Message } from './message.ts';
+import { type Name, parseName } from './name.ts';
+import type { ResourceRecord } from './record.ts';
+import { CLASS, OPCODE, RCODE, TYPE } from './type.ts';
+import { parseRecord } from './zone-file.ts';
+
+const name = (text: string) => parseName(text) as Name;
+
+const record = (text: string): ResourceRecord => {
+  const parsed = parseRecord(text, { ttl: 60 });
+  if (!parsed.ok) throw new Error(`${parsed.reason}: ${text}`);
+  return parsed.record;
+};
+
+const EMPTY: Message = {
+  id: 0x1234,
+  response: true,
+  opcode: OPCODE.QUERY,
+  authoritative: false,
+  truncated: false,
+  recursionDesired: false,
+  recursionAvailable: false,
+  authenticData: false,
+  checkingDisabled: false,
+  rcode: RCODE.NOERROR,
+  questions: [],
+  answers: [],
+  authorities: [],
+  additionals: [],
+  edns: undefined,
+};
+
+const QUESTION = { name: name('www.example.com'), type: TYPE.A, class: CLASS.IN };
+
+const decoded = (bytes: Uint8Array): Message => {
+  const result = decodeMessage(bytes);
+  if (!result.ok) throw new Error(result.reason);
+  return result.message;
+};
+
+describe('limits', () => {
+  const addresses = Array.from({ length: 10 }, (_, i) => record(`www.example.com A 192.0.2.${i}`));
+  const signature = record(
+    `www.example.com RRSIG A 13 3 60 20260101000000 20251201000000 1 example.com. ${'AAAA'.repeat(16)}`,
+  );
+  const other = record('www.example.com AAAA 2001:db8::1');
+  const edns = { udpSize: 512, version: 0, dnssecOk: true, options: [] };
+
+  test('what fits is whole', () => {
+    const message = { ...EMPTY, questions: [QUESTION], answers: addresses, edns };
+    const size = encodeMessage(message).length;
+    expect(decoded(encodeMessage(message, { limit: size }))).toEqual(message);
+    expect(decoded(encodeMessage(message, { limit: size - 1 }))).toEqual({
+      ...message,
+      truncated: true,
+      answers: [],
+    });
+  });
+
+  test('an RRset goes as a whole and takes its signature along', () => {
+    const answers = [other, ...addresses, signature];
+    const message = { ...EMPTY, questions: [QUESTION], answers, authorities: [other], edns };
+    const size = encodeMessage({
+      ...message,
+      answers: [other, ...addresses],
+      authorities: [],
+    }).length;
+    const cut = decoded(encodeMessage(message, { limit: size + 20 }));
+    expect(cut).toEqual({ ...message, truncated: true, answers: [other], authorities: [] });
+  });
+
+  test('additional records may be lost without a word, unless they are the glue of a referral', () => {
+    const extra = { ...EMPTY, questions: [QUESTION], answers: [other], additionals: addresses };
+    const limit = encodeMessage({ ...extra, additionals: [] }).length + 5;
+    expect(decoded(encodeMessage(extra, { limit })).truncated).toBe(false);
+    const authorities = [record('example.com NS www.example.com.')];
+    const referral = { ...extra, answers: [], authorities };
+    const room = encodeMessage({ ...referral, additionals: [] }).length + 5;
+    expect(decoded(encodeMessage(referral, { limit: room }))).toEqual({
+      ...referral,
+      truncated: true,
+      additionals: [],
+    });
+  });
+
+  test('OPT stays, if need be without its options', () => {
+    const options = [{ code: 15, data: new Uint8Array(600) }];
+    const message = { ...EMPTY, questions: [QUESTION], edns: { ...edns, options } };
+    expect(decoded(encodeMessage(message, { limit: 512 })).edns).toEqual(edns);
+    expect(decoded(encodeMessage(message)).edns?.options).toEqual(options);
+  });
+
+  test('nothing gets longer than TCP can carry', () => {
+    const answers = Array.from({ length: 300 }, (_, i) =>
+      record(`n${i}.example.com TXT ${`"${'x'.repeat(255)}" `.repeat(2)}`),
+    );
+    const bytes = encodeMessage({ ...EMPTY, answers });
+    expect(bytes.length).toBeLessThanOrEqual(0xffff);
+    const back = decoded(bytes);
+    expect(back.truncated).toBe(true);
+    expect(back.answers).toEqual(answers.slice(0, back.answers.length));
+  });
+
+  test('a message cut back does not point into what was cut', () => {
+    const answers = [
+      record('a.example.com A 192.0.2.1'),
+      record('long.name.below.b.example.com A 192.0.2.1'),
+      record('long.name.below.b.example.com A 192.0.2.2'),
+    ];
+    const additionals = [record('below.b.example.com A 192.0.2.3')];
+    for (let limit = 12; limit < 130; limit++) {
+      const bytes = encodeMessage({ ...EMPTY, answers, additionals }, { limit });
+      expect(bytes.length).toBeLessThanOrEqual(limit);
+      const back = decoded(bytes);
+      expect(back.answers).toEqual(answers.slice(0, back.answers.length));
+    }
+  });
+});
