@@ -373,6 +373,17 @@ test('a question asked again costs no signature, nor does the next version of th
   expect(made).toBe(5);
 });
 
+test.each([
+  { ask: 'two A', answers: ['two CNAME'], why: 'the alias only' },
+  { ask: 'x.old A', answers: ['old DNAME', 'x.old CNAME'], why: 'a DNAME with its alias' },
+  { ask: 'desktop A', answers: ['desktop A'], why: 'no alias at all' },
+])('$ask ends at its first alias when asked to: $why (I10)', ({ ask, answers }) => {
+  const [name = '', type = ''] = ask.split(' ');
+  const response = authority.answer(query(name, type), { ...CONTEXT, followAliases: false });
+  expect(list(response.answers)).toEqual(answers);
+  expect(response.authorities).toEqual([]);
+});
+
 test('two keys sign everything, and both are published', async () => {
   const keys = [key, await generateZoneKey(crypto, 'ed25519')];
   const rolling = createAuthority({ zone, keys, crypto });

@@ -27,6 +27,8 @@ import { type RecordSet, withApexSets, type Zone } from './zone.ts';
 export type AnswerContext = SigningTime & {
   /** Most seconds a device's records may be kept, e.g. until policy decides anew. */
   readonly ttlCap?: number;
+  /** False: the answer ends at the first alias, whose target policy has yet to rule on (I10). */
+  readonly followAliases?: boolean;
 };
 
 /** A zone and its keys, ready to answer. */
@@ -86,7 +88,7 @@ function authorityOf(bare: Zone, sets: readonly RecordSet[], signer: ZoneSigner)
       if (refusal !== undefined) return refuse(query, refusal);
       const [question] = query.questions;
       if (question === undefined) throw new Error('unreachable: checked above');
-      return respond(query, planAnswer(zone, question), (line, isAnswer) => {
+      return respond(query, planAnswer(zone, question, context.followAliases), (line, isAnswer) => {
         const isDevice = isAnswer && line.set.owner.key !== zone.apex.key;
         const ttl = Math.min(line.set.ttl, (isDevice ? context.ttlCap : undefined) ?? line.set.ttl);
         const wanted = line.bare === true || (line.signed && query.edns?.dnssecOk === true);

@@ -48,8 +48,13 @@ type Draft = {
   readonly additionals: Line[];
 };
 
-/** Plans the answer to `question`, whose name is at or below the zone's apex. */
-export function planAnswer(zone: Zone, question: Question): Plan {
+/**
+ * Plans the answer to `question`, whose name is at or below the zone's apex.
+ *
+ * Aliases inside the zone are followed unless `followAliases` is false: then the answer ends at the
+ * first one, for a caller who must decide about each name by itself.
+ */
+export function planAnswer(zone: Zone, question: Question, followAliases = true): Plan {
   const draft: Draft = {
     rcode: RCODE.NOERROR,
     authoritative: true,
@@ -59,8 +64,9 @@ export function planAnswer(zone: Zone, question: Question): Plan {
     additionals: [],
   };
   const seen = new Set<string>();
+  const names = followAliases ? 1 + MAX_ALIASES : 1;
   let name: Name | undefined = question.name;
-  while (name !== undefined && seen.size <= MAX_ALIASES) {
+  while (name !== undefined && seen.size < names) {
     if (!isWithin(name, zone.apex) || seen.has(name.key)) break;
     seen.add(name.key);
     name = takeStep(draft, zone, name, question.type);

@@ -1,0 +1,198 @@
+/**
+ * A signed zone on a real socket, and Debian's validators pointed at it.
+ *
+ * Everything is unprivileged: loopback, ports the system chose, a temporary directory that goes
+ * with the stand.
+ */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type Anchor,
+  anchor,
+  buildZone,
+  createAuthority,
+  createResolver,
+  generateZoneKey,
+  type Name,
+  parseName,
+  parseRecord,
+  type ZoneKey,
+} from '#resolver';
+import { type ExecResult, RuntimeError } from '#runtime';
+import { nodeRuntime } from '#runtime/node';
+
+const runtime = nodeRuntime({ log: () => undefined });
+
+/** Where each program comes from. */
+const PACKAGES = {
+  dig: 'bind9-dnsutils',
+  delv: 'bind9-dnsutils',
+  unbound: 'unbound',
+  'ldns-walk': 'ldnsutils',
+} as const;
+
+type Tool = keyof typeof PACKAGES;
+
+/** The zone that is served, and everything a test needs to ask about it. */
+export type Stand = AsyncDisposable & {
+  readonly anchor: Anchor;
+  readonly port: number;
+  /** Runs delv with the stand's anchor, or with another anchor's text. */
+  delv(name: string, type: string, anchors?: string): Promise<string>;
+  /** Runs dig at the stand. */
+  dig(...args: string[]): Promise<string>;
+  run(tool: Tool, ...args: string[]): Promise<ExecResult>;
+  /** Starts Unbound as a validating resolver in front of the stand. */
+  unbound(anchors: string): Promise<Unbound>;
+};
+
+export type Unbound = AsyncDisposable & { dig(...args: string[]): Promise<string> };
+
+/** Serves `lines` below `apex`, signed with a new key. */
+export async function openStand(
+  apex: string,
+  algorithm: ZoneKey['algorithm'],
+  lines: readonly string[],
+): Promise<Stand> {
+  const key = await generateZoneKey(runtime.crypto, algorithm);
+  const origin = nameOf(apex);
+  const records = lines.map((line) => {
+    const parsed = parseRecord(line, { origin, ttl: 30 });
+    if (!parsed.ok) throw new Error(`${line}: ${parsed.reason}`);
+    return parsed.record;
+  });
+  const nameServers = [nameOf(`router.${apex}`)];
+  const built = buildZone({ apex: origin, serial: 1, ttl: 300, nameServers, records });
+  if (!built.ok) throw new Error(JSON.stringify(built.problems));
+  const authority = createAuthority({ zone: built.zone, keys: [key], crypto: runtime.crypto });
+  const resolver = createResolver(runtime, {
+    listen: [{ address: '127.0.0.1', port: 0 }],
+    before: () => ({ kind: 'zone', authority }),
+  });
+  const [{ port } = { port: 0 }] = await resolver.start();
+  const directory = await mkdtemp(join(tmpdir(), 'nymote-zone-'));
+  const at = ['@127.0.0.1', '-p', String(port)];
+  const own = anchor(runtime.crypto, origin, [key]);
+  return {
+    anchor: own,
+    port,
+    run,
+    async delv(name, type, anchors = own.delv) {
+      const file = join(directory, 'anchors.conf');
+      await writeFile(file, anchors);
+      const { stdout, stderr } = await run('delv', '-a', file, `+root=${apex}`, ...at, name, type);
+      return `${stderr}${stdout}`;
+    },
+    dig: async (...args) => (await run('dig', '+tries=1', '+time=5', ...at, ...args)).stdout,
+    unbound: (anchors) => startUnbound(directory, { apex, port, anchors }),
+    async [Symbol.asyncDispose]() {
+      await resolver[Symbol.asyncDispose]();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Runs a program to its end; a missing one says where to get it. */
+async function run(tool: Tool, ...args: string[]): Promise<ExecResult> {
+  try {
+    return await runtime.exec(tool, args);
+  } catch (thrown) {
+    throw thrown instanceof RuntimeError && thrown.code === 'not-found' ? missing(tool) : thrown;
+  }
+}
+
+function missing(tool: Tool): Error {
+  return new Error(`${tool} is missing: install the Debian package ${PACKAGES[tool]}`);
+}
+
+async function startUnbound(
+  directory: string,
+  { apex, port, anchors }: { apex: string; port: number; anchors: string },
+): Promise<Unbound> {
+  const own = await freePort();
+  const file = join(directory, `unbound-${own}.conf`);
+  await writeFile(file, unboundConfig({ directory, own, apex, port, anchors }));
+  const child = spawn('unbound', ['-d', '-p', '-c', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const said = gather(child);
+  const failed = once(child, 'error').then(() => Promise.reject(missing('unbound')));
+  const exited = once(child, 'exit');
+  const dig = async (...args: string[]) => {
+    const at = ['+tries=1', '+time=5', '@127.0.0.1', '-p', String(own)];
+    return (await run('dig', ...at, ...args)).stdout;
+  };
+  await Promise.race([failed, whenUp(dig, () => said.join(''))]);
+  failed.catch(() => undefined);
+  return {
+    dig,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}
+
+function unboundConfig(of: {
+  directory: string;
+  own: number;
+  apex: string;
+  port: number;
+  anchors: string;
+}): string {
+  return `server:
+  directory: "${of.directory}"
+  username: ""
+  chroot: ""
+  pidfile: ""
+  use-syslog: no
+  logfile: ""
+  verbosity: 1
+  val-log-level: 2
+  interface: 127.0.0.1
+  port: ${of.own}
+  do-ip6: no
+  do-not-query-localhost: no
+  module-config: "validator iterator"
+  aggressive-nsec: yes
+  ${of.anchors.trim().split('\n').join('\n  ')}
+remote-control:
+  control-enable: no
+stub-zone:
+  name: "${of.apex}"
+  stub-addr: 127.0.0.1@${of.port}
+`;
+}
+
+function gather(child: ChildProcess): string[] {
+  const said: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (data: Buffer) => said.push(String(data)));
+  }
+  return said;
+}
+
+/** Asks until something answers, for five seconds at most. */
+async function whenUp(
+  dig: (...args: string[]) => Promise<string>,
+  said: () => string,
+): Promise<void> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    if ((await dig('version.bind', 'CH', 'TXT')).includes('status:')) return;
+    await runtime.clock.sleep(100);
+  }
+  throw new Error(`unbound did not start: ${said()}`);
+}
+
+async function freePort(): Promise<number> {
+  await using socket = await runtime.udp.bind({ address: '127.0.0.1', port: 0 }, () => undefined);
+  return socket.local.port;
+}
+
+function nameOf(text: string): Name {
+  const name = parseName(text);
+  if (name === undefined) throw new Error(`not a name: ${text}`);
+  return name;
+}
