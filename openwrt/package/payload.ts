@@ -74,7 +74,7 @@ export function describePackage(version: string, arch: Architecture, epoch: numb
       "Your devices' names, signed by you; asking for one connects you.\n" +
       'DNS server, policy and WireGuard tunnels for the devices of one household.',
     user: USER,
-    conffiles: ['/etc/config/nymote', '/etc/nymote/'],
+    conffiles: ['/etc/config/nymote'],
     afterInstall: AFTER_INSTALL,
     beforeRemove: BEFORE_REMOVE,
     epoch,
