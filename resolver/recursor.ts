@@ -156,7 +156,7 @@ function nextQuestion(frame: Frame, now: number, world: World): { name: Name; ty
 
 function transmit(state: State, send: Send, now: number, world: World): Progress {
   const frame = top(state);
-  if (frame.sends >= MAX_SENDS_PER_NAME) return fail(state, 'too-many-sends', now, world);
+  if (frame.sends >= MAX_SENDS_PER_NAME) return fail(state, frame.problem, now, world);
   const paid = spend(state.budget, 'sends', 1);
   if (!paid.ok) return giveUp(state, paid.reason, now, world);
   const left = Math.floor(millisecondsLeft(state.budget, now));

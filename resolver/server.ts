@@ -61,7 +61,12 @@ async function openBoth(
   accept: Parameters<Runtime['tcp']['listen']>[1],
 ): Promise<{ socket: UdpSocket; listener: Listener }> {
   for (let draw = 1; ; draw++) {
-    const socket: UdpSocket = await udp.bind(endpoint, (data, from) => receive(socket, data, from));
+    let open: UdpSocket | undefined;
+    // What arrives before `bind` returns is lost, as a moment earlier.
+    const socket = await udp.bind(endpoint, (data, from) => {
+      if (open !== undefined) receive(open, data, from);
+    });
+    open = socket;
     try {
       return { socket, listener: await tcp.listen(socket.local, accept) };
     } catch (thrown) {
