@@ -194,6 +194,7 @@ function readValue(database: Buffer, word: number): Value {
 
 const list = (value: Value): Value[] => (Array.isArray(value) ? value : []);
 const text = (value: Value): string => (Buffer.isBuffer(value) ? value.toString() : '');
+const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest();
 
 function readBlocks(file: Buffer): { type: number; payload: Buffer }[] {
@@ -288,7 +289,7 @@ describe('the apk', () => {
     const folders = list(paths)
       .slice(1)
       .map((folder) => text(list(folder)[1]));
-    expect(folders).toEqual([...folders].sort());
+    expect(folders).toEqual([...folders].sort(byBytes));
     expect(folders[0]).toBe('');
     for (const folder of folders) expect(folders).toContain(folder.replace(/\/?[^/]*$/, ''));
   });
@@ -302,7 +303,7 @@ describe('the apk', () => {
     );
     const listed = content('lib/apk/packages/nymote.list')?.trim().split('\n');
     const installed = INSTALLED.map((line) => `/${line.split(' ')[1]}`);
-    expect(listed).toEqual([...installed, '/lib/apk/packages/nymote.rusers'].sort());
+    expect(listed).toEqual([...installed, '/lib/apk/packages/nymote.rusers'].sort(byBytes));
   });
 
   test('has its scripts, which POSIX shells take', () => {
