@@ -1,11 +1,12 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Crypto } from '#runtime';
 import { nodeRuntime } from '#runtime/node';
 import { type AnswerContext, createAuthority } from './authority.ts';
 import { generateZoneKey } from './dnssec/keys.ts';
 import type { Edns } from './edns.ts';
-import type { Message } from './message.ts';
-import { printName } from './name.ts';
+import { decodeMessage, encodeMessage, type Message } from './message.ts';
+import { labels, nameFromLabels, printName } from './name.ts';
 import { decodeRdataAs } from './rdata.ts';
 import type { ResourceRecord } from './record.ts';
 import { APEX, sampleName, zoneOf } from './sample-zone.ts';
@@ -395,4 +396,39 @@ test('two keys sign everything, and both are published', async () => {
     '@ RRSIG(DNSKEY)',
   ]);
   expect(rolling.apex).toEqual(APEX);
+});
+
+test('any question of any form gets an answer that can be sent', () => {
+  const label = fc.oneof(
+    fc
+      .constantFrom('sub', 'old', 'wild', '*', 'ent', 'b', 'desktop')
+      .map((text) => Buffer.from(text)),
+    fc.uint8Array({ minLength: 1, maxLength: 63 }),
+    fc.integer({ min: 60, max: 63 }).map((size) => new Uint8Array(size).fill(0xff)),
+  );
+  const name = fc
+    .array(label, { maxLength: 5 })
+    .map((found) => nameFromLabels([...found.map((it) => Uint8Array.from(it)), ...labels(APEX)]))
+    .filter((found) => found !== undefined);
+  const type = fc.oneof(
+    fc.constantFrom(...Object.values(TYPE)),
+    fc.integer({ min: 0, max: 65535 }),
+  );
+  const check = fc.property(name, type, fc.boolean(), (asked, number, dnssecOk) => {
+    const questions = [{ name: asked, type: number, class: CLASS.IN }];
+    const response = authority.answer(
+      query('', 'A', { questions, edns: { ...DO, dnssecOk } }),
+      CONTEXT,
+    );
+    const decoded = decodeMessage(encodeMessage(response));
+    expect(decoded.ok).toBe(true);
+    const sent = decoded.ok ? decoded.message : response;
+    expect(sent.truncated).toBe(false);
+    expect(list(sent.answers)).toEqual(list(response.answers));
+    expect(list(sent.authorities)).toEqual(list(response.authorities));
+    const isSigned = /RRSIG|NSEC/.test(list([...sent.answers, ...sent.authorities]).join());
+    const isAskedFor = number === TYPE.RRSIG || number === TYPE.NSEC;
+    expect(isSigned && !dnssecOk && !isAskedFor).toBe(false);
+  });
+  fc.assert(check, { numRuns: 300 });
 });

@@ -22,10 +22,11 @@ import {
   parseRecord,
   type ZoneKey,
 } from '#resolver';
-import { type ExecResult, RuntimeError } from '#runtime';
+import { type Clock, type ExecResult, RuntimeError } from '#runtime';
 import { nodeRuntime } from '#runtime/node';
 
-const runtime = nodeRuntime({ log: () => undefined });
+/** The machine, quiet. */
+export const runtime = nodeRuntime({ log: () => undefined });
 
 /** Where each program comes from. */
 const PACKAGES = {
@@ -52,11 +53,12 @@ export type Stand = AsyncDisposable & {
 
 export type Unbound = AsyncDisposable & { dig(...args: string[]): Promise<string> };
 
-/** Serves `lines` below `apex`, signed with a new key. */
+/** Serves `lines` below `apex`, signed with a new key; `clock` is the server's own. */
 export async function openStand(
   apex: string,
   algorithm: ZoneKey['algorithm'],
   lines: readonly string[],
+  clock: Clock = runtime.clock,
 ): Promise<Stand> {
   const key = await generateZoneKey(runtime.crypto, algorithm);
   const origin = nameOf(apex);
@@ -69,10 +71,13 @@ export async function openStand(
   const built = buildZone({ apex: origin, serial: 1, ttl: 300, nameServers, records });
   if (!built.ok) throw new Error(JSON.stringify(built.problems));
   const authority = createAuthority({ zone: built.zone, keys: [key], crypto: runtime.crypto });
-  const resolver = createResolver(runtime, {
-    listen: [{ address: '127.0.0.1', port: 0 }],
-    before: () => ({ kind: 'zone', authority }),
-  });
+  const resolver = createResolver(
+    { ...runtime, clock },
+    {
+      listen: [{ address: '127.0.0.1', port: 0 }],
+      before: () => ({ kind: 'zone', authority }),
+    },
+  );
   const [{ port } = { port: 0 }] = await resolver.start();
   const directory = await mkdtemp(join(tmpdir(), 'nymote-zone-'));
   const at = ['@127.0.0.1', '-p', String(port)];
@@ -116,9 +121,10 @@ async function startUnbound(
   const own = await freePort();
   const file = join(directory, `unbound-${own}.conf`);
   await writeFile(file, unboundConfig({ directory, own, apex, port, anchors }));
-  const child = spawn('unbound', ['-d', '-p', '-c', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const program: Tool = 'unbound';
+  const child = spawn(program, ['-d', '-p', '-c', file], { stdio: ['ignore', 'pipe', 'pipe'] });
   const said = gather(child);
-  const failed = once(child, 'error').then(() => Promise.reject(missing('unbound')));
+  const failed = once(child, 'error').then(() => Promise.reject(missing(program)));
   const exited = once(child, 'exit');
   const dig = async (...args: string[]) => {
     const at = ['+tries=1', '+time=5', '@127.0.0.1', '-p', String(own)];
