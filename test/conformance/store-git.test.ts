@@ -1,0 +1,167 @@
+/**
+ * The history as seen by stock git and OpenSSH: it clones, it is well-formed, every commit's
+ * signature is good, and anybody can check who changed what without our software.
+ */
+
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Listener } from '#runtime';
+import { nodeRuntime } from '#runtime/node';
+import { type Json, openStore, type Store } from '#storage';
+
+const run = promisify(execFile);
+const runtime = nodeRuntime({ log: () => undefined });
+const COMMITS = 40;
+
+let root = '';
+let store: Store;
+let server: Listener;
+let clone = '';
+let signers = '';
+
+/** Runs a program of Debian's; a missing one is a failure that says what to install. */
+async function tool(file: string, args: readonly string[], stdin?: Uint8Array): Promise<string> {
+  const environment = {
+    ...process.env,
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_CONFIG_SYSTEM: '/dev/null',
+  };
+  const running = run(file, args, { encoding: 'utf8', env: { ...environment, LC_ALL: 'C' } });
+  running.child.stdin?.end(stdin);
+  try {
+    return (await running).stdout;
+  } catch (thrown) {
+    if ((thrown as { code?: unknown }).code !== 'ENOENT') throw thrown;
+    const packages: Record<string, string> = { git: 'git', 'ssh-keygen': 'openssh-client' };
+    throw new Error(`${file} is missing: apt install ${packages[file]}`);
+  }
+}
+
+const git = (...args: string[]) => tool('git', ['-C', clone, ...args]);
+
+const verified = (...args: string[]) =>
+  git('-c', 'gpg.format=ssh', '-c', `gpg.ssh.allowedSignersFile=${signers}`, ...args);
+
+function set(path: string, value: Json) {
+  return { op: 'set', path, value } as const;
+}
+
+async function fill(): Promise<void> {
+  const commit = (...ops: Parameters<Store['commit']>[0]['ops']) =>
+    store.commit({ ops, message: 'Change\n\nNot "ASCII": ü€😀\n# no comment', via: 'web: alice' });
+  // Names whose order in a tree is not the order of their letters.
+  await commit(set('a/x', {}), set('a-b/x', {}), set('a0/x', {}), set('names/a.b', {}));
+  await commit(set('names/@', { text: 'ü€😀' }), set('names/*.home', {}), set('names/a', {}));
+  await commit({ op: 'del', path: 'a-b/x' }, { op: 'add', path: 'a/x/set', value: 'member' });
+  while (store.seq < COMMITS) await commit(set(`names/n${store.seq % 9}`, { seq: store.seq }));
+}
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'nymote-git-'));
+  clone = join(root, 'clone');
+  signers = join(root, 'allowed-signers');
+  const { privateKey } = await runtime.crypto.generateSigningKey('ed25519');
+  const signer = runtime.crypto.signer('ed25519', privateKey);
+  const writer = { deviceId: 'router', name: "Alice's Küche", signer };
+  store = await openStore(runtime, { directory: join(root, 'store'), writer });
+  await fill();
+  await writeFile(signers, store.allowedSigners());
+  server = await runtime.http.listen({ address: '127.0.0.1', port: 0 }, async (request) => {
+    const file = await store.git(new URL(request.url).pathname.replace('/git/config.git/', ''));
+    if (file === undefined) return new Response('not found', { status: 404 });
+    return new Response(new Blob([Uint8Array.from(file.body)]), {
+      headers: { 'content-type': file.type },
+    });
+  });
+  await tool('git', ['clone', '-q', url(), clone]);
+});
+
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  await store[Symbol.asyncDispose]();
+  await rm(root, { recursive: true });
+});
+
+function url(): string {
+  if (!('port' in server.local)) throw new Error('unreachable: not on TCP');
+  return `http://127.0.0.1:${server.local.port}/git/config.git`;
+}
+
+describe('git', () => {
+  test('clones over plain HTTP and arrives at the same commit', async () => {
+    expect((await git('rev-parse', 'HEAD')).trim()).toBe(store.head);
+    expect((await git('rev-parse', '--show-object-format')).trim()).toBe('sha256');
+    expect((await git('rev-list', '--count', 'HEAD')).trim()).toBe(String(COMMITS));
+  });
+
+  test('finds nothing to complain about', async () => {
+    expect(await git('fsck', '--strict', '--full')).toBe('');
+  });
+
+  test('calls every signature good', async () => {
+    const marks = (await verified('log', '--format=%G? %GS %ae')).trim().split('\n');
+    expect(marks).toEqual(Array(COMMITS).fill('G router router'));
+    await verified('verify-commit', 'HEAD');
+  });
+
+  test('shows the records as files, and what a commit did', async () => {
+    expect(await git('show', 'HEAD:names/@.json')).toBe('{"text":"ü€😀"}\n');
+    expect(await git('show', 'HEAD:names/%2a.home.json')).toBe('{}\n');
+    expect(await git('show', 'HEAD:.nymote/ops.json')).toMatch(/^\[\{"op":"set",/);
+    expect(await git('ls-tree', '--name-only', 'HEAD')).toBe(
+      '.nymote\na\na0\ndevices\nnames\nrealm\n',
+    );
+    const trailers = await git('log', '-1', '--format=%(trailers:key=Nymote-Seq,valueonly)');
+    expect(trailers.trim()).toBe(String(COMMITS));
+    const body = await git('log', '-1', '--format=%B');
+    expect(body).toContain('Not "ASCII": ü€😀\n# no comment');
+    expect(body).toContain(`Nymote-Realm: ${store.realm}\nNymote-Via: web: alice`);
+  });
+
+  test('fetches what came since', async () => {
+    await store.commit({ ops: [set('names/late', {})], message: 'Later', via: 'web' });
+    await git('fetch', '-q');
+    expect((await git('rev-parse', 'origin/main')).trim()).toBe(store.head);
+    expect(await git('fsck', '--strict')).toBe('');
+  });
+
+  test('is refused what is not there', async () => {
+    const paths = ['../store/format', 'objects/00/', `objects/00/${'0'.repeat(62)}`, 'config', ''];
+    for (const path of paths) expect(await store.git(path), path).toBeUndefined();
+  });
+});
+
+describe('ssh-keygen', () => {
+  test('verifies a commit that git hands out', async () => {
+    const { payload, signature } = splitSigned(await git('cat-file', 'commit', 'HEAD'));
+    await writeFile(join(root, 'signature'), signature);
+    const said = await tool(
+      'ssh-keygen',
+      ['-Y', 'verify', '-f', signers, '-I', 'router', '-n', 'git', '-s', join(root, 'signature')],
+      Buffer.from(payload),
+    );
+    expect(said).toContain('Good "git" signature for router');
+  });
+
+  test('refuses it when a letter is another', async () => {
+    const { payload, signature } = splitSigned(await git('cat-file', 'commit', 'HEAD'));
+    await writeFile(join(root, 'signature'), signature);
+    const said = tool(
+      'ssh-keygen',
+      ['-Y', 'verify', '-f', signers, '-I', 'router', '-n', 'git', '-s', join(root, 'signature')],
+      Buffer.from(payload.replace('Change', 'Chance')),
+    );
+    await expect(said).rejects.toThrow();
+  });
+});
+
+/** What of a commit is signed, and the signature (gitformat-signature(5)). */
+function splitSigned(text: string): { payload: string; signature: string } {
+  const match = /gpgsig-sha256 ((?:[^\n]+\n)(?: [^\n]+\n)+)/.exec(text);
+  if (match?.[1] === undefined) throw new Error('no signature');
+  return { payload: text.replace(match[0], ''), signature: match[1].replaceAll('\n ', '\n') };
+}
