@@ -67,7 +67,10 @@ test('every architecture has both packages, and SHA256SUMS is right', () => {
     ['apk', 'ipk'].map((format) => `nymote_1.2.3-r4_${arch}.${format}`),
   );
   expect(new Set(readdirSync(built))).toEqual(new Set(['SHA256SUMS', ...packages]));
-  execFileSync('sha256sum', ['--check', '--quiet', '--strict', 'SHA256SUMS'], { cwd: built });
+  const sums = packages
+    .sort(byBytes)
+    .map((name) => `${sha256(readFileSync(join(built, name))).toString('hex')}  ${name}\n`);
+  expect(readFileSync(join(built, 'SHA256SUMS'), 'utf8')).toBe(sums.join(''));
 });
 
 test('a second build gives the same bytes', () => {
