@@ -6,8 +6,9 @@ export type { Before, Origin, Ruling, ZoneServer } from './answering.ts';
 export { type Authority, createAuthority } from './authority.ts';
 export { type Anchor, anchor, generateZoneKey, type ZoneKey } from './dnssec/keys.ts';
 export type { ExtendedError } from './ede.ts';
-export type { Message, Question } from './message.ts';
+export { decodeMessage, encodeMessage, type Message, type Question } from './message.ts';
 export { type Name, parseName, printName } from './name.ts';
+export { decodeRdata, type Rdata } from './rdata.ts';
 export type { ResourceRecord } from './record.ts';
 export {
   type AnswerEvent,
