@@ -6,12 +6,12 @@
  */
 
 import { Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { openAPIRouteHandler } from 'hono-openapi';
 import type { Endpoint, Path, Runtime } from '#runtime';
 import { type Assets, serveAsset } from './assets.ts';
 import { type Backend, WebAdminError } from './backend.ts';
+import { limitBody } from './body-limit.ts';
 import { describe } from './describe.ts';
 import { createEventHub, type EventHub } from './events.ts';
 import { type Environment, guard, type Trust } from './guard.ts';
@@ -22,9 +22,6 @@ import { deviceRoutes } from './routes/devices.ts';
 import { serviceRoutes } from './routes/service.ts';
 import { sessionRoutes, tokenRoutes } from './routes/sign-in.ts';
 import { gitRoutes, historyRoutes, zoneRoutes } from './routes/store.ts';
-
-/** The largest body any route takes is a few hundred bytes. */
-const MAX_BODY_BYTES = 16 * 1024;
 
 /** Guesses at codes and tokens, per source: a person who mistypes never meets it. */
 const GUESSES = { burst: 10, perMinute: 5 };
@@ -58,7 +55,7 @@ export function createRoutes(backend: Backend, hub: EventHub, options: AppOption
   app.onError((error) => refusalOf(error, options.log));
   app.notFound(() => problem('not-found'));
   app.use(guard({ backend, hosts: options.hosts, trust: options.trust, limiter }));
-  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: () => problem('too-large') }));
+  app.use(limitBody());
 
   app.route('/api/v1', serviceRoutes(backend, hub));
   app.route('/api/v1/devices', deviceRoutes(backend));

@@ -29,7 +29,7 @@ export type Household = Backend & {
   /** Makes a sign-in code without the link around it. */
   code(): string;
   /** What is to be shown as wrong. */
-  trouble: Partial<Pick<Status, 'readOnly' | 'readOnlyReason' | 'warnings' | 'tunnels' | 'clock'>>;
+  trouble: Partial<Status>;
 };
 
 const APEX = 'alice.nymote';
@@ -40,7 +40,6 @@ export function createHousehold(now: () => number): Household {
   const questions: QuestionView[] = [];
   const listeners = new Set<(event: LiveEvent) => void>();
   const started = now();
-  const trouble: Household['trouble'] = {};
 
   function emit(event: LiveEvent): void {
     for (const listener of listeners) listener(event);
@@ -70,8 +69,8 @@ export function createHousehold(now: () => number): Household {
   }
 
   function mayWrite(): void {
-    if (trouble.readOnly === true) {
-      throw new WebAdminError('read-only', trouble.readOnlyReason ?? 'Read-only.');
+    if (household.trouble.readOnly === true) {
+      throw new WebAdminError('read-only', 'This device is a read-only copy.');
     }
   }
 
@@ -85,10 +84,13 @@ export function createHousehold(now: () => number): Household {
     commit({ ...latest().records, [`devices/${device.id}`]: device }, `add ${name}`, 'cli');
   }
 
-  return {
-    trouble,
+  const household: Household = {
+    trouble: {},
     head: () => latest().id,
-    status: () => ({ ...statusOf(latest(), commits, questions, now() - started), ...trouble }),
+    status: () => ({
+      ...statusOf(latest(), commits, questions, now() - started),
+      ...household.trouble,
+    }),
     devices: () => devicesOf(latest().records),
     addDevice(wanted, author) {
       mayWrite();
@@ -171,6 +173,7 @@ export function createHousehold(now: () => number): Household {
         : undefined,
     ...createKeyring(now),
   };
+  return household;
 
   function addDevice(wanted: NewDevice, author: Author): AddedDevice {
     const devices = devicesOf(latest().records);

@@ -212,6 +212,11 @@ function NodeResult({ added, onClose }: { readonly added: Node; readonly onClose
   );
 }
 
+/** The quiet zone that ISO/IEC 18004 asks for, in modules. */
+const QUIET = 4;
+/** What fits a dialog on a phone of 360 pixels. */
+const MAX_QR_PX = 320;
+
 /** Dark on white in either colour scheme: cameras want it so. Loaded only when it is needed. */
 function QrCode({ text, label }: { readonly text: string; readonly label: string }) {
   const [matrix, setMatrix] = useState<readonly (readonly boolean[])[] | undefined>(undefined);
@@ -223,13 +228,16 @@ function QrCode({ text, label }: { readonly text: string; readonly label: string
     );
   }, [text]);
   if (isLost) return <p role="alert">The QR code could not be drawn. Use the text below.</p>;
-  const size = matrix?.length ?? 1;
+  const size = (matrix?.length ?? 1) + 2 * QUIET;
+  // A whole number of pixels for each module, or some would be wider than others.
+  const width = size * Math.max(1, Math.floor(MAX_QR_PX / size));
   return (
     <svg
       class="qr"
+      width={matrix === undefined ? MAX_QR_PX : width}
       role="img"
       aria-label={label}
-      viewBox={`-4 -4 ${size + 8} ${size + 8}`}
+      viewBox={`${-QUIET} ${-QUIET} ${size} ${size}`}
       shape-rendering="crispEdges"
     >
       {matrix === undefined ? null : <path d={pathOf(matrix)} />}

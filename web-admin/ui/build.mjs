@@ -21,7 +21,7 @@ const TYPES = {
   svg: 'image/svg+xml',
 };
 
-/** Builds everything; returns `{ path, bytes, isFirst }` per file, bytes after gzip. */
+/** Builds everything; returns `{ path, bytes }` per file, bytes after gzip. */
 export async function build() {
   const result = await bundle({
     entryPoints: {
@@ -39,7 +39,6 @@ export async function build() {
     jsx: 'automatic',
     jsxImportSource: 'preact',
     legalComments: 'none',
-    metafile: true,
     write: false,
   });
   const files = new Map(
@@ -52,18 +51,10 @@ export async function build() {
     '/index.html',
     page.replace('{{style}}', nameOf('style')).replace('{{main}}', nameOf('main')),
   );
-  return write(files, firstLoad(result.metafile, nameOf('main')));
+  return write(files);
 }
 
-/** The main script and what it imports at once; the page and its style come in any case. */
-function firstLoad(metafile, main) {
-  const outputs = Object.entries(metafile.outputs);
-  const [, entry] = outputs.find(([path]) => path.endsWith(basename(main)));
-  const now = entry.imports.filter(({ kind }) => kind === 'import-statement');
-  return new Set([basename(main), ...now.map(({ path }) => basename(path))]);
-}
-
-async function write(files, first) {
+async function write(files) {
   await rm(here('./built'), { recursive: true, force: true });
   await mkdir(here('./built/assets'), { recursive: true });
   const assets = [];
@@ -74,8 +65,7 @@ async function write(files, first) {
     await writeFile(here(`./built${path}`), text);
     await writeFile(here(`./built${path}.gz`), gzip);
     assets.push({ path, type: TYPES[extension], text, gzip: gzip.toString('base64') });
-    const isFirst = extension !== 'js' || first.has(basename(path));
-    sizes.push({ path, bytes: gzip.length, isFirst });
+    sizes.push({ path, bytes: gzip.length });
   }
   await writeFile(here('./built/assets.json'), JSON.stringify(assets));
   return sizes;

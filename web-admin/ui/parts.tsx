@@ -151,7 +151,8 @@ export function Empty({ title, children }: Children & { readonly title: string }
   );
 }
 
-function Skeleton({ rows }: { readonly rows: number }) {
+/** Where something will be. */
+export function Skeleton({ rows }: { readonly rows: number }) {
   return (
     <div class="skeleton">
       <p class="hidden">Loading…</p>

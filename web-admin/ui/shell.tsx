@@ -3,7 +3,7 @@
 import { useSignalEffect } from '@preact/signals';
 import { sentenceOf } from './api.ts';
 import { Icon, type IconName, Mark } from './icons.tsx';
-import { say, Toasts } from './parts.tsx';
+import { Skeleton, say, Toasts } from './parts.tsx';
 import { hrefOf, SCREENS, type Screen, screen } from './router.ts';
 import { Devices } from './screens/devices.tsx';
 import { History } from './screens/history.tsx';
@@ -32,7 +32,8 @@ export function Shell() {
 }
 
 function SignedIn() {
-  const View = PAGES[screen.value].view;
+  // Nothing is asked before it is known that we may: a first 401 would look like a sign-out.
+  const View = session.value === 'in' ? PAGES[screen.value].view : Waiting;
   return (
     <>
       <button class="skip" type="button" onClick={skip}>
@@ -42,9 +43,9 @@ function SignedIn() {
         <header class="top">
           <Mark />
           <Place />
-          <button class="button icon-only" type="button" onClick={() => void leave()}>
+          <button class="button leave" type="button" onClick={() => void leave()}>
             <Icon name="leave" />
-            <span class="hidden">Sign out</span>
+            <span>Sign out</span>
           </button>
         </header>
         <nav aria-label="Screens">
@@ -66,6 +67,10 @@ function SignedIn() {
       <Toasts />
     </>
   );
+}
+
+function Waiting() {
+  return <Skeleton rows={4} />;
 }
 
 /** The name of this device; the line keeps its height while it is not known. */

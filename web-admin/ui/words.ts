@@ -1,12 +1,8 @@
 /** Numbers and times as people read them. */
 
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
-const clock = new Intl.DateTimeFormat('en', { timeStyle: 'medium', hour12: false });
-const full = new Intl.DateTimeFormat('en', {
-  dateStyle: 'medium',
-  timeStyle: 'short',
-  hour12: false,
-});
+const clock = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
+const full = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
 const grouped = new Intl.NumberFormat('en');
 
 const UNITS = [

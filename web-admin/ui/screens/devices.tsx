@@ -70,7 +70,7 @@ function DeviceItem({
             <strong>{device.name}</strong>
             <span class="muted">{device.self ? 'This device' : KINDS[device.kind]}</span>
           </span>
-          <State state={device.state} />
+          {device.self ? null : <State state={device.state} />}
           <Icon name="chevron" />
         </summary>
         <dl class="facts">

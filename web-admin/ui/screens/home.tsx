@@ -50,10 +50,10 @@ function Tunnels({ status: { tunnels } }: { readonly status: Status }) {
   return (
     <Card title="Tunnels">
       {tunnels.state === 'off' ? (
-        <p>
-          <State state="off" />{' '}
-          <span class="muted">{tunnels.reason ?? 'No reason was given.'}</span>
-        </p>
+        <>
+          <State state="off" />
+          <p class="muted">{tunnels.reason ?? 'No reason was given.'}</p>
+        </>
       ) : null}
       {tunnels.state === 'up' && tunnels.peers.length === 0 ? (
         <p class="muted">
@@ -78,15 +78,13 @@ function PeerRow({ peer }: { readonly peer: Peer }) {
       <span class="row-main">
         <strong>{peer.name}</strong>
         <span class="muted">{peer.why}</span>
-      </span>
-      <span class="row-side">
-        <State state={peer.state} />
         {isUsed ? (
           <span class="muted small">
             {bytes(peer.rxBytes)} in, {bytes(peer.txBytes)} out
           </span>
         ) : null}
       </span>
+      <State state={peer.state} />
     </li>
   );
 }

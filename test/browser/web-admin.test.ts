@@ -1,0 +1,247 @@
+/** What people do in the web admin, in a real browser, against a household that remembers. */
+
+import type { Browser } from 'playwright-core';
+import { encode } from 'uqr';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Assets } from '#web-admin';
+import { buildAssets, launchBrowser, type Stage, setStage } from './stage.ts';
+
+let browser: Browser;
+let assets: Assets;
+
+beforeAll(async () => {
+  assets = await buildAssets();
+  browser = await launchBrowser();
+});
+afterAll(async () => {
+  await browser.close();
+});
+
+const question = {
+  asker: { address: '192.168.1.20', device: 'phone' },
+  transport: 'udp',
+  type: 'AAAA',
+  rcode: 'NOERROR',
+  from: 'zone',
+  milliseconds: 0.2,
+} as const;
+
+const focused = ({ page }: Stage) => page.evaluate('document.activeElement.textContent.trim()');
+
+test('a link signs in once, leaves no code behind, and signing out ends it', async () => {
+  await using stage = await setStage(browser, assets);
+  const { page, household, origin } = stage;
+  const code = household.code();
+  await page.goto(`${origin}/sign-in#${code}`);
+  await page.getByRole('heading', { name: 'All is well' }).waitFor();
+  expect(page.url()).toBe(`${origin}/`);
+  expect(await page.title()).toBe('Home · laptop.alice.nymote');
+  expect(await page.evaluate('document.cookie')).toBe('');
+
+  await page.reload();
+  await page.getByRole('heading', { name: 'All is well' }).waitFor();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('heading', { name: 'Sign in with a link' }).waitFor();
+  await page.goto(`${origin}/sign-in#${code}`);
+  await page.getByText('This link was used already').waitFor();
+  expect(stage.faults).toEqual([]);
+});
+
+test('a plain device gets a QR code that says what the text says, once', async () => {
+  await using stage = await setStage(browser, assets);
+  const { page, household } = stage;
+  await stage.signIn();
+  await page.getByRole('link', { name: 'Devices' }).click();
+  await page.getByRole('button', { name: 'Add device' }).click();
+  await page.getByLabel('Name').fill('My Tablet!');
+  await page.getByText('It will be my-tablet.alice.nymote').waitFor();
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+
+  const drawn = await page.locator('.qr path').getAttribute('d');
+  await page.getByText('Without a camera').click();
+  const config = (await page.locator('dialog pre').textContent()) ?? '';
+  expect(config).toContain('PrivateKey = ');
+  expect(modulesOf(drawn ?? '')).toEqual(encode(config, { ecc: 'L', border: 0 }).data);
+
+  const download = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Download my-tablet.conf' }).click();
+  expect((await download).suggestedFilename()).toBe('my-tablet.conf');
+
+  await page.keyboard.press('Escape');
+  await page.getByText('Shown only once').waitFor();
+  await page.getByRole('button', { name: 'Done' }).click();
+  await page.getByText('my-tablet', { exact: true }).waitFor();
+  expect(await page.content()).not.toContain('PrivateKey');
+  expect((await household.devices()).map(({ name }) => name)).toContain('my-tablet');
+  expect(stage.faults).toEqual([]);
+});
+
+test('a node gets a command, its code and the time that is left', async () => {
+  await using stage = await setStage(browser, assets);
+  const { page } = stage;
+  await stage.signIn();
+  await page.goto(`${stage.origin}/#/devices`);
+  await page.getByRole('button', { name: 'Add device' }).click();
+  await page.getByLabel('Name').fill('server');
+  await page.getByText('Computer or router').click();
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  const command = await page.locator('dialog .copy-line code').textContent();
+  expect(command).toMatch(/^npx nymote join http:\/\/\S+#\w+$/);
+  const left = await page.getByText(/minutes, once/).textContent();
+  expect(left).toMatch(/^(10:00|9:5\d) minutes, once$/);
+  await page.getByText(left ?? '').waitFor({ state: 'detached' });
+});
+
+test('a name that is taken is said so, and what was typed stays', async () => {
+  await using stage = await setStage(browser, assets);
+  const { page } = stage;
+  await stage.signIn();
+  await page.goto(`${stage.origin}/#/devices`);
+  await page.getByRole('button', { name: 'Add device' }).click();
+  await page.getByLabel('Name').fill('phone');
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await page.getByRole('alert').getByText('There is a device called phone already.').waitFor();
+  expect(await page.getByLabel('Name').inputValue()).toBe('phone');
+});
+
+test('a device is removed after a question, and not when something changed meanwhile', async () => {
+  await using stage = await setStage(browser, assets);
+  const { page, household } = stage;
+  await stage.signIn();
+  await page.goto(`${stage.origin}/#/devices`);
+  await page.getByText('phone', { exact: true }).click();
+  await page.getByRole('button', { name: 'Remove phone' }).click();
+  await household.removeDevice('router', { via: 'cli', name: 'somebody else' });
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await page.getByText('Something changed in the meantime').waitFor();
+  expect(await household.devices()).toHaveLength(2);
+
+  await page.getByRole('button', { name: 'Remove phone' }).click();
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await page.getByRole('status').getByText('phone was removed.').waitFor();
+  await page.getByText('Only this device so far').waitFor();
+  expect(await household.devices()).toHaveLength(1);
+});
+
+test('questions appear as they are asked, wait while paused, and can be filtered', async () => {
+  await using stage = await setStage(browser, assets);
+  const { page, household } = stage;
+  household.ask({ ...question, name: 'early.alice.nymote.' });
+  await stage.signIn();
+  await page.getByRole('link', { name: 'Questions' }).click();
+  await page.getByText('Live').waitFor();
+  const rows = page.getByRole('list', { name: 'Questions, newest first' }).locator('strong');
+  household.ask({ ...question, name: 'live.alice.nymote.' });
+  await page.getByText('live.alice.nymote', { exact: true }).waitFor();
+  expect(await rows.allTextContents()).toEqual(['live.alice.nymote', 'early.alice.nymote']);
+
+  await page.getByRole('button', { name: 'Pause' }).click();
+  household.ask({ ...question, name: 'later.example.' });
+  await page.getByRole('button', { name: '1 new question' }).waitFor();
+  expect(await rows.count()).toBe(2);
+  await page.getByRole('button', { name: '1 new question' }).click();
+  expect(await rows.allTextContents()).toHaveLength(3);
+
+  await page.getByRole('searchbox').fill('ALICE');
+  expect(await rows.count()).toBe(2);
+  await page.getByRole('searchbox').fill('nobody');
+  await page.getByText('No question fits').waitFor();
+  await page.getByRole('searchbox').fill('');
+  await page.getByRole('button', { name: 'Why? live.alice.nymote' }).click();
+  await page.getByText('phone may resolve live.alice.nymote').waitFor();
+
+  // A busy network: no more rows than a phone can bear.
+  await page.getByRole('button', { name: 'Close' }).click();
+  for (let round = 0; round < 100; round++)
+    household.ask({ ...question, name: `n${round}.example.` });
+  await page.getByText('n99.example', { exact: true }).waitFor();
+  expect(await rows.count()).toBe(103);
+  expect(stage.faults).toEqual([]);
+});
+
+test('a change is seen in History with its fields, and undone', async () => {
+  await using stage = await setStage(browser, assets);
+  const { page, household } = stage;
+  await stage.signIn();
+  await page.getByRole('link', { name: 'History' }).click();
+  await page.getByText('add phone', { exact: true }).click();
+  await page.getByText('name: phone').waitFor();
+  await page.getByRole('button', { name: 'Undo this change' }).click();
+  await page.getByRole('button', { name: 'Undo', exact: true }).click();
+  await page.getByText('revert “add phone”').waitFor();
+  expect((await household.devices()).map(({ name }) => name)).toEqual(['laptop', 'router']);
+  await page.getByText('revert “add phone”').click();
+  await page.locator('.minus', { hasText: 'name: phone' }).waitFor();
+});
+
+test('what others change appears by itself, and a session that ends is noticed', async () => {
+  await using stage = await setStage(browser, assets);
+  const { page, household, origin } = stage;
+  await stage.signIn();
+  await page.getByRole('link', { name: 'Devices' }).click();
+  await page.getByText('phone', { exact: true }).waitFor();
+  await household.removeDevice('phone', { via: 'cli', name: 'somebody else' });
+  await page.getByText('phone', { exact: true }).waitFor({ state: 'detached' });
+
+  const cookies = await page.context().cookies(origin);
+  await household.signIn.end(cookies[0]?.value ?? '');
+  await household.removeDevice('router', { via: 'cli', name: 'somebody else' });
+  await page.getByRole('heading', { name: 'Sign in with a link' }).waitFor();
+});
+
+test('with the keyboard alone: skip, move, add a device, and the focus is where it should be', async () => {
+  await using stage = await setStage(browser, assets, { viewport: { width: 1280, height: 800 } });
+  const { page, household } = stage;
+  await stage.signIn();
+  const { keyboard } = page;
+  await keyboard.press('Tab');
+  expect(await focused(stage)).toBe('Skip to content');
+  await keyboard.press('Enter');
+  expect(await focused(stage)).toBe('All is well');
+
+  await tabTo(stage, 'Devices', 'Shift+Tab');
+  await keyboard.press('Enter');
+  await page.waitForFunction('document.activeElement.textContent === "Devices"');
+  expect(await page.evaluate('document.activeElement.tagName')).toBe('H1');
+  await page.getByText('phone', { exact: true }).waitFor();
+  await tabTo(stage, 'Add device', 'Tab');
+  await keyboard.press('Enter');
+  expect(await page.evaluate('document.activeElement.name')).toBe('name');
+  await keyboard.type('desk');
+  await keyboard.press('Tab');
+  await keyboard.press('ArrowDown');
+  await keyboard.press('Enter');
+  await page.getByText('npx nymote join').waitFor();
+  await tabTo(stage, 'Done', 'Tab');
+  await keyboard.press('Enter');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  expect(await focused(stage)).toBe('Add device');
+
+  await keyboard.press('Enter');
+  await keyboard.type('watch');
+  await keyboard.press('Enter');
+  await page.locator('.qr path').waitFor();
+  await tabTo(stage, 'Done', 'Tab');
+  await keyboard.press('Enter');
+  await page.getByText('watch', { exact: true }).waitFor();
+  expect((await household.devices()).map(({ name }) => name)).toContain('watch');
+});
+
+async function tabTo(stage: Stage, text: string, key: 'Tab' | 'Shift+Tab'): Promise<void> {
+  for (let step = 0; step < 20; step++) {
+    await stage.page.keyboard.press(key);
+    if ((await focused(stage)) === text) return;
+  }
+  throw new Error(`${key} does not reach '${text}'`);
+}
+
+/** The modules of a QR code, read back from the rectangles that draw it. */
+function modulesOf(path: string): boolean[][] {
+  const runs = [...path.matchAll(/M(\d+) (\d+)h(\d+)v1h-\d+z/g)].map((run) =>
+    run.slice(1).map(Number),
+  );
+  const size = Math.max(...runs.map(([x = 0, , width = 0]) => x + width));
+  const modules = Array.from({ length: size }, () => Array.from({ length: size }, () => false));
+  for (const [x = 0, y = 0, width = 0] of runs) modules[y]?.fill(true, x, x + width);
+  return modules;
+}
