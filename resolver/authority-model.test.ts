@@ -11,7 +11,7 @@ import { generateZoneKey } from './dnssec/keys.ts';
 import { decodeMessage, encodeMessage, type Message } from './message.ts';
 import type { Name } from './name.ts';
 import type { ResourceRecord } from './record.ts';
-import { APEX, sampleName, sampleRecord } from './sample-zone.ts';
+import { APEX, sampleName, sampleQuery, sampleRecord } from './sample-zone.ts';
 import { RCODE, TYPE } from './type.ts';
 import { buildZone, type Zone } from './zone.ts';
 
@@ -298,12 +298,7 @@ function zoneFrom(lines: readonly string[]): Zone {
 
 function ask(zone: Zone, name: Name, type: number): Message {
   const authority = createAuthority({ zone, keys: [key], crypto });
-  const header = { id: 1, response: false, opcode: 0, rcode: 0, edns: EDNS, truncated: false };
-  const flags = { authoritative: false, recursionDesired: false, recursionAvailable: false };
-  const query = {
-    ...{ ...header, ...flags, authenticData: false, checkingDisabled: false },
-    ...{ questions: [{ name, type, class: 1 }], answers: [], authorities: [], additionals: [] },
-  };
+  const query = sampleQuery('', 'A', { questions: [{ name, type, class: 1 }], edns: EDNS });
   const answer = authority.answer(query, { now: NOW, clockIsSet: true });
   const decoded = decodeMessage(encodeMessage(answer));
   if (!decoded.ok) throw new Error(`our own message: ${decoded.reason}`);

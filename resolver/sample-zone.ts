@@ -5,10 +5,11 @@
  * tests of zones need; real text is read by presentation code.
  */
 
-import { type Name, parseName } from './name.ts';
-import { encodeRdata, type Rdata } from './rdata.ts';
+import type { Message } from './message.ts';
+import { type Name, parseName, printName } from './name.ts';
+import { decodeRdataAs, encodeRdata, type Rdata } from './rdata.ts';
 import type { ResourceRecord } from './record.ts';
-import { CLASS, TYPE, typeNumber } from './type.ts';
+import { CLASS, OPCODE, TYPE, typeName, typeNumber } from './type.ts';
 import { buildZone, type Zone } from './zone.ts';
 
 /** The apex of every sample. */
@@ -37,6 +38,37 @@ export function zoneOf(...lines: string[]): Zone {
   const built = buildZone({ apex: APEX, serial: 7, ttl: 300, nameServers, records });
   if (!built.ok) throw new Error(JSON.stringify(built.problems));
   return built.zone;
+}
+
+/** A query for a name relative to the apex, with RD, AD and CD set. */
+export function sampleQuery(name: string, type: string, more: Partial<Message> = {}): Message {
+  return {
+    id: 4711,
+    response: false,
+    opcode: OPCODE.QUERY,
+    authoritative: false,
+    truncated: false,
+    recursionDesired: true,
+    recursionAvailable: false,
+    authenticData: true,
+    checkingDisabled: true,
+    rcode: 0,
+    questions: [{ name: sampleName(name), type: typeNumber(type) ?? 0, class: CLASS.IN }],
+    answers: [],
+    authorities: [],
+    additionals: [],
+    edns: undefined,
+    ...more,
+  };
+}
+
+/** `owner TYPE` of each record, relative to the apex; signatures as `owner RRSIG(TYPE)`. */
+export function listed(records: readonly ResourceRecord[]): string[] {
+  return records.map(({ owner, type, rdata }) => {
+    const covered = decodeRdataAs('RRSIG', rdata)?.typeCovered;
+    const shown = type === TYPE.RRSIG ? `RRSIG(${typeName(covered ?? 0)})` : typeName(type);
+    return `${printName(owner).replace(/\.?alice\.nymote\.$/, '') || '@'} ${shown}`;
+  });
 }
 
 function sampleRdata(type: number, text: string): Uint8Array {
