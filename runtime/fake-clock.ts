@@ -98,9 +98,10 @@ function sleepOn(
   });
 }
 
-/** One turn of the real event loop: every promise that can go on has gone on by then. */
-function settle(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** Two turns of the real event loop: every promise that can go on has gone on by then, on Bun too. */
+async function settle(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Random bytes that are the same in every run with the same seed. */

@@ -1,0 +1,15 @@
+/**
+ * Who a device is, and how a person proves to be the one: keys, one-time codes, sessions, enrolment.
+ */
+
+export { createCodes } from './codes.ts';
+export { ENROLMENT, openEnrolment, sealEnrolment } from './enrolment.ts';
+export {
+  type DeviceKeys,
+  decodeKeyFile,
+  deviceId,
+  encodeKeyFile,
+  generateDeviceKeys,
+  sshPublicKey,
+} from './keys.ts';
+export { createSessions } from './sessions.ts';
