@@ -84,11 +84,28 @@ describe('limits', () => {
     });
   });
 
-  test('OPT stays, if need be without its options', () => {
-    const options = [{ code: 15, data: new Uint8Array(600) }];
+  test.each([
+    { room: 11, sizes: [], why: 'OPT stays, if need be without its options' },
+    { room: 22, sizes: [7], why: 'the first does not fit, the second does' },
+    { room: 23, sizes: [8], why: 'first come first served' },
+    { room: 28, sizes: [8, 1], why: 'no room for the code of an extended error' },
+    { room: 29, sizes: [8, 2], why: 'an extended error without its text' },
+    { room: 31, sizes: [8, 3], why: 'its text cut, but not within a character' },
+    { room: 33, sizes: [8, 6], why: 'more of its text' },
+    { room: 38, sizes: [8, 7], why: 'other options are whole or missing' },
+    { room: 39, sizes: [8, 7, 1], why: 'all of them' },
+  ])('in $room octets of room: $why', ({ room, sizes }) => {
+    const text = new TextEncoder().encode('né');
+    const options = [
+      { code: 10, data: new Uint8Array(8) },
+      { code: 15, data: Uint8Array.of(0, 1, ...text, 0x61, 0x62) },
+      { code: 12, data: new Uint8Array(1) },
+    ];
     const message = { ...EMPTY, questions: [QUESTION], edns: { ...edns, options } };
-    expect(decoded(encodeMessage(message, { limit: 512 })).edns).toEqual(edns);
-    expect(decoded(encodeMessage(message)).edns?.options).toEqual(options);
+    const limit = encodeMessage({ ...message, edns: undefined }).length + room;
+    const bytes = encodeMessage(message, { limit });
+    expect(bytes.length).toBeLessThanOrEqual(limit);
+    expect(decoded(bytes).edns?.options.map((option) => option.data.length)).toEqual(sizes);
   });
 
   test('nothing gets longer than TCP can carry', () => {

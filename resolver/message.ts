@@ -8,7 +8,7 @@ import type { Edns } from './edns.ts';
 import type { Name } from './name.ts';
 import type { ResourceRecord } from './record.ts';
 
-export { type DecodedMessage, decodeMessage, type FormatProblem } from './wire/decode.ts';
+export { type DecodedMessage, decodeMessage } from './wire/decode.ts';
 export { encodeMessage } from './wire/encode.ts';
 
 /** What is asked. */

@@ -4,7 +4,8 @@
  * Only the RDATA of RFC 1035's own types is compressed (RFC 3597 §4).
  */
 
-import { type Edns, ednsSize, writeEdns } from '../edns.ts';
+import { type Edns, type EdnsOption, ednsSize, writeEdns } from '../edns.ts';
+import { OPTION } from '../edns-option.ts';
 import type { Message } from '../message.ts';
 import type { Name } from '../name.ts';
 import type { ResourceRecord } from '../record.ts';
@@ -50,9 +51,29 @@ export function encodeMessage(
   return writer.bytes.slice(0, writer.at);
 }
 
-/** Without room for its options, OPT goes alone; the header and the question always go. */
+/**
+ * OPT with the options that fit, first come first served; the header and the question always go.
+ *
+ * The text of an extended error may be cut (RFC 8914 §3), the others are whole or missing.
+ */
 function fitEdns(edns: Edns | undefined, room: number): Edns | undefined {
-  return edns === undefined || ednsSize(edns) <= room ? edns : { ...edns, options: [] };
+  if (edns === undefined || ednsSize(edns) <= room) return edns;
+  let left = room - ednsSize({ ...edns, options: [] });
+  const options: EdnsOption[] = [];
+  for (const { code, data } of edns.options) {
+    const size = code === OPTION.EDE ? cutText(data, left - 4) : data.length;
+    if (size + 4 > left || (code === OPTION.EDE && size < 2)) continue;
+    options.push({ code, data: data.subarray(0, size) });
+    left -= size + 4;
+  }
+  return { ...edns, options };
+}
+
+/** How much of UTF-8 text behind two octets to keep, so that no character is split. */
+function cutText(data: Uint8Array, room: number): number {
+  let size = Math.min(data.length, room);
+  while (size > 2 && ((data[size] ?? 0) & 0xc0) === 0x80) size--;
+  return size;
 }
 
 function isReferral({ answers, authorities, authoritative }: Message): boolean {
