@@ -23,6 +23,7 @@ const INSTALLED = [
   '-rw-r--r-- etc/capabilities/nymote.json',
   '-rw------- etc/config/nymote',
   '-rwxr-xr-x etc/init.d/nymote',
+  '-rw-r--r-- etc/profile.d/nymote.sh',
   '-rwxr-xr-x etc/uci-defaults/90-nymote',
   '-rw-r--r-- lib/upgrade/keep.d/nymote',
   'lrwxrwxrwx usr/bin/nymote -> ../lib/nymote/nymote',

@@ -12,7 +12,12 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 
 const FILES = join(import.meta.dirname, '../../openwrt/package/files');
 const LIBRARY = join(FILES, 'usr/lib/nymote');
-const SCRIPTS = ['etc/init.d/nymote', 'etc/uci-defaults/90-nymote', 'usr/lib/nymote/dnsmasq.sh'];
+const SCRIPTS = [
+  'etc/init.d/nymote',
+  'etc/profile.d/nymote.sh',
+  'etc/uci-defaults/90-nymote',
+  'usr/lib/nymote/dnsmasq.sh',
+];
 
 /** busybox's shell is the router's; dash is the strictest one Debian has. */
 const SHELLS = [
