@@ -5,7 +5,8 @@
 import type { Crypto, Signer } from '#runtime';
 import type { Writer } from './draft.ts';
 import type { Op } from './op.ts';
-import { openStore, type Store, type StoreOptions, type StoreRuntime } from './store.ts';
+import type { StoreOptions, StoreRuntime } from './realm.ts';
+import { openStore, type Store } from './store.ts';
 
 export const DIRECTORY = '/data/store';
 

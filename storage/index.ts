@@ -10,11 +10,5 @@ export type { GitFile } from './git.ts';
 export type { Json, JsonObject } from './json.ts';
 export type { Damage } from './log.ts';
 export { type Op, readRecord, type State } from './op.ts';
-export { isKey } from './path.ts';
-export {
-  type LogQuery,
-  type Moved,
-  openStore,
-  type Store,
-  type StoreOptions,
-} from './store.ts';
+export type { StoreOptions } from './realm.ts';
+export { type LogQuery, type Moved, openStore, type Store } from './store.ts';

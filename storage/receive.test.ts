@@ -12,6 +12,11 @@ import { applyOps, type Op, printOps, type State } from './op.ts';
 import { MAX_PAGE } from './receive.ts';
 import { openStore, type Store } from './store.ts';
 
+/** Any UTF-16, well-formed or not; fast-check's own takes a second to begin. */
+const anyText = fc
+  .array(fc.nat(0xffff), { maxLength: 30 })
+  .map((units) => String.fromCharCode(...units));
+
 const { crypto } = fakeRuntime();
 const PHONE = signerOf(crypto, 2);
 const WRITER_RECORD = {
@@ -126,11 +131,11 @@ describe('a replica', () => {
     for (;;) {
       const page = await founder.exportSince(replica.seq);
       if (page.length === 0) break;
-      expect(page.length).toBeLessThanOrEqual(1024 * 1024);
+      expect(page.length).toBeLessThanOrEqual(256 * 1024);
       await replica.importCommits(page);
       pages += 1;
     }
-    expect([replica.head, pages]).toEqual([founder.head, 3]);
+    expect([replica.head, pages]).toEqual([founder.head, 13]);
   });
 
   test('keeps what was good before the first bad commit', async () => {
@@ -280,13 +285,10 @@ describe('bytes from elsewhere', () => {
     const span = { offset: 0, end: bytes.length };
     const commit = decodeFrame(bytes, span)?.commit ?? bytes;
     await fc.assert(
-      fc.asyncProperty(
-        fc.oneof(fc.string({ unit: 'binary' }), fc.json({ maxDepth: 2 })),
-        async (ops) => {
-          const code = await codeOf(replica.importCommits(frameOf({ commit, ops })));
-          return code !== undefined;
-        },
-      ),
+      fc.asyncProperty(fc.oneof(anyText, fc.json({ maxDepth: 2 })), async (ops) => {
+        const code = await codeOf(replica.importCommits(frameOf({ commit, ops })));
+        return code !== undefined;
+      }),
       { numRuns: 50 },
     );
   });

@@ -27,7 +27,7 @@ export type Reception = {
 };
 
 /** One page of an exchange; a larger one is refused unread. */
-export const MAX_PAGE = 4 * 1024 * 1024;
+export const MAX_PAGE = 1024 * 1024;
 
 /** Reads frames and verifies them one after the other against `tips`, the ends to build on. */
 export function receive(

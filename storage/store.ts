@@ -6,41 +6,23 @@
  * device writes and others hold replicas. A directory belongs to one process at a time.
  */
 
-import { type Cancel, type Runtime, RuntimeError } from '#runtime';
-import { concat, encodeBase64 } from './bytes.ts';
+import { type Cancel, RuntimeError } from '#runtime';
+import { concat } from './bytes.ts';
 import { type Change, diffStates, invert } from './change.ts';
 import { isCheckpointDue, writeCheckpoint } from './checkpoint.ts';
 import { type Commit, type CommitId, peekCommit, showCommit } from './commit.ts';
-import { type Draft, type Prepared, prepare, type Rules, type Writer } from './draft.ts';
+import { type Draft, type Prepared, prepare } from './draft.ts';
 import { StorageError } from './error.ts';
 import { encodeFrame } from './frame.ts';
 import { createGitView, type GitFile, type GitView } from './git.ts';
-import type { JsonObject } from './json.ts';
 import { type Held, load } from './load.ts';
 import type { Damage, Place } from './log.ts';
-import { EMPTY, type Op, type State } from './op.ts';
+import { EMPTY, type State } from './op.ts';
 import { overlaps } from './path.ts';
+import { begin, type StoreOptions, type StoreRuntime } from './realm.ts';
 import { receive } from './receive.ts';
 import { peekKey, printAllowedSigner } from './sshsig.ts';
 import { mayWrite, type Tip } from './verify.ts';
-
-/** What the store needs of the machine. */
-export type StoreRuntime = Pick<Runtime, 'files' | 'crypto' | 'clock' | 'log'>;
-
-export type StoreOptions = Rules & {
-  readonly directory: string;
-  /** Absent: a replica that only takes commits over. */
-  readonly writer?: Writer;
-  /** The realm expected here: another one is refused, and none is begun. */
-  readonly realm?: string;
-  /** What the first commit of a new realm says besides who founded it. */
-  readonly genesis?: {
-    readonly settings?: JsonObject;
-    /** More fields of the founder's `devices/<id>`. */
-    readonly device?: JsonObject;
-    readonly ops?: readonly Op[];
-  };
-};
 
 /** The head moved. */
 export type Moved = {
@@ -61,11 +43,15 @@ export type LogQuery = {
   readonly before?: CommitId;
 };
 
-/** Bytes of commits that one `exportSince` gives at most, unless a single frame is larger. */
-export const EXPORT_PAGE = 1024 * 1024;
+/**
+ * Bytes of commits that one `exportSince` gives at most, unless a single frame is larger: so many
+ * are verified without a pause for anything else.
+ */
+const EXPORT_PAGE = 128 * 1024;
 
 const DEFAULT_LOG = 50;
 const MAX_LOG = 1000;
+const MAX_TITLE = 100;
 
 /** Opens a directory; an empty one becomes a new realm when a writer is given. */
 export async function openStore(runtime: StoreRuntime, options: StoreOptions): Promise<Store> {
@@ -163,8 +149,14 @@ export class Store implements AsyncDisposable {
   }
 
   /** One commit with its ops. */
-  read(id: CommitId): Promise<Commit> {
+  async read(id: CommitId): Promise<Commit> {
     return this.#held.history.show(this.#find(id));
+  }
+
+  /** The commits whose ids begin with `prefix`. */
+  expand(prefix: string): readonly CommitId[] {
+    const ids = this.#held.history.entries.map(({ id }) => id);
+    return ids.filter((id) => id.startsWith(prefix));
   }
 
   /** What differs between the states at two commits. */
@@ -189,7 +181,7 @@ export class Store implements AsyncDisposable {
         const problems = inverse.overwritten.map((path) => ({ path, message: 'changed since' }));
         throw new StorageError('does-not-apply', 'what it changed was changed since', { problems });
       }
-      const title = reverted.message.split('\n')[0] ?? '';
+      const title = reverted.message.split('\n', 1).join('').slice(0, MAX_TITLE).toWellFormed();
       const message = `Revert "${title}"\n\nThis reverts commit ${id}.`;
       const { head } = this;
       const commit = await this.#commit({ ...options, ops: inverse.ops, message, via });
@@ -205,7 +197,7 @@ export class Store implements AsyncDisposable {
   }
 
   /** A page of frames of the commits after sequence number `seq`; empty when there are none. */
-  async exportSince(seq: number): Promise<Uint8Array> {
+  async exportSince(seq: number, pageBytes = EXPORT_PAGE): Promise<Uint8Array> {
     const { history } = this.#held;
     const frames: Uint8Array[] = [];
     let size = 0;
@@ -215,7 +207,7 @@ export class Store implements AsyncDisposable {
       const frame = encodeFrame({ commit: commit.bytes, ops });
       if (frame === undefined) throw new Error('unreachable: a stored frame is too large');
       size += frame.length;
-      if (frames.length > 0 && size > EXPORT_PAGE) break;
+      if (frames.length > 0 && size > pageBytes) break;
       frames.push(frame);
     }
     return concat(frames);
@@ -296,19 +288,19 @@ export class Store implements AsyncDisposable {
   }
 
   async #append(items: readonly Pick<Prepared, 'commit' | 'frame' | 'tip'>[]): Promise<void> {
-    const previous = this.state();
+    const before = { head: this.head, state: this.state() };
     const { log, history, isStuck, signers } = this.#held;
     const isHealing = isStuck || history.hole !== undefined;
-    const commits: CommitId[] = [];
+    let written = 0;
     const done = (place: Place, index: number) => {
+      written += 1;
+      if (isHealing) return;
       const item = items[index];
       const glimpse = item && peekCommit(this.#runtime.crypto, item.commit.bytes);
       if (item === undefined || glimpse === undefined) {
         throw new Error('unreachable: a place without its commit');
       }
       const { signer, ...node } = glimpse;
-      commits.push(node.id);
-      if (isHealing) return;
       history.append({ ...node, place }, item.tip.state);
       signers.add(signer);
       this.#tip = item.tip;
@@ -319,8 +311,8 @@ export class Store implements AsyncDisposable {
         done,
       );
     } finally {
-      if (isHealing && commits.length > 0) await this.#reload();
-      if (commits.length > 0) this.#announce(previous, commits);
+      if (isHealing && written > 0) await this.#reload();
+      if (this.head !== before.head) this.#announce(before);
     }
     this.#grown += items.reduce((sum, { frame }) => sum + frame.length, 0);
     if (isCheckpointDue(this.#grown, this.#checkpointSize)) await this.#checkpoint();
@@ -331,22 +323,25 @@ export class Store implements AsyncDisposable {
     await this.#held.log[Symbol.asyncDispose]();
     this.#held = await load(this.#runtime, this.#options.directory);
     this.#tip = this.#held.tip;
+    this.#grown = this.#held.grown;
   }
 
-  #announce(previous: State, commits: readonly CommitId[]): void {
-    const moved = { head: this.head, state: this.state(), previous, commits };
+  #announce(before: { readonly head: CommitId; readonly state: State }): void {
+    const { entries, find } = this.#held.history;
+    const commits = entries.slice((find(before.head) ?? -1) + 1).map(({ id }) => id);
+    const moved = { head: this.head, state: this.state(), previous: before.state, commits };
     for (const listener of this.#listeners) queueMicrotask(() => listener(moved));
   }
 
-  /** A checkpoint that cannot be written costs time at the next opening, nothing else. */
+  /** One that cannot be written costs time at the next opening; later ones are tried again. */
   async #checkpoint(): Promise<void> {
     const { files, log } = this.#runtime;
+    this.#grown = 0;
     try {
       this.#checkpointSize = await writeCheckpoint(files, this.#options.directory, {
         head: this.head,
         state: this.state(),
       });
-      this.#grown = 0;
     } catch (cause) {
       if (!(cause instanceof RuntimeError)) throw cause;
       log('warn', 'store-checkpoint-failed', { reason: cause.code });
@@ -358,23 +353,4 @@ export class Store implements AsyncDisposable {
     if (index === undefined) throw new StorageError('unknown-commit', `no commit ${id}`);
     return index;
   }
-}
-
-/** The first commit: it names the founder and the key that every later signature is held against. */
-function begin({ genesis }: StoreOptions, { deviceId, name, signer }: Writer): Draft {
-  const device = {
-    name,
-    ...genesis?.device,
-    signingKey: encodeBase64(signer.publicKey),
-    writer: true,
-  };
-  return {
-    ops: [
-      { op: 'set', path: 'realm/settings', value: genesis?.settings ?? {} },
-      { op: 'set', path: `devices/${deviceId}`, value: device },
-      ...(genesis?.ops ?? []),
-    ],
-    message: 'Begin the realm',
-    via: 'genesis',
-  };
 }
