@@ -7,10 +7,18 @@
 
 import * as v from 'valibot';
 import { DEFAULT_RULES, type PolicyInput, parseRule, type Rule } from '#policy';
-import { type Name, parseName, parseRecord, type ResourceRecord, type ZoneInput } from '#resolver';
+import {
+  buildZone,
+  type Name,
+  parseName,
+  parseRecord,
+  type ResourceRecord,
+  type ZoneInput,
+} from '#resolver';
 import type { Crypto } from '#runtime';
 import type { State, Problem as StoreProblem } from '#storage';
 import { type Desired, overlayAddress, overlayPrefix, type TunnelDevice } from '#tunnels';
+import { decodeBase64 } from './base64.ts';
 import { readEndpoint } from './config.ts';
 import { DeviceRecord, NameRecord, problemsOf, RealmSettings } from './records.ts';
 
@@ -78,7 +86,7 @@ export function projectTunnels(
 }
 
 /** The store's rules: what is wrong with a state that somebody wants to commit. */
-export function checkState(state: State): readonly StoreProblem[] {
+export function checkState(state: State, crypto: Pick<Crypto, 'hash'>): readonly StoreProblem[] {
   const problems: StoreProblem[] = [];
   const say = (path: string) => (message: string) => problems.push({ path, message });
   for (const [collection, records] of state) {
@@ -92,7 +100,16 @@ export function checkState(state: State): readonly StoreProblem[] {
     }
   }
   for (const name of repeatedNames(state)) say('devices')(`two devices are called ${name}`);
-  return problems;
+  return problems.length > 0 ? problems : zoneProblems(state, crypto);
+}
+
+/** Whether the records make a zone: what fits the schema may still contradict each other. */
+function zoneProblems(state: State, crypto: Pick<Crypto, 'hash'>): readonly StoreProblem[] {
+  // The realm's id moves addresses, which no check looks at.
+  const { zone, problems } = project(state, { crypto, realm: '', seq: 1 });
+  const built = buildZone(zone);
+  const found = built.ok ? [] : built.problems.map(({ owner, reason }) => `${owner} ${reason}`);
+  return [...problems, ...found].map((message) => ({ path: 'names', message }));
 }
 
 const SCHEMAS: Readonly<Record<string, v.GenericSchema>> = {
@@ -205,9 +222,4 @@ function nameOf(text: string): Name {
   const name = parseName(text);
   if (name === undefined) throw new Error(`unreachable: ${text} passed the schema and is no name`);
   return name;
-}
-
-/** Base64 that passed the schema. */
-function decodeBase64(text: string): Uint8Array {
-  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 }

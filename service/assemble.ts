@@ -1,0 +1,280 @@
+/**
+ * The composition root: opens every room, connects them, and starts them in an order in which
+ * nothing is asked before it can answer. The only place where features meet.
+ */
+
+import { createResolver, type Resolver } from '#resolver';
+import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
+import { createTunnels, type Tunnels } from '#tunnels';
+import { type Assets, createApp } from '#web-admin';
+import { createBackend } from './backend.ts';
+import { socketPath } from './cli.ts';
+import { type Config, printEndpoint } from './config.ts';
+import { type Current, createCurrent } from './current.ts';
+import { createDeviceChanges } from './devices.ts';
+import { examine } from './doctor.ts';
+import { createEnrolment } from './enrol.ts';
+import type { House } from './house.ts';
+import { createLive } from './live.ts';
+import { listenForPeers } from './peers.ts';
+import { openRealm, type Realm } from './realm.ts';
+import { type Replica, startReplica } from './replicate.ts';
+import { publishOnUbus } from './router.ts';
+import { createRulings } from './ruling.ts';
+import { createSealing } from './sealed.ts';
+import { createDoors } from './sign-in.ts';
+import { viewPeer } from './views.ts';
+
+/** Nymote, running; disposing it stops it. */
+export type Nymote = AsyncDisposable & {
+  readonly fqdn: string;
+  readonly dns: readonly Endpoint[];
+  readonly admin: readonly string[];
+  /** A one-time link to the admin page. */
+  readonly signInLink: string;
+  /** How the tunnels are, in some words. */
+  readonly tunnels: string;
+  readonly warnings: readonly string[];
+};
+
+/** What the process knows of itself. */
+export type Process = { readonly memoryBytes: () => number };
+
+/** Opens and starts everything. Fails with RuntimeError or StorageError when it cannot serve at all. */
+export async function assemble(
+  runtime: Runtime,
+  config: Config,
+  assets: Assets,
+  self: Process,
+): Promise<Nymote> {
+  await using opening = new AsyncDisposableStack();
+  const warnings: string[] = [];
+  const realm = opening.use(await openRealm(runtime, config));
+  const current = opening.adopt(createCurrent(runtime, realm), (each) => each.stop());
+  const tunnels = opening.use(createTunnels(runtime, tunnelOptions(realm, config, current)));
+  const overlay = await startTunnels(runtime, config, tunnels, current);
+  const { resolver, dns } = await startResolver(
+    runtime,
+    config,
+    current,
+    tunnels,
+    overlay,
+    warnings,
+  );
+  opening.use(resolver);
+
+  const replica = startReplication(runtime, realm, current, tunnels);
+  opening.defer(() => replica?.stop());
+  const house = opening.use(
+    furnish(runtime, config, { realm, current, tunnels, resolver, replica, warnings, self }),
+  );
+  opening.use(
+    await listenForPeers(runtime, config, { realm, current, enrolment: house.enrolment, warnings }),
+  );
+  const admin = await openFaces(opening, runtime, config, house, assets, warnings);
+  if (config.ubus !== '') opening.use(publishOnUbus(runtime, config.ubus, house));
+
+  const status = await tunnels.status();
+  const rooms = opening.move();
+  return {
+    fqdn: current.own().fqdn,
+    dns,
+    admin,
+    signInLink: house.doors.issueLink().url,
+    tunnels:
+      status.state === 'up'
+        ? `up (${status.backend ?? 'unknown'})`
+        : `off: ${status.problem ?? ''}`,
+    warnings,
+    [Symbol.asyncDispose]: () => rooms.disposeAsync(),
+  };
+}
+
+function tunnelOptions(
+  { keys }: Realm,
+  config: Config,
+  current: Current,
+): Parameters<typeof createTunnels>[1] {
+  return {
+    interface: config.interface,
+    listenPort: config.wireguardPort,
+    controlPort: config.controlPort,
+    privateKey: keys.agreement.privateKey,
+    accept: (device) => current.mayConnect(device),
+  };
+}
+
+/** Returns this device's overlay addresses when tunnels are up. */
+async function startTunnels(
+  { log }: Pick<Runtime, 'log'>,
+  { tunnels: wanted }: Config,
+  tunnels: Tunnels,
+  current: Current,
+): Promise<readonly string[]> {
+  if (wanted === 'off') return [];
+  await tunnels.start();
+  const { state, problem } = await tunnels.status();
+  if (wanted === 'on' && state === 'off') {
+    throw new RuntimeError('denied', `tunnels cannot be made: ${problem ?? 'unknown reason'}`);
+  }
+  current.onChange(() => {
+    tunnels.apply(current.desired()).catch((error: unknown) => {
+      log('error', 'tunnels-apply-failed', { error: String(error) });
+    });
+  });
+  await tunnels.apply(current.desired());
+  return state === 'up' ? current.desired().self.addresses : [];
+}
+
+const DNS_PORT = 53;
+
+/** Serves DNS where we are told to and, for phones, on our overlay addresses. */
+async function startResolver(
+  runtime: Runtime,
+  config: Config,
+  current: Current,
+  tunnels: Tunnels,
+  overlay: readonly string[],
+  warnings: string[],
+): Promise<{ readonly resolver: Resolver; readonly dns: readonly Endpoint[] }> {
+  const before = createRulings(runtime.clock, current.household, (device, deadline) =>
+    tunnels.reach(device, deadline),
+  );
+  const create = (listen: readonly Endpoint[]): Resolver =>
+    createResolver(runtime, {
+      listen,
+      before,
+      forward: config.forward,
+      ...(config.rootHints.length === 0 ? {} : { rootHints: groupHints(config) }),
+      // A laboratory's root is where real ones never are.
+      allowPrivateUpstream: config.rootHints.length > 0,
+    });
+  const forPhones = overlay.map((address) => ({ address, port: DNS_PORT }));
+  if (forPhones.length > 0) {
+    const resolver = create([...config.dns, ...forPhones]);
+    try {
+      return { resolver, dns: await resolver.start() };
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error;
+      await resolver[Symbol.asyncDispose]();
+      warnings.push(`Phones cannot ask this device for names: ${error.message}.`);
+    }
+  }
+  const resolver = create(config.dns);
+  return { resolver, dns: await resolver.start() };
+}
+
+function groupHints({ rootHints }: Config): { name: string; addresses: string[] }[] {
+  const names = [...new Set(rootHints.map(({ name }) => name))];
+  return names.map((name) => ({
+    name,
+    addresses: rootHints.filter((hint) => hint.name === name).map(({ address }) => address),
+  }));
+}
+
+/** A replica asks for news now and then, and at once when another device says that there are some. */
+function startReplication(
+  runtime: Runtime,
+  { store, keys }: Realm,
+  current: Current,
+  tunnels: Tunnels,
+): Replica | undefined {
+  if (store.isWritable) {
+    store.watch(({ head }) => tunnels.notify({ kind: 'moved', head }));
+    return undefined;
+  }
+  const parties = {
+    self: keys.id,
+    sealing: createSealing(runtime.crypto, runtime.random, keys.agreement),
+    devices: () => current.projection().devices,
+    store: () => store,
+  };
+  const replica = startReplica(runtime, parties, current.endpoints);
+  tunnels.onMessage((_, { head }) => {
+    if (head !== store.head) void replica.poll();
+  });
+  return replica;
+}
+
+type Parts = {
+  readonly realm: Realm;
+  readonly current: Current;
+  readonly tunnels: Tunnels;
+  readonly resolver: Resolver;
+  readonly replica: Replica | undefined;
+  readonly warnings: readonly string[];
+  readonly self: Process;
+};
+
+/** Puts together what the faces need. */
+function furnish(runtime: Runtime, config: Config, parts: Parts): House & Disposable {
+  const { realm, current, tunnels, resolver, replica, warnings, self } = parts;
+  const { store, keys } = realm;
+  const { clock, crypto } = runtime;
+  const started = clock.monotonic();
+  const doors = createDoors(runtime, config);
+  const enrolment = createEnrolment(runtime, { realm, current });
+  const devices = createDeviceChanges({
+    crypto,
+    now: clock.now,
+    store,
+    self: keys.id,
+    projection: current.projection,
+    wireguardPort: config.wireguardPort,
+    invite: enrolment.invite,
+  });
+  const { household } = current;
+  const live = createLive({
+    clock,
+    store,
+    resolver,
+    household,
+    tunnelStatus: () => tunnels.status(),
+    viewPeer,
+  });
+  const replicaProblem = (): string | undefined => replica?.problem();
+  return {
+    ...{ clock, store, resolver, tunnels, devices, doors, live, enrolment, household },
+    projection: current.projection,
+    anchor: current.anchor,
+    doctor: () => examine({ runtime, config, store, resolver, tunnels, replicaProblem }),
+    warnings: () => [
+      ...warnings,
+      ...(replicaProblem() ? [`Not up to date: ${replicaProblem()}.`] : []),
+    ],
+    uptimeSeconds: () => (clock.monotonic() - started) / 1_000,
+    memoryBytes: self.memoryBytes,
+    [Symbol.dispose]: () => live[Symbol.dispose](),
+  };
+}
+
+/** The unix socket for the command line, and the web listeners. */
+async function openFaces(
+  opening: AsyncDisposableStack,
+  runtime: Runtime,
+  config: Config,
+  house: House,
+  assets: Assets,
+  warnings: string[],
+): Promise<readonly string[]> {
+  const backend = createBackend(house);
+  const hosts = (): readonly string[] => [
+    ...['localhost', '127.0.0.1', '::1', house.household().apex],
+    ...house
+      .projection()
+      .devices.filter(({ id }) => id === house.household().self)
+      .flatMap(({ fqdn, ipv4, ipv6 }) => [fqdn, ipv4, ipv6]),
+    ...config.admin.map(({ address }) => address),
+    ...config.endpoints,
+  ];
+  const options = { clock: runtime.clock, log: runtime.log, hosts, assets };
+  const forCli = opening.use(createApp(backend, { ...options, trust: 'unix' }));
+  opening.use(await runtime.http.listen({ path: socketPath(config.data) }, forCli.fetch));
+  const forWeb = opening.use(createApp(backend, { ...options, trust: 'web' }));
+  for (const endpoint of config.admin) {
+    opening.use(await runtime.http.listen(endpoint, forWeb.fetch));
+  }
+  if (assets.size === 0)
+    warnings.push('The web page was not built; the API and the command line work.');
+  return config.admin.map((endpoint) => `http://${printEndpoint(endpoint)}`);
+}

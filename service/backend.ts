@@ -1,0 +1,98 @@
+/**
+ * The web admin's Backend over the running house: each call goes to the feature that knows, and
+ * what the store refuses is said in the API's words.
+ */
+
+import { StorageError, type StorageErrorCode } from '#storage';
+import { type Backend, type BackendProblem, WebAdminError } from '#web-admin';
+import { findCommit, viewCommit, viewDiff } from './history.ts';
+import type { House } from './house.ts';
+import { readOnlyReason, viewDevices, viewStatus, viewWhy, viewZone } from './views.ts';
+
+/** Makes the backend. */
+export function createBackend(house: House): Backend {
+  const { store, devices, live, doors } = house;
+  return {
+    signIn: doors.signIn,
+    tokens: doors.tokens,
+    head: () => store.head,
+    status: () => viewStatus(house),
+    devices: () => viewDevices(house),
+    async addDevice(wanted, author) {
+      requireWriter(house);
+      const added = await refusing(() => devices.add(wanted, author.via));
+      if (added.kind === 'node') return added;
+      const device = (await viewDevices(house)).find(({ id }) => id === added.id);
+      if (device === undefined) throw new Error('unreachable: the device just added is not there');
+      return { kind: 'plain', device, config: added.config, once: true };
+    },
+    async removeDevice(device, author) {
+      requireWriter(house);
+      await refusing(() => devices.remove(device, author.via));
+    },
+    zone: () => viewZone(house.projection()),
+    anchor: house.anchor,
+    why: (query) => viewWhy(house, query),
+    log: ({ limit, before, path }) =>
+      refusing(async () => {
+        const commits = await store.log({
+          limit,
+          ...(before === undefined ? {} : { before: findCommit(store, before) }),
+          ...(path === undefined ? {} : { path }),
+        });
+        return Promise.all(commits.map((commit) => viewCommit(store, commit)));
+      }),
+    diff: (from, to) =>
+      refusing(() => viewDiff(store, from && findCommit(store, from), findCommit(store, to))),
+    async revert(commit, author) {
+      requireWriter(house);
+      const reverted = await refusing(() => store.revert(findCommit(store, commit), author.via));
+      return viewCommit(store, reverted);
+    },
+    questions: live.questions,
+    subscribe: live.subscribe,
+    doctor: house.doctor,
+    async git(path) {
+      const file = await store.git(path);
+      return file && { body: new Uint8Array(file.body), type: file.type };
+    },
+  };
+}
+
+function requireWriter({ store, projection }: House): void {
+  if (store.isWritable) return;
+  throw new WebAdminError('read-only', readOnlyReason(projection().devices));
+}
+
+/** The store's words as the API's; a new code does not compile until it has a row. */
+const REFUSALS = {
+  invalid: 'invalid',
+  'not-writer': 'read-only',
+  conflict: 'conflict',
+  'does-not-apply': 'conflict',
+  'no-space': 'no-space',
+  io: 'unavailable',
+  corrupt: 'unavailable',
+  'too-large': 'invalid',
+  'bad-signature': 'unavailable',
+  'unknown-parent': 'unavailable',
+  'unknown-commit': 'not-found',
+  'other-realm': 'invalid',
+  fork: 'unavailable',
+  'wrong-tree': 'unavailable',
+  'newer-format': 'unavailable',
+} as const satisfies Record<StorageErrorCode, BackendProblem>;
+
+async function refusing<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    const details = error.problems.map(({ path, message }) => `${path}: ${message}`);
+    throw new WebAdminError(
+      REFUSALS[error.code],
+      `${[error.message, ...details].join('; ')}.`,
+      error,
+    );
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * Adding and removing devices: what that means for the store, and what the person is given.
+ *
+ * A plain device's key pair is made here, goes into its QR code once and is not kept (I2).
+ */
+
+import { deviceId } from '#identity';
+import type { Crypto } from '#runtime';
+import type { Store } from '#storage';
+import { allocateIpv4, overlayPrefix, plainConfig, printKey } from '#tunnels';
+import { WebAdminError } from '#web-admin';
+import { printEndpoint, readEndpoint } from './config.ts';
+import type { Projection, RealmDevice } from './project.ts';
+import type { DeviceRecord } from './records.ts';
+import { findDevice } from './views.ts';
+
+/** What a person gets: the phone's configuration, or the command for the new machine. */
+export type Added =
+  | { readonly kind: 'plain'; readonly id: string; readonly config: string }
+  | {
+      readonly kind: 'node';
+      readonly code: string;
+      readonly command: string;
+      readonly expiresAt: number;
+    };
+
+export type DeviceChanges = {
+  add(
+    wanted: { readonly name: string; readonly kind: 'plain' | 'node' },
+    via: string,
+  ): Promise<Added>;
+  /** By id or name. */
+  remove(device: string, via: string): Promise<void>;
+};
+
+/** A device that is to be put into the store. */
+export type NewDevice = Pick<
+  DeviceRecord,
+  'name' | 'kind' | 'endpoints' | 'home' | 'signingKey'
+> & {
+  readonly id: string;
+  readonly publicKey: Uint8Array;
+};
+
+type Parties = {
+  readonly crypto: Crypto;
+  readonly now: () => number;
+  readonly store: Store;
+  readonly self: string;
+  readonly projection: () => Projection;
+  readonly wireguardPort: number;
+  /** Issues a one-time code for a device of this name. */
+  readonly invite: (name: string) => { readonly code: string; readonly expiresAt: number };
+};
+
+/** IPv4 of all devices of all realms (RFC 6598). */
+const OVERLAY_IPV4 = '100.64.0.0/10';
+
+/** Makes the changes. */
+export function createDeviceChanges(parties: Parties): DeviceChanges {
+  const { store, self, projection, invite } = parties;
+  return {
+    async add({ name, kind }, via) {
+      if (findDevice(projection().devices, name)) {
+        throw new WebAdminError('conflict', `There is a device called ${name} already.`);
+      }
+      if (kind === 'plain') return addPlain(parties, name, via);
+      const { code, expiresAt } = invite(name);
+      const command = `npx nymote join ${printEndpoint(ownEndpoint(parties))} ${code} --name ${name}`;
+      return { kind, code, command, expiresAt };
+    },
+    async remove(wanted, via) {
+      const device = findDevice(projection().devices, wanted);
+      if (device === undefined)
+        throw new WebAdminError('not-found', `There is no device ${wanted}.`);
+      if (device.id === self) {
+        throw new WebAdminError('denied', 'This is the device itself; it cannot remove itself.');
+      }
+      const message = `Remove ${device.name}`;
+      await store.commit({ ops: [{ op: 'del', path: `devices/${device.id}` }], message, via });
+    },
+  };
+}
+
+/** Writes a device's record. */
+export async function commitDevice(
+  { crypto, now, store, projection }: Pick<Parties, 'crypto' | 'now' | 'store' | 'projection'>,
+  { id, publicKey, ...device }: NewDevice,
+  via: string,
+): Promise<DeviceRecord> {
+  const taken = projection().devices.map(({ ipv4 }) => ipv4);
+  const ipv4 = allocateIpv4(crypto, taken, publicKey);
+  if (ipv4 === undefined) throw new WebAdminError('unavailable', 'All IPv4 addresses are taken.');
+  const wireguardKey = printKey(publicKey);
+  const record = { ...device, wireguardKey, ipv4, addedAt: Math.floor(now()) };
+  const value = JSON.parse(JSON.stringify(record));
+  await store.commit({
+    ops: [{ op: 'set', path: `devices/${id}`, value }],
+    message: `Add ${device.name}`,
+    via,
+  });
+  return record;
+}
+
+async function addPlain(parties: Parties, name: string, via: string): Promise<Added> {
+  const { crypto, self } = parties;
+  const { publicKey, privateKey } = crypto.generateAgreementKey();
+  const endpoint = ownEndpoint(parties);
+  // Without a signing key to be named by, it is named by its WireGuard key.
+  const id = deviceId(crypto, publicKey);
+  await commitDevice(
+    parties,
+    { id, publicKey, name, kind: 'plain', endpoints: [], home: self },
+    via,
+  );
+  const { devices } = parties.projection();
+  const device = devices.find((each) => each.id === id);
+  const own = devices.find((each) => each.id === self);
+  const config =
+    device && own && configFor(parties, { device, own, privateKey, host: endpoint.address });
+  if (config === undefined)
+    throw new Error('unreachable: the device just added has no configuration');
+  return { kind: 'plain', id, config };
+}
+
+function configFor(
+  { crypto, store, wireguardPort }: Parties,
+  ends: {
+    readonly device: RealmDevice;
+    readonly own: RealmDevice;
+    readonly privateKey: Uint8Array;
+    readonly host: string;
+  },
+): string | undefined {
+  const { device, own, privateKey, host } = ends;
+  return plainConfig({
+    privateKey,
+    addresses: [device.ipv6, device.ipv4],
+    dns: [own.ipv6],
+    peer: {
+      publicKey: own.publicKey,
+      endpoint: { host, port: wireguardPort },
+      allowedIps: [overlayPrefix(crypto, store.realm), OVERLAY_IPV4],
+    },
+  });
+}
+
+/** Where a new device can find this one. */
+function ownEndpoint({ projection, self }: Parties): { address: string; port: number } {
+  const own = projection().devices.find(({ id }) => id === self);
+  const endpoint = own?.endpoints
+    .map((text) => readEndpoint(text))
+    .find((each) => each !== undefined);
+  if (endpoint === undefined) {
+    throw new WebAdminError(
+      'unavailable',
+      'This device knows no address at which others reach it; name one with --endpoints.',
+    );
+  }
+  return endpoint;
+}

@@ -1,0 +1,57 @@
+/** Where this machine can be reached: the addresses of its interfaces, as `ip` tells them. */
+
+import { type Exec, RuntimeError } from '#runtime';
+
+const MAX_ADDRESSES = 8;
+
+type Link = {
+  readonly ifname?: string;
+  readonly flags?: readonly string[];
+  readonly addr_info?: readonly {
+    readonly scope?: string;
+    readonly local?: string;
+    readonly temporary?: boolean;
+    readonly deprecated?: boolean;
+  }[];
+};
+
+/** Global addresses of all interfaces but `except`, public ones first; empty without `ip`. */
+export async function ownAddresses(exec: Exec, except: string): Promise<readonly string[]> {
+  try {
+    const { exitCode, stdout } = await exec('ip', ['-json', 'address', 'show', 'up']);
+    return exitCode === 0 ? readAddresses(stdout, except) : [];
+  } catch (error) {
+    if (error instanceof RuntimeError) return [];
+    throw error;
+  }
+}
+
+/** Reads `ip -json address show`. */
+export function readAddresses(json: string, except: string): readonly string[] {
+  const links = parse(json).filter(
+    ({ ifname, flags }) => ifname !== except && !flags?.includes('LOOPBACK'),
+  );
+  const addresses = links.flatMap(({ addr_info: infos = [] }) =>
+    infos.filter(
+      ({ scope, temporary, deprecated }) => scope === 'global' && !temporary && !deprecated,
+    ),
+  );
+  const texts = addresses.map(({ local }) => local).filter((local) => local !== undefined);
+  return texts.sort((a, b) => Number(isPrivate(a)) - Number(isPrivate(b))).slice(0, MAX_ADDRESSES);
+}
+
+function parse(json: string): readonly Link[] {
+  try {
+    const links: unknown = JSON.parse(json);
+    return Array.isArray(links) ? links : [];
+  } catch {
+    // BusyBox's `ip` knows no JSON.
+    return [];
+  }
+}
+
+function isPrivate(address: string): boolean {
+  return /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|f[cd])/.test(
+    address,
+  );
+}

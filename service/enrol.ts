@@ -1,0 +1,220 @@
+/**
+ * A new full node, by a one-time code: both ends.
+ *
+ *     new device                                   the realm's writer
+ *     POST /peer/v1/enrol   its keys, sealed ────► one commit: devices/<id>
+ *                           ◄──── sealed: realm, history, zone keys
+ *
+ * The boxes are sealed under the code (identity/enrolment.ts). The zone's keys are sealed once more,
+ * for the new device's own key: whoever learns the code later cannot open them (I2).
+ */
+
+import * as v from 'valibot';
+import {
+  createCodes,
+  type DeviceKeys,
+  deviceId,
+  ENROLMENT,
+  openEnrolment,
+  sealEnrolment,
+} from '#identity';
+import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
+import { openStore } from '#storage';
+import { decodeBase64, encodeBase64 } from './base64.ts';
+import { type Config, printEndpoint } from './config.ts';
+import type { Current } from './current.ts';
+import { commitDevice } from './devices.ts';
+import {
+  decodeZoneKeys,
+  encodeZoneKeys,
+  findEndpoints,
+  openKeys,
+  type Realm,
+  saveZoneKeys,
+} from './realm.ts';
+import { readLimited } from './replicate.ts';
+import { createSealing } from './sealed.ts';
+
+/** Path of the one request. */
+export const ENROL_PATH = '/peer/v1/enrol';
+
+const CODE_SECONDS = 900;
+const MAX_REQUEST_BYTES = 16_384;
+/** What one reply can carry; a longer history comes by replication. */
+const MAX_HISTORY_BYTES = 32 << 20;
+const MAX_REPLY_BYTES = 64 << 20;
+const ENROL_TIMEOUT_MS = 30_000;
+const ZONE_KEYS = 'zone keys';
+
+const Base64 = v.pipe(v.string(), v.base64());
+
+const RequestSchema = v.strictObject({
+  signingKey: Base64,
+  wireguardKey: Base64,
+  endpoints: v.pipe(v.array(v.string()), v.maxLength(16)),
+});
+
+const ReplySchema = v.strictObject({
+  realm: v.pipe(v.string(), v.hexadecimal()),
+  name: v.string(),
+  /** Who seals the zone keys. */
+  wireguardKey: Base64,
+  zoneKeys: Base64,
+  history: Base64,
+});
+
+export type Enrolment = {
+  /** A code for a device of this name. */
+  readonly invite: (name: string) => { readonly code: string; readonly expiresAt: number };
+  /** Answers the request of a new device. */
+  readonly answer: (request: Request, from: string) => Promise<Response>;
+};
+
+/** The realm's side. Codes do not outlive the process. */
+export function createEnrolment(
+  runtime: Runtime,
+  { realm, current }: { readonly realm: Realm; readonly current: Pick<Current, 'projection'> },
+): Enrolment {
+  const { crypto, random, clock, log } = runtime;
+  const codes = createCodes<{ readonly name: string }>(crypto, random);
+  return {
+    invite: (name) =>
+      codes.issue({ purpose: ENROLMENT, ttlSeconds: CODE_SECONDS, data: { name } }, clock.now()),
+    async answer(request, from) {
+      const body = await readLimited(request, MAX_REQUEST_BYTES);
+      if (body === undefined) return new Response(null, { status: 413 });
+      const opened = openEnrolment(crypto, random, codes, {
+        request: body,
+        from,
+        now: clock.now(),
+      });
+      if (!opened.ok) {
+        log('warn', 'enrolment-refused', { reason: opened.reason });
+        return new Response(opened.reason, { status: 403 });
+      }
+      const parsed = v.safeParse(RequestSchema, opened.request);
+      if (!parsed.success) return new Response('malformed', { status: 400 });
+      const reply = await admit(runtime, realm, current, opened.data.name, parsed.output);
+      return new Response(new Uint8Array(opened.reply(reply)));
+    },
+  };
+}
+
+async function admit(
+  { crypto, random, clock }: Runtime,
+  { store, keys, zoneKeys }: Realm,
+  current: Pick<Current, 'projection'>,
+  name: string,
+  { signingKey, wireguardKey, endpoints }: v.InferOutput<typeof RequestSchema>,
+): Promise<v.InferOutput<typeof ReplySchema>> {
+  const publicKey = decodeBase64(wireguardKey);
+  const id = deviceId(crypto, decodeBase64(signingKey));
+  const parties = { crypto, now: clock.now, store, projection: current.projection };
+  await commitDevice(
+    parties,
+    { id, publicKey, name, kind: 'node', endpoints, signingKey },
+    'enrolment',
+  );
+  const sealing = createSealing(crypto, random, keys.agreement);
+  const secret = new TextEncoder().encode(encodeZoneKeys(zoneKeys));
+  const sealed = sealing.seal(publicKey, ZONE_KEYS, secret);
+  if (sealed === undefined) throw new Error('unreachable: the schema took a key that is none');
+  return {
+    realm: store.realm,
+    name,
+    wireguardKey: encodeBase64(keys.agreement.publicKey),
+    zoneKeys: encodeBase64(sealed),
+    history: encodeBase64(await store.exportSince(0, MAX_HISTORY_BYTES)),
+  };
+}
+
+/** What joining ended in. */
+export type Joined =
+  | { readonly ok: true; readonly name: string; readonly realm: string }
+  | { readonly ok: false; readonly reason: string };
+
+/** The new device's side: fills an empty data directory. */
+export async function join(
+  runtime: Runtime,
+  config: Config,
+  endpoint: Endpoint,
+  code: string,
+): Promise<Joined> {
+  const { files, crypto, random } = runtime;
+  if ((await files.read(`${config.data}/realm`)) !== undefined) {
+    return {
+      ok: false,
+      reason: `${config.data} belongs to a realm already; name an empty directory with --data`,
+    };
+  }
+  await files.makeDirectory(config.data, 0o700);
+  const keys = await openKeys(runtime, config.data);
+  const request = {
+    signingKey: encodeBase64(keys.signing.publicKey),
+    wireguardKey: encodeBase64(keys.agreement.publicKey),
+    endpoints: await findEndpoints(runtime, config),
+  };
+  const sealed = sealEnrolment(crypto, random, { code, request });
+  if (!sealed.ok) return { ok: false, reason: REASONS[sealed.reason] ?? sealed.reason };
+  const answered = await post(runtime, endpoint, sealed.pending.request);
+  if (typeof answered === 'string') return { ok: false, reason: answered };
+  const opened = sealed.pending.open(answered);
+  const parsed = v.safeParse(ReplySchema, opened.ok ? opened.reply : undefined);
+  if (!parsed.success)
+    return { ok: false, reason: 'the answer cannot be read; is that the right address?' };
+  return settle(runtime, config.data, keys, parsed.output);
+}
+
+/** Writes what the realm sent. The realm's id comes last: until then the directory counts as empty. */
+async function settle(
+  runtime: Runtime,
+  directory: string,
+  keys: DeviceKeys,
+  { realm, name, wireguardKey, zoneKeys, history }: v.InferOutput<typeof ReplySchema>,
+): Promise<Joined> {
+  const { files, crypto, random } = runtime;
+  const sealing = createSealing(crypto, random, keys.agreement);
+  const secret = sealing.open(decodeBase64(wireguardKey), ZONE_KEYS, decodeBase64(zoneKeys));
+  const decoded = secret && decodeZoneKeys(new TextDecoder().decode(secret));
+  if (decoded === undefined)
+    return { ok: false, reason: 'the zone keys in the answer cannot be opened' };
+  {
+    await using store = await openStore(runtime, { directory: `${directory}/store`, realm });
+    await store.importCommits(decodeBase64(history));
+  }
+  await saveZoneKeys(runtime, directory, decoded);
+  await files.replace(`${directory}/realm`, new TextEncoder().encode(`${realm}\n`));
+  return { ok: true, name, realm };
+}
+
+/** What a refusal means to the person with the code. */
+const REASONS: Readonly<Record<string, string>> = {
+  mistyped: 'that is not a code; look for a typing mistake',
+  unknown: 'that device knows no such code; was it restarted?',
+  used: 'the code was used already; make a new one with `nymote device add --node`',
+  expired: 'the code is too old; make a new one with `nymote device add --node`',
+  'too-many-attempts': 'too many wrong codes; wait a minute',
+};
+
+async function post(
+  { http }: Pick<Runtime, 'http'>,
+  endpoint: Endpoint,
+  body: Uint8Array,
+): Promise<Uint8Array | string> {
+  const place = printEndpoint(endpoint);
+  const request = new Request(`http://${place}${ENROL_PATH}`, {
+    method: 'POST',
+    body: new Uint8Array(body),
+  });
+  try {
+    const response = await http.fetch(request, { timeoutMs: ENROL_TIMEOUT_MS });
+    if (!response.ok) {
+      const reason = await response.text();
+      return REASONS[reason] ?? `${place} refused (${response.status} ${reason})`;
+    }
+    return (await readLimited(response, MAX_REPLY_BYTES)) ?? 'the answer is too large';
+  } catch (error) {
+    if (!(error instanceof RuntimeError)) throw error;
+    return `${place} cannot be reached: ${error.message}`;
+  }
+}

@@ -1,0 +1,67 @@
+/** The store's history as the API shows it: commits, what they changed, and short ids made whole. */
+
+import type { Change, Commit, State, Store } from '#storage';
+import { type CommitView, type DiffView, WebAdminError } from '#web-admin';
+
+/** A commit by its id or the first digits of it. */
+export function findCommit(store: Store, prefix: string): string {
+  const [id, another] = store.expand(prefix);
+  if (id === undefined) throw new WebAdminError('not-found', `There is no commit ${prefix}.`);
+  if (another !== undefined)
+    throw new WebAdminError('invalid', `Several commits begin with ${prefix}.`);
+  return id;
+}
+
+/** One commit with what it changed. */
+export async function viewCommit(store: Store, commit: Commit): Promise<CommitView> {
+  const { changes } = await viewDiff(store, undefined, commit.id);
+  return {
+    id: commit.id,
+    seq: commit.seq,
+    author: commit.name,
+    date: commit.at,
+    via: commit.via,
+    message: commit.message,
+    changes: changes.map(({ path, kind }) => ({ path, kind })),
+  };
+}
+
+/** What changed between two commits, or in `to` itself. */
+export async function viewDiff(
+  store: Store,
+  from: string | undefined,
+  to: string,
+): Promise<DiffView> {
+  const base = from ?? (await store.read(to)).parents[0];
+  const changes =
+    base === undefined ? everything(await store.stateAt(to)) : await store.diff(base, to);
+  return {
+    ...(base === undefined ? {} : { from: base }),
+    to,
+    changes: changes.map(({ path, before, after }) => ({
+      path,
+      kind: kindOf({ before, after }),
+      ...(before === undefined ? {} : { before }),
+      ...(after === undefined ? {} : { after }),
+    })),
+  };
+}
+
+function kindOf({
+  before,
+  after,
+}: Pick<Change, 'before' | 'after'>): 'added' | 'changed' | 'removed' {
+  if (before === undefined) return 'added';
+  return after === undefined ? 'removed' : 'changed';
+}
+
+/** The first commit has nothing to differ from. */
+function everything(state: State): readonly Change[] {
+  return [...state].flatMap(([collection, records]) =>
+    [...records].map(([key, after]) => ({
+      path: `${collection}/${key}`,
+      before: undefined,
+      after,
+    })),
+  );
+}

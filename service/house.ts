@@ -1,0 +1,33 @@
+/** The running house, as the modules of this folder hand it around: features and what was made of them. */
+
+import type { Resolver } from '#resolver';
+import type { Clock } from '#runtime';
+import type { Store } from '#storage';
+import type { Tunnels } from '#tunnels';
+import type { Anchor, Check } from '#web-admin';
+import type { DeviceChanges } from './devices.ts';
+import type { Enrolment } from './enrol.ts';
+import type { Live } from './live.ts';
+import type { Projection } from './project.ts';
+import type { Household } from './ruling.ts';
+import type { Doors } from './sign-in.ts';
+
+export type House = {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly resolver: Resolver;
+  readonly tunnels: Tunnels;
+  /** What holds for the questions of this moment; new with each commit. */
+  readonly household: () => Household;
+  readonly projection: () => Projection;
+  readonly anchor: () => Anchor;
+  readonly devices: DeviceChanges;
+  readonly doors: Doors;
+  readonly enrolment: Enrolment;
+  readonly live: Live;
+  readonly doctor: () => Promise<readonly Check[]>;
+  /** Sentences about what is not as it should be. */
+  readonly warnings: () => readonly string[];
+  readonly uptimeSeconds: () => number;
+  readonly memoryBytes: () => number;
+};

@@ -1,0 +1,63 @@
+/**
+ * The control port over TCP: enrolment and replication for one's other devices. No session, no
+ * cookie, no page: every body is sealed, and what cannot be opened learns nothing.
+ */
+
+import { type Endpoint, type Path, type Runtime, RuntimeError } from '#runtime';
+import type { Config } from './config.ts';
+import type { Current } from './current.ts';
+import { ENROL_PATH, type Enrolment } from './enrol.ts';
+import { commitEndpoints, type Realm } from './realm.ts';
+import { createReplicationServer, REPLICATE_PATH, type ReplicaNews } from './replicate.ts';
+import { createSealing } from './sealed.ts';
+
+type Parties = {
+  readonly realm: Realm;
+  readonly current: Current;
+  readonly enrolment: Enrolment;
+  readonly warnings: string[];
+};
+
+/** Every address of the machine, one socket for each family. */
+const EVERYWHERE = ['0.0.0.0', '::'];
+
+/** Listens until disposed; a port that is taken costs the peers, not the service. */
+export async function listenForPeers(
+  runtime: Runtime,
+  { controlPort: port }: Config,
+  { realm, current, enrolment, warnings }: Parties,
+): Promise<AsyncDisposable> {
+  const { crypto, random, http, log } = runtime;
+  const { store, keys } = realm;
+  const heard = ({ device, endpoints }: ReplicaNews): void => {
+    if (!store.isWritable) return;
+    commitEndpoints(store, device, endpoints).catch((error: unknown) => {
+      log('warn', 'endpoints-not-committed', { error: String(error) });
+    });
+  };
+  const parties = {
+    self: keys.id,
+    sealing: createSealing(crypto, random, keys.agreement),
+    devices: () => current.projection().devices,
+    store: () => store,
+  };
+  const replicate = createReplicationServer(parties, heard);
+  const handle = async (request: Request, from: Endpoint | Path): Promise<Response> => {
+    const { pathname } = new URL(request.url);
+    if (request.method !== 'POST') return new Response(null, { status: 404 });
+    if (pathname === REPLICATE_PATH) return replicate(request);
+    const canEnrol = pathname === ENROL_PATH && store.isWritable;
+    if (canEnrol) return enrolment.answer(request, 'address' in from ? from.address : '');
+    return new Response(null, { status: 404 });
+  };
+  const opened = new AsyncDisposableStack();
+  for (const address of EVERYWHERE) {
+    try {
+      opened.use(await http.listen({ address, port }, handle));
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error;
+      warnings.push(`Other devices cannot come to port ${port}: ${error.message}.`);
+    }
+  }
+  return opened;
+}

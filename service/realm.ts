@@ -1,0 +1,196 @@
+/**
+ * The realm on this disk: the device's keys, the store, the zone's keys.
+ *
+ *     <data>/device.json   the device's keys, 0600        (identity/)
+ *     <data>/zone.json     the zone's keys, 0600
+ *     <data>/realm         the realm's id: a lost store is not silently begun anew
+ *     <data>/store/        commits                        (storage/)
+ *
+ * An empty directory becomes a new realm with this device as its founder.
+ */
+
+import * as v from 'valibot';
+import { type DeviceKeys, decodeKeyFile, encodeKeyFile, generateDeviceKeys } from '#identity';
+import { generateZoneKey, type ZoneKey } from '#resolver';
+import { type Runtime, RuntimeError } from '#runtime';
+import { openStore, type Store } from '#storage';
+import { allocateIpv4, printKey } from '#tunnels';
+import { decodeBase64, encodeBase64 } from './base64.ts';
+import { type Config, printEndpoint } from './config.ts';
+import { ownAddresses } from './endpoints.ts';
+import { checkState } from './project.ts';
+
+export type Realm = AsyncDisposable & {
+  readonly keys: DeviceKeys;
+  readonly store: Store;
+  readonly zoneKeys: readonly ZoneKey[];
+  /** Where others can reach this device, as `address:port` of the control port. */
+  readonly endpoints: readonly string[];
+};
+
+const SECRET_MODE = 0o600;
+
+/** Opens the data directory, or begins a realm in an empty one. */
+export async function openRealm(runtime: Runtime, config: Config): Promise<Realm> {
+  const { files } = runtime;
+  await files.makeDirectory(config.data, 0o700);
+  const keys = await openKeys(runtime, config.data);
+  const endpoints = await findEndpoints(runtime, config);
+  const store = await openRealmStore(runtime, config, keys, endpoints);
+  await files.replace(`${config.data}/realm`, encodeText(`${store.realm}\n`));
+  const zoneKeys = await openZoneKeys(runtime, config);
+  await tellEndpoints(store, keys.id, endpoints);
+  return {
+    ...{ keys, store, zoneKeys, endpoints },
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
+
+/** The device's keys, made when there are none. */
+export async function openKeys(
+  { files, crypto }: Pick<Runtime, 'files' | 'crypto'>,
+  directory: string,
+): Promise<DeviceKeys> {
+  const path = `${directory}/device.json`;
+  const bytes = await files.read(path);
+  if (bytes === undefined) {
+    const keys = await generateDeviceKeys(crypto);
+    await files.replace(path, encodeKeyFile(keys), SECRET_MODE);
+    return keys;
+  }
+  const decoded = decodeKeyFile(crypto, bytes);
+  if (!decoded.ok)
+    throw new RuntimeError('bad-key', `${path} holds no device keys (${decoded.reason})`);
+  return decoded.keys;
+}
+
+/** Own addresses with the control port, as others are to use them. */
+export async function findEndpoints(
+  { exec }: Pick<Runtime, 'exec'>,
+  config: Config,
+): Promise<string[]> {
+  const { endpoints, controlPort } = config;
+  const addresses = endpoints.length > 0 ? endpoints : await ownAddresses(exec, config.interface);
+  return addresses.map((address) => printEndpoint({ address, port: controlPort }));
+}
+
+async function openRealmStore(
+  runtime: Runtime,
+  config: Config,
+  keys: DeviceKeys,
+  endpoints: readonly string[],
+): Promise<Store> {
+  const { files, crypto, clock } = runtime;
+  const { user, apex, zoneAlgorithm, name } = config;
+  const realm = await files.read(`${config.data}/realm`);
+  const { publicKey } = keys.agreement;
+  const ipv4 = allocateIpv4(crypto, [], publicKey);
+  if (ipv4 === undefined) throw new Error('unreachable: no address is taken');
+  return openStore(runtime, {
+    directory: `${config.data}/store`,
+    ...(realm === undefined ? {} : { realm: new TextDecoder().decode(realm).trim() }),
+    writer: {
+      deviceId: keys.id,
+      name,
+      signer: crypto.signer('ed25519', keys.signing.privateKey),
+    },
+    schema: (state) => checkState(state, crypto),
+    genesis: {
+      settings: { user, apex, zoneAlgorithm },
+      device: {
+        kind: 'signpost',
+        wireguardKey: printKey(publicKey),
+        ipv4,
+        endpoints: [...endpoints],
+        addedAt: Math.floor(clock.now()),
+      },
+    },
+  });
+}
+
+/** The writer keeps its own endpoints true; a replica tells them when it asks for news. */
+async function tellEndpoints(
+  store: Store,
+  id: string,
+  endpoints: readonly string[],
+): Promise<void> {
+  if (!store.isWritable) return;
+  await commitEndpoints(store, id, endpoints);
+}
+
+/** Writes where a device can be reached, if that is news. */
+export async function commitEndpoints(
+  store: Store,
+  id: string,
+  endpoints: readonly string[],
+): Promise<void> {
+  const record = store.state().get('devices')?.get(id);
+  if (record === undefined || endpoints.length === 0) return;
+  await store.commit({
+    ops: [{ op: 'set', path: `devices/${id}/endpoints`, value: [...endpoints] }],
+    message: `${String(record['name'])} can be reached elsewhere`,
+    via: 'endpoints',
+  });
+}
+
+const ZoneKeysSchema = v.strictObject({
+  keys: v.pipe(
+    v.array(
+      v.strictObject({
+        algorithm: v.picklist(['ecdsa-p256', 'ed25519']),
+        publicKey: v.pipe(v.string(), v.base64()),
+        privateKey: v.pipe(v.string(), v.base64()),
+      }),
+    ),
+    v.minLength(1),
+    v.maxLength(4),
+  ),
+});
+
+async function openZoneKeys(
+  runtime: Runtime,
+  { data, zoneAlgorithm }: Config,
+): Promise<readonly ZoneKey[]> {
+  const path = `${data}/zone.json`;
+  const bytes = await runtime.files.read(path);
+  if (bytes === undefined) {
+    const keys = [await generateZoneKey(runtime.crypto, zoneAlgorithm)];
+    await saveZoneKeys(runtime, data, keys);
+    return keys;
+  }
+  const keys = decodeZoneKeys(new TextDecoder().decode(bytes));
+  if (keys === undefined) throw new RuntimeError('bad-key', `${path} holds no zone keys`);
+  return keys;
+}
+
+/** Writes the zone's keys for this device alone. */
+export async function saveZoneKeys(
+  { files }: Pick<Runtime, 'files'>,
+  directory: string,
+  keys: readonly ZoneKey[],
+): Promise<void> {
+  await files.replace(`${directory}/zone.json`, encodeText(encodeZoneKeys(keys)), SECRET_MODE);
+}
+
+/** Zone keys as JSON; the text holds secrets. */
+export function encodeZoneKeys(keys: readonly ZoneKey[]): string {
+  const listed = keys.map(({ algorithm, publicKey, privateKey }) => ({
+    algorithm,
+    publicKey: encodeBase64(publicKey),
+    privateKey: encodeBase64(privateKey),
+  }));
+  return `${JSON.stringify({ keys: listed })}\n`;
+}
+
+/** Reads what `encodeZoneKeys` wrote; undefined for anything else. */
+export function decodeZoneKeys(text: string): readonly ZoneKey[] | undefined {
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), ZoneKeysSchema), text);
+  if (!parsed.success) return undefined;
+  return parsed.output.keys.map(({ algorithm, publicKey, privateKey }) => ({
+    algorithm,
+    publicKey: decodeBase64(publicKey),
+    privateKey: decodeBase64(privateKey),
+  }));
+}
+
+const encodeText = (text: string): Uint8Array => new TextEncoder().encode(text);

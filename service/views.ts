@@ -1,0 +1,190 @@
+/** The running house as the API shows it: status, devices, zone, decisions. */
+
+import { type Asker, type Decision, explain } from '#policy';
+import { printRecord } from '#resolver';
+import type { PeerStatus, TunnelStatus } from '#tunnels';
+import {
+  type DecisionView,
+  type Device,
+  type Peer,
+  type Status,
+  WebAdminError,
+  type WhyQuery,
+  type ZoneView,
+} from '#web-admin';
+import { printEndpoint } from './config.ts';
+import type { House } from './house.ts';
+import type { Projection, RealmDevice } from './project.ts';
+import { type Household, identify } from './ruling.ts';
+import { VERSION } from './version.ts';
+
+/** Where a replica's changes have to be made. */
+export function readOnlyReason(devices: readonly RealmDevice[]): string {
+  const writer = devices.find(({ writer: isWriter }) => isWriter);
+  return `This device holds a copy; changes are made on ${writer?.name ?? 'the first device'}.`;
+}
+
+/** How things are. */
+export async function viewStatus(house: House): Promise<Status> {
+  const { store, resolver, clock, household } = house;
+  const { settings, devices, problems } = house.projection();
+  const { self } = household();
+  const own = devices.find(({ id }) => id === self);
+  const { questions, cacheHits, cacheEntries } = resolver.stats();
+  return {
+    version: VERSION,
+    user: settings.user,
+    apex: settings.apex,
+    device: { id: self, name: own?.name ?? 'removed', kind: own?.kind ?? 'node' },
+    readOnly: !store.isWritable,
+    ...(store.isWritable ? {} : { readOnlyReason: readOnlyReason(devices) }),
+    dns: {
+      addresses: resolver.addresses.map(({ address, port }) => `${address}#${port}`),
+      questions,
+      cacheHits,
+      cacheEntries,
+    },
+    tunnels: viewTunnels(await house.tunnels.status()),
+    store: {
+      head: store.head,
+      commits: store.seq,
+      problems: store.problems.map(({ where, message }) => `${where}: ${message}`),
+    },
+    clock: { isSet: clock.isSet() },
+    uptimeSeconds: house.uptimeSeconds(),
+    memoryBytes: house.memoryBytes(),
+    warnings: [...house.warnings(), ...problems],
+  };
+}
+
+function viewTunnels({ state, problem, backend, peers }: TunnelStatus): Status['tunnels'] {
+  return {
+    state,
+    ...(problem === undefined ? {} : { reason: problem }),
+    ...(backend === undefined ? {} : { backend }),
+    peers: peers.map(viewPeer),
+  };
+}
+
+/** tunnels/ tells seven states apart, people four. */
+const LINK_STATES = {
+  'not-allowed': 'idle',
+  idle: 'idle',
+  knocking: 'pending',
+  waiting: 'pending',
+  connecting: 'pending',
+  up: 'up',
+  quiet: 'idle',
+} as const satisfies Record<PeerStatus['state'], Peer['state']>;
+
+/** One tunnel. */
+export function viewPeer(peer: PeerStatus): Peer {
+  const { endpoint, lastHandshakeSecondsAgo: age } = peer;
+  return {
+    device: peer.id,
+    name: peer.name,
+    state: LINK_STATES[peer.state],
+    ...(endpoint === undefined ? {} : { endpoint: printEndpoint(endpoint) }),
+    ...(age === undefined ? {} : { lastHandshakeSeconds: age }),
+    rxBytes: peer.received,
+    txBytes: peer.sent,
+    why: peer.why,
+  };
+}
+
+/** All devices, with what their tunnels do. */
+export async function viewDevices({ projection, household, tunnels }: House): Promise<Device[]> {
+  const { self } = household();
+  const { peers } = await tunnels.status();
+  return projection().devices.map((device) => {
+    const peer = peers.find(({ id }) => id === device.id);
+    return viewDevice(device, device.id === self, peer);
+  });
+}
+
+function viewDevice(device: RealmDevice, self: boolean, peer: PeerStatus | undefined): Device {
+  const { id, name, fqdn, kind, ipv6, ipv4, addedAt, endpoints } = device;
+  const reached = peer === undefined ? 'idle' : LINK_STATES[peer.state];
+  return {
+    ...{ id, name, fqdn, kind, ipv6, ipv4, addedAt, self },
+    endpoints: [...endpoints],
+    state: self ? 'up' : reached,
+    ...(peer === undefined ? {} : { why: peer.why }),
+  };
+}
+
+/** The zone's records. */
+export function viewZone({ zone, settings }: Projection): ZoneView {
+  const records = zone.records.map((record) => printRecord(record));
+  return { apex: settings.apex, serial: zone.serial, records };
+}
+
+/** What policy would decide, and why. */
+export function viewWhy({ clock, household }: House, query: WhyQuery): DecisionView {
+  const home = household();
+  const verb = query.verb ?? 'resolve';
+  if (verb !== 'resolve' && verb !== 'connect') {
+    throw new WebAdminError('invalid', `The verb is 'resolve' or 'connect', not '${verb}'.`);
+  }
+  const { resource, name } = findResource(home, verb, query.name);
+  const decision = home.policy.decide({
+    asker: findAsker(home, query.asker),
+    verb,
+    resource,
+    now: query.at ?? clock.now(),
+    clockIsSet: query.at !== undefined || clock.isSet(),
+  });
+  return viewDecision(decision, { asker: query.asker ?? 'this device', verb, name });
+}
+
+function viewDecision(
+  decision: Decision,
+  asked: { readonly asker: string; readonly verb: string; readonly name: string },
+): DecisionView {
+  const { rule, validUntil } = decision;
+  return {
+    ...asked,
+    effect: decision.effect,
+    sentence: explain(decision),
+    reason: decision.reason,
+    ...(rule === undefined ? {} : { rule }),
+    tier: decision.tier,
+    ...(validUntil === undefined ? {} : { validUntil }),
+    overridden: decision.overridden.map((outcome) => outcome.rule),
+  };
+}
+
+function findAsker(home: Household, asker: string | undefined): Asker {
+  if (asker === undefined) return identify(home, { address: '127.0.0.1' });
+  const device = findDevice(home.devices, asker);
+  if (device !== undefined) return { kind: 'device', id: device.id, strength: 'key' };
+  if (!/^[0-9a-fA-F:.]+$/.test(asker)) {
+    throw new WebAdminError('not-found', `'${asker}' is neither a device nor an address.`);
+  }
+  return identify(home, { address: asker });
+}
+
+/** A device's short name, its full name, or any name of the internet. */
+function findResource(
+  home: Household,
+  verb: 'resolve' | 'connect',
+  asked: string,
+): { readonly resource: string; readonly name: string } {
+  const text = asked.toLowerCase().replace(/\.$/, '');
+  const device = findDevice(home.devices, text);
+  if (verb === 'connect') {
+    if (device === undefined) throw new WebAdminError('not-found', `There is no device ${text}.`);
+    return { resource: `device:${device.id}`, name: device.fqdn };
+  }
+  const name = device?.fqdn ?? text;
+  const isOurs = `.${name}`.endsWith(`.${home.apex}`);
+  return { resource: `${isOurs ? 'record' : 'name'}:${name}`, name };
+}
+
+/** A device by its id, its name or its full name. */
+export function findDevice(
+  devices: readonly RealmDevice[],
+  wanted: string,
+): RealmDevice | undefined {
+  return devices.find(({ id, name, fqdn }) => [id, name, fqdn].includes(wanted));
+}
