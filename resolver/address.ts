@@ -6,10 +6,11 @@
  */
 
 import { TYPE } from './type.ts';
+import { parseIpv6, printIpv4, printIpv6 } from './wire/address-text.ts';
 
 /** The address literal in the RDATA of an A or AAAA record. */
 export function printAddress(type: number, rdata: Uint8Array): string | undefined {
-  if (type === TYPE.A && rdata.length === 4) return rdata.join('.');
+  if (type === TYPE.A && rdata.length === 4) return printIpv4(rdata);
   if (type === TYPE.AAAA && rdata.length === 16) return printIpv6(rdata);
   return undefined;
 }
@@ -36,28 +37,8 @@ function isSpecialIpv4(first: number, second: number): boolean {
   return first === 192 && second === 168;
 }
 
-function printIpv6(octets: Uint8Array): string {
-  const view = new DataView(octets.buffer, octets.byteOffset, 16);
-  const groups = Array.from({ length: 8 }, (_, index) => view.getUint16(index * 2));
-  const { start, length } = longestZeros(groups);
-  const print = (part: number[]) => part.map((group) => group.toString(16)).join(':');
-  if (length < 2) return print(groups);
-  return `${print(groups.slice(0, start))}::${print(groups.slice(start + length))}`;
-}
-
-function longestZeros(groups: readonly number[]): { start: number; length: number } {
-  let best = { start: 0, length: 0 };
-  let start = 0;
-  for (let at = 0; at <= groups.length; at++) {
-    if (groups[at] === 0) continue;
-    if (at - start > best.length) best = { start, length: at - start };
-    start = at + 1;
-  }
-  return best;
-}
-
 /** The one text form of an address literal, as sockets report it; other text is left alone. */
 export function canonicalAddress(address: string): string {
-  if (!address.includes(':') || !URL.canParse(`http://[${address}]/`)) return address;
-  return new URL(`http://[${address}]/`).hostname.slice(1, -1);
+  const octets = address.includes(':') ? parseIpv6(address) : undefined;
+  return octets === undefined ? address : printIpv6(octets);
 }

@@ -1,0 +1,265 @@
+/**
+ * Servers that fail, lie or attack: the answer stays right or becomes SERVFAIL, the work bounded (I6).
+ */
+
+import { expect, test } from 'vitest';
+import { encodeMessage, type Name } from '#resolver';
+import { openInternet, type Quirk, ROOT_ADDRESS, recordOf, type ZoneSpec } from './internet.ts';
+import { COM, EXAMPLE, OTHER, SECOND, WORLD } from './world.ts';
+
+const SERVFAIL = 2;
+const WWW = ['www.example.com. 300 IN A 198.51.100.1'];
+
+const silent: Quirk = () => undefined;
+const refusing: Quirk = (_query, right) => ({
+  ...right,
+  rcode: 5,
+  authoritative: false,
+  answers: [],
+  authorities: [],
+  additionals: [],
+});
+const failing: Quirk = (_query, right) => ({ ...right, rcode: SERVFAIL, answers: [] });
+const withoutEdns: Quirk = (query, right) =>
+  query.edns === undefined
+    ? right
+    : { ...right, rcode: 1, edns: undefined, answers: [], authorities: [] };
+const lame: Quirk = (_query, right) => ({
+  ...right,
+  authoritative: false,
+  answers: [],
+  additionals: [],
+  authorities: [recordOf('. NS a.root-servers.net.')],
+});
+const lowerCasing: Quirk = (query, right) => ({
+  ...right,
+  questions: query.questions.map((question) => ({ ...question, name: lowered(question.name) })),
+});
+const lowered = ({ key }: Name): Name => ({
+  wire: Uint8Array.from(key, (letter) => letter.charCodeAt(0)),
+  key,
+});
+const garbling: Quirk = (_query, right) => [
+  encodeMessage(right).slice(0, 20),
+  encodeMessage(right),
+];
+const wrongId: Quirk = (query, right, transport) =>
+  transport === 'tcp'
+    ? right
+    : { ...right, id: query.id ^ 1, answers: [recordOf('www.example.com. A 203.0.113.66')] };
+const denyingMinimised: Quirk = (query, right) =>
+  query.questions[0]?.name.key.startsWith('\x05there') ? { ...right, rcode: 3 } : right;
+
+test.each<{ quirks: Record<string, Quirk>; name?: string; lines?: string[]; why: string }>([
+  { quirks: { [EXAMPLE]: silent }, why: 'one server is silent, the other answers' },
+  { quirks: { [SECOND]: refusing }, why: 'one server refuses' },
+  { quirks: { [EXAMPLE]: failing }, why: 'one server fails' },
+  { quirks: { [EXAMPLE]: lame }, why: 'one server refers upwards' },
+  {
+    quirks: { [EXAMPLE]: withoutEdns, [SECOND]: withoutEdns },
+    why: 'servers without EDNS are asked plainly',
+  },
+  {
+    quirks: { [EXAMPLE]: lowerCasing, [SECOND]: lowerCasing },
+    why: 'servers that change case are asked over TCP',
+  },
+  {
+    quirks: { [EXAMPLE]: garbling, [SECOND]: garbling },
+    why: 'a broken reply is ignored, the valid one awaited (TuDoor)',
+  },
+  {
+    quirks: { [EXAMPLE]: wrongId, [SECOND]: wrongId },
+    why: 'a reply with a wrong id is not believed; TCP decides',
+  },
+  {
+    quirks: { [EXAMPLE]: denyingMinimised, [SECOND]: denyingMinimised },
+    name: 'deep.under.there.example.com.',
+    lines: ['deep.under.there.example.com. 300 IN A 198.51.100.2'],
+    why: 'a server denies empty non-terminals; the whole name is asked',
+  },
+])('$why', async ({ quirks, name = 'www.example.com.', lines = WWW }) => {
+  await using internet = await openInternet(WORLD, { quirks });
+  expect(await internet.ask(name, 'A')).toMatchObject({ rcode: 0, lines });
+});
+
+test('a lame server is not asked again for its zone', async () => {
+  await using internet = await openInternet(WORLD, { quirks: { [EXAMPLE]: lame } });
+  for (const name of ['www', 'a', 'b', 'c', 'd', 'e'])
+    await internet.ask(`${name}.example.com.`, 'A');
+  expect(internet.asked.filter(({ server }) => server === EXAMPLE).length).toBeLessThanOrEqual(1);
+});
+
+test('EDNS is given up for a server only after several plain answers (CVE-2026-52690)', async () => {
+  const quirks = { [EXAMPLE]: withoutEdns, [SECOND]: withoutEdns };
+  await using internet = await openInternet(WORLD, { quirks, minimise: false });
+  for (let i = 0; i < 12; i++) await internet.ask(`n${i}.example.com.`, 'A');
+  const leaf = internet.asked.filter(({ server }) => server === EXAMPLE || server === SECOND);
+  expect(leaf.slice(0, 4).map(({ edns }) => edns)).toEqual([true, false, true, false]);
+  expect(leaf.slice(-2).map(({ edns }) => edns)).toEqual([false, false]);
+});
+
+test('nobody answers: SERVFAIL with the reason, soon from memory (RFC 9520)', async () => {
+  const quirks = { [EXAMPLE]: silent, [SECOND]: silent };
+  await using internet = await openInternet(WORLD, { quirks });
+  const began = internet.clock.monotonic();
+  expect(await internet.ask('www.example.com.', 'A')).toMatchObject({ rcode: SERVFAIL, ede: 22 });
+  expect(internet.clock.monotonic() - began).toBeLessThanOrEqual(11_000);
+  const sends = internet.asked.length;
+  expect(await internet.ask('www.example.com.', 'A')).toMatchObject({ rcode: SERVFAIL, ede: 13 });
+  expect(internet.asked.length).toBe(sends);
+  await internet.clock.advance(6_000);
+  await internet.ask('www.example.com.', 'A');
+  expect(internet.asked.length).toBeGreaterThan(sends);
+});
+
+test('records nobody asked for are not kept (CVE-2025-40778)', async () => {
+  const poison: Quirk = (_query, right) => ({
+    ...right,
+    answers: [
+      ...right.answers,
+      recordOf('www.other.net. A 203.0.113.66'),
+      recordOf('net. DNAME evil.example.'),
+    ],
+    authorities: [
+      ...right.authorities,
+      recordOf('net. NS ns.example.com.'),
+      recordOf('com. NS ns.example.com.'),
+    ],
+    additionals: [
+      ...right.additionals,
+      recordOf('ns.nic.net. A 203.0.113.66'),
+      recordOf('www.other.net. A 203.0.113.66'),
+    ],
+  });
+  await using internet = await openInternet(WORLD, {
+    quirks: { [EXAMPLE]: poison, [SECOND]: poison },
+  });
+  expect((await internet.ask('www.example.com.', 'A')).lines).toEqual(WWW);
+  expect((await internet.ask('www.other.net.', 'A')).lines).toEqual([
+    'www.other.net. 300 IN A 198.51.100.9',
+  ]);
+  expect(internet.asked.some(({ server }) => server.startsWith('203.'))).toBe(false);
+});
+
+test('a child cannot keep a delegation alive that its parent took back (ghost domains)', async () => {
+  let isDelegated = true;
+  const parent: Quirk = (_query, right) =>
+    isDelegated || !right.authorities.some(({ type }) => type === 2)
+      ? right
+      : {
+          ...right,
+          authoritative: true,
+          rcode: 3,
+          authorities: [recordOf('com. SOA ns.nic.com. h.com. 1 2 3 4 300')],
+          additionals: [],
+        };
+  await using internet = await openInternet(WORLD, { quirks: { [COM]: parent } });
+  await internet.ask('www.example.com.', 'A');
+  isDelegated = false;
+  for (let hour = 0; hour < 2; hour++) {
+    await internet.clock.advance(1_700_000);
+    await internet.ask('example.com.', 'NS');
+    await internet.ask(`fresh${hour}.example.com.`, 'A');
+  }
+  await internet.clock.advance(300_000);
+  expect((await internet.ask('www.example.com.', 'A')).rcode).toBe(3);
+});
+
+/** A delegation to many servers without glue, each of which needs the same again (NXNSAttack, NRDelegation). */
+function attackZones(width: number): ZoneSpec[] {
+  const names = Array.from({ length: width }, (_, index) => index);
+  return [
+    ...WORLD.slice(0, 1),
+    {
+      apex: 'com.',
+      at: [COM],
+      lines: [
+        'com. NS ns.nic.com.',
+        'evil.com. NS ns.evil.com.',
+        `ns.evil.com. A ${OTHER}`,
+        'victim.com. NS ns.victim.com.',
+        `ns.victim.com. A ${SECOND}`,
+      ],
+    },
+    {
+      apex: 'evil.com.',
+      at: [OTHER],
+      lines: names.flatMap((one) =>
+        names.map((two) => `d${one}.evil.com. NS n${two}.d${(one + two + 1) % width}.evil.com.`),
+      ),
+    },
+    { apex: 'victim.com.', at: [SECOND], lines: [] },
+  ];
+}
+
+test.each([
+  { why: 'delegations that need each other', name: 'x.d0.evil.com.', zones: attackZones(20) },
+  {
+    why: 'NXNSAttack: many servers below the victim',
+    name: 'x.sub.evil.com.',
+    zones: attackZones(1).map((zone) =>
+      zone.apex === 'evil.com.'
+        ? {
+            ...zone,
+            lines: Array.from({ length: 100 }, (_, i) => `sub.evil.com. NS n${i}.victim.com.`),
+          }
+        : zone,
+    ),
+  },
+])('$why: few sends and an answer', async ({ name, zones }) => {
+  await using internet = await openInternet(zones);
+  expect(await internet.ask(name, 'A')).toMatchObject({ rcode: SERVFAIL });
+  expect(internet.asked.length).toBeLessThanOrEqual(60);
+});
+
+test('referrals deeper and deeper end', async () => {
+  let depth = 0;
+  const deeper: Quirk = (query, right) => {
+    const [question] = query.questions;
+    if (question === undefined) return right;
+    depth++;
+    return {
+      ...right,
+      rcode: 0,
+      authoritative: false,
+      answers: [],
+      authorities: [{ ...recordOf('x. NS ns.evil.com.'), owner: question.name }],
+      additionals: [recordOf(`ns.evil.com. A ${OTHER}`)],
+    };
+  };
+  await using internet = await openInternet(attackZones(1), { quirks: { [OTHER]: deeper } });
+  const long = `${Array.from({ length: 60 }, (_, i) => `l${i}`).join('.')}.evil.com.`;
+  expect(await internet.ask(long, 'A')).toMatchObject({ rcode: SERVFAIL });
+  expect(depth).toBeLessThanOrEqual(40);
+});
+
+test('delegations to the household itself are not followed', async () => {
+  const zones = WORLD.map((zone) =>
+    zone.apex === 'com.'
+      ? {
+          ...zone,
+          lines: [
+            'inside.com. NS ns.inside.com.',
+            'ns.inside.com. A 192.168.1.1',
+            'ns.inside.com. A 127.0.0.1',
+          ],
+        }
+      : zone,
+  );
+  await using internet = await openInternet(zones, { quirks: { '192.168.1.1': silent } });
+  expect(await internet.ask('www.inside.com.', 'A')).toMatchObject({ rcode: SERVFAIL });
+  expect(internet.asked.some(({ server }) => server.startsWith('192.168.'))).toBe(false);
+});
+
+test('the root is down: an answer within the time limit', async () => {
+  await using internet = await openInternet(WORLD, { quirks: { [ROOT_ADDRESS]: silent } });
+  expect(await internet.ask('www.example.com.', 'A')).toMatchObject({ rcode: SERVFAIL, ede: 22 });
+});
+
+test('lost datagrams are asked for again', async () => {
+  await using internet = await openInternet(WORLD);
+  internet.network.setPath('*', '*', { loss: 0.2, delayMs: 20 });
+  internet.network.setPath('203.0.113.2', '*', { loss: 0, delayMs: 0 });
+  for (let i = 0; i < 5; i++)
+    expect((await internet.ask('www.example.com.', 'A')).lines).toHaveLength(1);
+});
