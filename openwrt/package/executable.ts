@@ -67,12 +67,11 @@ const RUNTIMES = {
 } as const satisfies Record<Machine, { readonly bun: BunName; readonly target: string }>;
 
 const PROJECT = join(import.meta.dirname, '..', '..');
-const ASSETS = 'web-admin/ui/built/assets.json';
 
 /** Says what is being done, in one line. */
 export type Report = (line: string) => void;
 
-/** Builds the web admin's files, which the executable contains. */
+/** Builds the web admin's files, which the program imports and the executable so contains. */
 export function buildAssets(report: Report): void {
   const script = 'web-admin/ui/build.mjs';
   if (!existsSync(join(PROJECT, script))) return;
@@ -106,7 +105,6 @@ export function compile(machine: Machine, entry: string, report: Report): Buffer
       // A router's working directory is not ours to take settings from.
       '--no-compile-autoload-dotenv',
       '--no-compile-autoload-bunfig',
-      ...(existsSync(join(PROJECT, ASSETS)) ? [`--asset=${ASSETS}`] : []),
       `--outfile=${output}`,
     ];
     run(compiler, options, PROJECT);

@@ -1,0 +1,106 @@
+/**
+ * The x86-64 executable for routers, run by Debian's musl: it starts, and answers a query.
+ *
+ * Builds it first, as `npm run package` does; Bun's two packages are fetched once, 100 MB, into
+ * `node_modules/.cache`.
+ */
+
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { MUSL_LOADER, makeMuslLibraries } from './musl-shim.ts';
+
+const PROJECT = join(import.meta.dirname, '../..');
+const BUILD_MS = 300_000;
+const START_MS = 20_000;
+
+const directory = mkdtempSync(join(tmpdir(), 'nymote-musl-'));
+const libraries = join(directory, 'lib');
+const executable = join(directory, 'nymote-x86_64');
+const env = { PATH: process.env['PATH'], HOME: directory, LD_LIBRARY_PATH: libraries };
+let running: ChildProcess | undefined;
+
+beforeAll(() => {
+  makeMuslLibraries(libraries);
+  const options = ['--arch', 'x86_64', '--executable-only', '--out', directory];
+  execFileSync(process.execPath, ['openwrt/package/build.ts', ...options], {
+    cwd: PROJECT,
+    stdio: 'pipe',
+  });
+}, BUILD_MS);
+
+afterAll(async () => {
+  if (running?.exitCode === null) {
+    running.kill('SIGTERM');
+    await once(running, 'exit');
+  }
+  rmSync(directory, { recursive: true });
+});
+
+test('is a program for musl that wants nothing but libstdc++', () => {
+  const args = ['--program-headers', '--dynamic', executable];
+  const result = spawnSync('readelf', args, { encoding: 'utf8' });
+  if (result.error !== undefined) throw new Error('readelf is missing: apt-get install binutils');
+  expect(result.stdout).toContain(`[Requesting program interpreter: ${MUSL_LOADER}]`);
+  const needed = [...result.stdout.matchAll(/\(NEEDED\).*\[(.*)\]/g)].map((match) => match[1]);
+  expect(new Set(needed)).toEqual(new Set(['libstdc++.so.6', 'libc.musl-x86_64.so.1']));
+});
+
+test('says its version', () => {
+  const result = spawnSync(executable, ['--version'], { encoding: 'utf8', env });
+  expect(result).toMatchObject({ status: 0, stderr: '' });
+  expect(result.stdout).toMatch(/\d+\.\d+\.\d+/);
+});
+
+test('answers for its zone, and has the admin page inside', { timeout: START_MS * 2 }, async () => {
+  const [dns, admin, wireguard, control] = await freePorts(4);
+  const settings = ['--user', 'alice', '--name', 'router', '--data', join(directory, 'data')];
+  const listen = ['--dns', `127.0.0.1:${dns}`, '--admin', `127.0.0.1:${admin}`];
+  const ports = ['--wireguard-port', String(wireguard), '--control-port', String(control)];
+  const args = ['serve', ...settings, ...listen, ...ports, '--tunnels', 'off'];
+  const said: string[] = [];
+  running = spawn(executable, args, { cwd: directory, env });
+  running.stdout?.on('data', (chunk) => said.push(String(chunk)));
+  running.stderr?.on('data', (chunk) => said.push(String(chunk)));
+
+  const answer = await untilAnswered(() => dig(dns, 'alice.nymote', 'SOA'), said);
+  expect(answer).toMatch(/status: NOERROR/);
+  expect(answer).toMatch(/flags: qr aa/);
+  expect(answer).toMatch(/^alice\.nymote\.\s+\d+\s+IN\s+SOA\s/m);
+  const page = await fetch(`http://127.0.0.1:${admin}/`);
+  expect(page.status).toBe(200);
+  expect(await page.text()).toMatch(/^<!doctype html>/i);
+});
+
+function dig(port: number | undefined, name: string, type: string): string | undefined {
+  const args = ['+tries=1', '+time=1', '@127.0.0.1', '-p', String(port), name, type];
+  const result = spawnSync('dig', args, { encoding: 'utf8' });
+  if (result.error !== undefined) throw new Error('dig is missing: apt-get install bind9-dnsutils');
+  return result.status === 0 ? result.stdout : undefined;
+}
+
+async function untilAnswered(ask: () => string | undefined, said: string[]): Promise<string> {
+  const end = Date.now() + START_MS;
+  while (Date.now() < end && running?.exitCode === null) {
+    const answer = ask();
+    if (answer !== undefined) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error(`no answer; the program said:\n${said.join('')}`);
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const sockets = Array.from({ length: count }, () => createSocket('udp4'));
+  const ports = [];
+  for (const socket of sockets) {
+    socket.bind(0, '127.0.0.1');
+    await once(socket, 'listening');
+    ports.push(socket.address().port);
+  }
+  for (const socket of sockets) socket.close();
+  return ports;
+}
