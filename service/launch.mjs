@@ -114,7 +114,8 @@ function findNode() {
     if (spawnSync(own, ['--version'], { stdio: 'ignore' }).status === 0) return own;
   }
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const isNewEnough = major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
+  const isNewEnough =
+    major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
   if (isNewEnough) return process.execPath;
   return fail(
     `this is Node ${process.versions.node}; nymote needs ${OLDEST_NODE.join('.')} or later. ` +
