@@ -67,7 +67,7 @@ export async function setStage(
   const listener = await runtime.http.listen({ address: '127.0.0.1', port: 0 }, app.fetch);
   const origin = `http://127.0.0.1:${'port' in listener.local ? listener.local.port : 0}`;
   const context = await browser.newContext({ viewport: { width: 390, height: 844 }, ...options });
-  context.setDefaultTimeout(5_000);
+  context.setDefaultTimeout(10_000);
   const page = await context.newPage();
   const faults = watch(page, origin);
 

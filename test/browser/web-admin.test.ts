@@ -120,6 +120,7 @@ test('a device is removed after a question, and not when something changed meanw
   await page.getByRole('button', { name: 'Remove', exact: true }).click();
   await page.getByRole('status').getByText('phone was removed.').waitFor();
   await page.getByText('Only this device so far').waitFor();
+  await expect.poll(() => focused(stage)).toBe('Devices');
   expect(await household.devices()).toHaveLength(1);
 });
 
@@ -201,12 +202,12 @@ test('with the keyboard alone: skip, move, add a device, and the focus is where 
 
   await tabTo(stage, 'Devices', 'Shift+Tab');
   await keyboard.press('Enter');
-  await page.waitForFunction('document.activeElement.textContent === "Devices"');
+  await expect.poll(() => focused(stage)).toBe('Devices');
   expect(await page.evaluate('document.activeElement.tagName')).toBe('H1');
   await page.getByText('phone', { exact: true }).waitFor();
   await tabTo(stage, 'Add device', 'Tab');
   await keyboard.press('Enter');
-  expect(await page.evaluate('document.activeElement.name')).toBe('name');
+  await expect.poll(() => page.evaluate('document.activeElement.name')).toBe('name');
   await keyboard.type('desk');
   await keyboard.press('Tab');
   await keyboard.press('ArrowDown');
@@ -215,9 +216,10 @@ test('with the keyboard alone: skip, move, add a device, and the focus is where 
   await tabTo(stage, 'Done', 'Tab');
   await keyboard.press('Enter');
   await page.getByRole('dialog').waitFor({ state: 'detached' });
-  expect(await focused(stage)).toBe('Add device');
+  await expect.poll(() => focused(stage)).toBe('Add device');
 
   await keyboard.press('Enter');
+  await expect.poll(() => page.evaluate('document.activeElement.name')).toBe('name');
   await keyboard.type('watch');
   await keyboard.press('Enter');
   await page.locator('.qr path').waitFor();

@@ -170,12 +170,15 @@ type DialogProps = Children & {
   readonly isPrecious?: boolean;
 };
 
-/** A modal dialog for as long as it is rendered; the browser keeps and returns the focus. */
+/** A modal dialog for as long as it is rendered; it keeps the focus and gives it back. */
 export function Dialog({ title, onClose, isPrecious = false, children }: DialogProps) {
   const id = useId();
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
+    const opener = document.activeElement;
     dialog.current?.showModal();
+    // The browser gives the focus back only for a dialog that closes before it goes.
+    return () => requestAnimationFrame(() => returnFocus(opener));
   }, []);
   return (
     <dialog
@@ -190,6 +193,13 @@ export function Dialog({ title, onClose, isPrecious = false, children }: DialogP
       {children}
     </dialog>
   );
+}
+
+/** What opened a dialog may be gone, like the row of a removed device. */
+function returnFocus(opener: Element | null): void {
+  const heading = document.querySelector<HTMLElement>('main h1');
+  const target = opener instanceof HTMLElement && opener.isConnected ? opener : heading;
+  target?.focus();
 }
 
 type ConfirmProps = Children & {
