@@ -1,0 +1,247 @@
+/**
+ * Two devices in two namespaces, joined by a cable, with real WireGuard.
+ *
+ * Interfaces have names of this process: wireguard-go's control sockets are shared by all namespaces.
+ */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { nodeRuntime } from '#runtime/node';
+import { overlayPrefix, type Reach, type TunnelDevice, type TunnelStatus } from '#tunnels';
+import { createLab, type Lab, run } from './namespaces.ts';
+import type { Request, Wired } from './tunnels-child.ts';
+
+const PREFIX = overlayPrefix(nodeRuntime().crypto, 'realm');
+const SUFFIX = process.pid % 100_000;
+const CONTROL_PORT = 51_821;
+const CHILD = new URL('tunnels-child.ts', import.meta.url).pathname;
+
+type Started = { readonly publicKey: readonly number[]; readonly address: string };
+type Side = {
+  readonly name: 'a' | 'b';
+  readonly interface: string;
+  readonly underlay: string;
+  readonly call: <T>(request: Request) => Promise<T>;
+  readonly kill: () => Promise<void>;
+  started: Started;
+};
+
+let lab: Lab;
+let watch: { stop(): string };
+let a: Side;
+let b: Side;
+
+beforeAll(async () => {
+  for (const [program, debianPackage] of [
+    ['wg', 'wireguard-tools'],
+    ['wireguard-go', 'wireguard-go'],
+    ['ip', 'iproute2'],
+    ['ping', 'iputils-ping'],
+  ] as const) {
+    const { code } = await run('sh', '-c', `command -v ${program}`);
+    expect(code, `install ${debianPackage}: ${program} is missing`).toBe(0);
+  }
+  lab = await createLab(`nytun${SUFFIX}`);
+  watch = watchArguments();
+  await lab.namespace('a');
+  await lab.namespace('b');
+  await lab.cable('a', '10.77.0.1/24', 'b', '10.77.0.2/24');
+  a = await startSide('a', '10.77.0.1');
+  b = await startSide('b', '10.77.0.2');
+});
+
+afterAll(async () => {
+  await a?.kill();
+  await b?.kill();
+  await lab?.[Symbol.asyncDispose]();
+});
+
+test('a device is reached when it is asked for, and the first ping goes through', async () => {
+  await applyBoth();
+  expect(await peersOf(a)).toEqual([]);
+  const begun = performance.now();
+  const reach = await a.call<Reach>({ call: 'reach', device: 'b', deadlineMs: 3_000 });
+  const milliseconds = performance.now() - begun;
+  const ping = await lab.run('a', 'ping', '-6', '-c', '1', '-W', '1', b.started.address);
+  console.log(
+    `reach ${milliseconds.toFixed(0)} ms; ${/time=.*/.exec(ping.stdout)?.[0] ?? ping.stdout}`,
+  );
+  expect(reach).toMatchObject({ state: 'up', via: 'asked' });
+  expect(ping.code).toBe(0);
+  expect(await peersOf(a)).toHaveLength(1);
+  expect(await peersOf(b)).toHaveLength(1);
+});
+
+test('asked again, it is there at once; the other side has it too', async () => {
+  expect(await a.call<Reach>({ call: 'reach', device: 'b', deadlineMs: 1_000 })).toMatchObject({
+    state: 'up',
+    via: 'already-up',
+  });
+  expect(await b.call<Reach>({ call: 'reach', device: 'a', deadlineMs: 1_000 })).toMatchObject({
+    state: 'up',
+    via: 'already-up',
+    endpoint: { address: '10.77.0.1' },
+  });
+});
+
+test('applying the same again changes nothing (I4)', async () => {
+  const before = await peersOf(a);
+  await applyBoth();
+  expect(await peersOf(a)).toEqual(before);
+});
+
+test('news goes through the tunnel', async () => {
+  await a.call({ call: 'notify', head: 'abc123' });
+  await expect
+    .poll(async () => (await b.call<{ heard: string[] }>({ call: 'status' })).heard)
+    .toEqual(['a abc123']);
+});
+
+test('a removed device is cut off within a second (I10)', async () => {
+  const begun = performance.now();
+  await b.call({ call: 'apply', desired: desiredOf(b, []) });
+  const milliseconds = performance.now() - begun;
+  console.log(`removed in ${milliseconds.toFixed(0)} ms`);
+  expect(milliseconds).toBeLessThan(1_000);
+  expect(await peersOf(b)).toEqual([]);
+  const { code } = await lab.run('a', 'ping', '-6', '-c', '1', '-W', '1', b.started.address);
+  expect(code).not.toBe(0);
+});
+
+test('both at once, ten times: no handshake is crossed', async () => {
+  for (let round = 0; round < 10; round++) {
+    await a.call({ call: 'apply', desired: desiredOf(a, []) });
+    await b.call({ call: 'apply', desired: desiredOf(b, []) });
+    await applyBoth();
+    const [one, other] = await Promise.all([
+      a.call<Reach>({ call: 'reach', device: 'b', deadlineMs: 3_000 }),
+      b.call<Reach>({ call: 'reach', device: 'a', deadlineMs: 3_000 }),
+    ]);
+    expect([one.state, other.state]).toEqual(['up', 'up']);
+  }
+});
+
+test('after a crash the interface and its tunnels are taken over', async () => {
+  const before = await a.call<TunnelStatus>({ call: 'status' });
+  expect(before).toMatchObject({ state: 'up', listenPort: 51_820 });
+  // wireguard-go killed: the interface is gone, and made anew when it is next needed.
+  await lab.must('b', 'ip', 'link', 'delete', 'dev', b.interface);
+  const reach = await b.call<Reach>({ call: 'reach', device: 'a', deadlineMs: 5_000 });
+  expect(reach).toMatchObject({ state: 'up', via: 'asked' });
+});
+
+test('stopping leaves no interface, and no key was ever in an argument (I2)', async () => {
+  const keys = await Promise.all(
+    [a, b].map((side) => side.call<{ privateKey: string }>({ call: 'reveal' })),
+  );
+  await Promise.all([a, b].map((side) => side.call({ call: 'stop' })));
+  for (const side of [a, b]) {
+    const { code } = await lab.run(side.name, 'ip', 'link', 'show', 'dev', side.interface);
+    expect(code).not.toBe(0);
+  }
+  const seen = watch.stop();
+  expect(seen).toContain('wg\0set');
+  for (const { privateKey } of keys) {
+    expect(seen).not.toContain(privateKey);
+  }
+});
+
+async function applyBoth(): Promise<void> {
+  await a.call({ call: 'apply', desired: desiredOf(a, [b]) });
+  await b.call({ call: 'apply', desired: desiredOf(b, [a]) });
+}
+
+function desiredOf(self: Side, others: readonly Side[]): Wired {
+  return {
+    self: { id: self.name, addresses: [self.started.address] },
+    prefix: PREFIX,
+    devices: others.map((side) => ({
+      id: side.name,
+      name: side.name,
+      publicKey: side.started.publicKey,
+      addresses: [side.started.address],
+      endpoints: [{ address: side.underlay, port: CONTROL_PORT }],
+      kind: 'node' as TunnelDevice['kind'],
+      mayConnect: true,
+    })),
+  };
+}
+
+async function peersOf(side: Side): Promise<readonly string[]> {
+  const peers = await lab.must(side.name, 'wg', 'show', side.interface, 'peers');
+  return peers.split('\n').filter(Boolean);
+}
+
+async function startSide(name: 'a' | 'b', underlay: string): Promise<Side> {
+  const child = spawn('ip', ['netns', 'exec', `nytun${SUFFIX}-${name}`, process.execPath, CHILD], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const call = talk(child);
+  const side = {
+    name,
+    underlay,
+    interface: `nt${SUFFIX}${name}`,
+    call,
+    kill: () => end(child),
+  };
+  const started = await call<Started>({
+    call: 'start',
+    interface: side.interface,
+    listenPort: 51_820,
+    controlPort: CONTROL_PORT,
+  });
+  return { ...side, started };
+}
+
+function talk(child: ChildProcess): Side['call'] {
+  const waiting = new Map<number, (line: { result?: unknown; error?: string }) => void>();
+  let last = 0;
+  if (child.stdout === null || child.stdin === null) throw new Error('unreachable: no pipes');
+  const { stdin } = child;
+  child.on('close', () => {
+    for (const answer of waiting.values()) answer({ error: 'the child ended' });
+  });
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const answer = JSON.parse(line);
+    waiting.get(answer.id)?.(answer);
+  });
+  return <T>(request: Request) =>
+    new Promise<T>((resolve, reject) => {
+      const id = ++last;
+      waiting.set(id, ({ result, error }) =>
+        error === undefined ? resolve(result as T) : reject(new Error(error)),
+      );
+      stdin.write(`${JSON.stringify({ id, ...request })}\n`);
+    });
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  const closed = new Promise((resolve) => child.on('close', resolve));
+  child.stdin?.end();
+  const patience = setTimeout(() => child.kill('SIGKILL'), 3_000);
+  await closed;
+  clearTimeout(patience);
+}
+
+/** Samples the arguments of all processes. */
+function watchArguments(): { stop(): string } {
+  const seen = new Set<string>();
+  const timer = setInterval(() => {
+    for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+      try {
+        seen.add(readFileSync(`/proc/${pid}/cmdline`, 'latin1'));
+      } catch {
+        // It ended between the listing and the reading.
+      }
+    }
+  }, 3);
+  return {
+    stop() {
+      clearInterval(timer);
+      return [...seen].join('\n');
+    },
+  };
+}
