@@ -113,7 +113,7 @@ const CODECS: { readonly [K in Option['option']]: Codec<K> } = {
   'REPORT-CHANNEL': {
     decode(data) {
       const agent = nameFromWire(data);
-      // The root would mean that there is none to report to (RFC 9567 §6.3).
+      // The root would mean that there is none to report to (RFC 9567).
       return agent === undefined || data.length === 1
         ? undefined
         : { option: 'REPORT-CHANNEL', agent };

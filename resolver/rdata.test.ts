@@ -216,12 +216,12 @@ const EXAMPLES: readonly { type: Known; text: string; wire: string; why: string 
     wire: '7848b78c 01 01 febe3d4c',
     why: 'RFC 8976 §2',
   },
-  { type: 'DSYNC', text: 'CDS NOTIFY 5359 a.', wire: '003b 01 14ef 016100', why: 'RFC 9859 §2.1' },
+  { type: 'DSYNC', text: 'CDS NOTIFY 5359 a.', wire: '003b 01 14ef 016100', why: 'RFC 9859' },
   {
     type: 'DSYNC',
     text: 'TYPE65280 2 5359 a.',
     wire: 'ff00 02 14ef 016100',
-    why: 'RFC 9859 §2.1, private',
+    why: 'RFC 9859, private',
   },
   { type: 'SPF', text: '"v=spf1 -all"', wire: '0b763d73706631202d616c6c', why: 'RFC 4408 §3.1.1' },
   {
@@ -270,14 +270,14 @@ const EXAMPLES: readonly { type: Known; text: string; wire: string; why: string 
     why: 'RFC 8659 §4.2',
   },
   { type: 'CAA', text: '128 issue ""', wire: '80 05 6973737565', why: 'RFC 8659 §4.2: nobody' },
-  { type: 'AMTRELAY', text: '10 0 1 203.0.113.15', wire: '0a 01 cb00710f', why: 'RFC 8777 §4.3.2' },
-  { type: 'AMTRELAY', text: '128 1 3 a.', wire: '80 83 016100', why: 'RFC 8777 §4.3.2' },
+  { type: 'AMTRELAY', text: '10 0 1 203.0.113.15', wire: '0a 01 cb00710f', why: 'RFC 8777 §4.3' },
+  { type: 'AMTRELAY', text: '128 1 3 a.', wire: '80 83 016100', why: 'RFC 8777 §4.3' },
   { type: 'AMTRELAY', text: '10 0 0 .', wire: '0a 00', why: 'RFC 8777 §4.2.3: none' },
   {
     type: 'RESINFO',
     text: '"qnamemin" "exterr=15-17"',
     wire: '08716e616d656d696e 0c6578746572723d31352d3137',
-    why: 'RFC 9606 §4',
+    why: 'RFC 9606',
   },
   { type: 'SVCB', text: '0 a.', wire: '0000 016100', why: 'RFC 9460 §2.4.2: alias' },
   {

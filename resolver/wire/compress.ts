@@ -19,6 +19,8 @@ const SLOTS = 1024;
 /** How many slots are tried before a suffix is written out or not remembered. */
 const PROBES = 4;
 const MAX_LABELS = 127;
+/** Octets compared in one message; names made to collide end compression, not the CPU. */
+const MAX_COMPARED = 0x40000;
 
 /** The message being written. `end` is the limit; `bytes` reaches further. */
 export type Writer = { readonly bytes: Uint8Array; at: number; end: number };
@@ -32,6 +34,7 @@ const rounds = new Uint32Array(SLOTS);
 let round = 0;
 let lastName: Pick<Name, 'wire'> | undefined;
 let lastTarget = 0;
+let compared = 0;
 const starts = new Uint8Array(MAX_LABELS + 1);
 const suffixHashes = new Uint32Array(MAX_LABELS + 1);
 
@@ -40,6 +43,7 @@ export function beginMessage(): Writer {
   round = (round + 1) >>> 0;
   if (round === 0) rounds.fill(0);
   lastName = undefined;
+  compared = 0;
   return { bytes, at: 0, end: MAX_MESSAGE };
 }
 
@@ -115,15 +119,17 @@ function find(wire: Uint8Array, label: number): number {
 function isSame(wire: Uint8Array, start: number, target: number): boolean {
   let at = target;
   let i = start;
-  for (;;) {
+  while (compared < MAX_COMPARED) {
     const length = bytes[at] as number;
     if (length >= 0xc0) {
       at = ((length & 0x3f) << 8) | (bytes[at + 1] as number);
       continue;
     }
+    compared += length + 1;
     for (const last = at + length; at <= last; at++, i++) if (bytes[at] !== wire[i]) return false;
     if (length === 0) return true;
   }
+  return false;
 }
 
 function store(hash: number, target: number): void {

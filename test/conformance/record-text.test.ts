@@ -19,7 +19,7 @@ function readByBind(record: ResourceRecord): string | undefined {
     return printed.split(/\s+/).slice(4).join('').toLowerCase();
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-      throw new Error('named-rrchecker is missing: apt install bind9-utils');
+      throw new Error('named-rrchecker is missing: install the Debian package bind9-utils');
     }
     return undefined;
   }
