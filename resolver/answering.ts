@@ -32,7 +32,12 @@ import { CLASS, RCODE, TYPE } from './type.ts';
 export type ZoneServer = {
   answer(
     query: Message,
-    context: { readonly now: number; readonly clockIsSet: boolean; readonly ttlCap?: number },
+    context: {
+      readonly now: number;
+      readonly clockIsSet: boolean;
+      readonly ttlCap?: number;
+      readonly followAliases?: boolean;
+    },
   ): Message;
 };
 
@@ -84,32 +89,7 @@ export function createAnswering(
   options: { readonly localZones: boolean },
 ): Answering {
   const { clock, log } = runtime;
-
-  /** One name: the hook's ruling, carried out. */
-  async function answerName(
-    query: Message,
-    question: Question,
-    ruling: Ruling,
-    budget: Budget,
-  ): Promise<{ part: Part; budget: Budget }> {
-    switch (ruling.kind) {
-      case 'zone':
-        return { part: fromZone(query, question, ruling, clock), budget };
-      case 'refuse':
-      case 'nxdomain':
-      case 'servfail': {
-        const error = { code: ruling.ede, text: ruling.text };
-        return { part: { ...bare(RULED[ruling.kind], error), from: 'policy' }, budget };
-      }
-      case 'recurse': {
-        const made = madeHere(query, question, options.localZones);
-        if (made !== undefined) return { part: made, budget };
-        const { name, type } = question;
-        const resolved = await recursion.resolve(name, type, budget);
-        return { part: fromRecursion(query, question, resolved), budget: resolved.budget };
-      }
-    }
-  }
+  const parts = { clock, recursion, localZones: options.localZones };
 
   async function collect(
     query: Message,
@@ -122,7 +102,15 @@ export function createAnswering(
     for (let question = first; ; ) {
       if (seen.has(question.name.key)) return failed('alias-loop');
       seen.add(question.name.key);
-      const answered = await answerName(query, question, await rule(question), budget);
+      const ruling = await rule(question);
+      const answered = await answerName(
+        parts,
+        query,
+        question,
+        ruling,
+        budget,
+        total !== undefined,
+      );
       total = total === undefined ? answered.part : extend(total, answered.part);
       const { target } = answered.part;
       if (target === undefined) return total;
@@ -147,6 +135,44 @@ export function createAnswering(
       }
     },
   };
+}
+
+type Parts = {
+  readonly clock: Clock;
+  readonly recursion: Pick<Recursion, 'resolve'>;
+  readonly localZones: boolean;
+};
+
+/** One name: the hook's ruling, carried out. */
+async function answerName(
+  { clock, recursion, localZones }: Parts,
+  query: Message,
+  question: Question,
+  ruling: Ruling,
+  budget: Budget,
+  isTarget: boolean,
+): Promise<{ part: Part; budget: Budget }> {
+  switch (ruling.kind) {
+    case 'zone':
+      return { part: fromZone(query, question, ruling, clock), budget };
+    case 'refuse':
+    case 'nxdomain':
+    case 'servfail': {
+      const error = { code: ruling.ede, text: ruling.text };
+      return { part: { ...bare(RULED[ruling.kind], error), from: 'policy' }, budget };
+    }
+    case 'recurse': {
+      // An alias out of our zones ends here for who wants no recursion (RFC 1034 §4.3.2, 3a).
+      if (isTarget && !query.recursionDesired) {
+        return { part: { ...bare(RCODE.NOERROR), from: 'zone' }, budget };
+      }
+      const made = madeHere(query, question, localZones);
+      if (made !== undefined) return { part: made, budget };
+      const { name, type } = question;
+      const resolved = await recursion.resolve(name, type, budget);
+      return { part: fromRecursion(query, question, resolved), budget: resolved.budget };
+    }
+  }
 }
 
 const RULED = {
@@ -191,17 +217,19 @@ function fromZone(
   const context = {
     now: clock.now(),
     clockIsSet: clock.isSet(),
+    // Each name of a chain is ruled on by itself, also where the chain stays in the zone (I10).
+    followAliases: false,
     ...(ttlCap === undefined ? {} : { ttlCap }),
   };
   const reply = authority.answer({ ...query, questions: [question] }, context);
   const { rcode, authoritative, answers, authorities, additionals } = reply;
-  const target = query.recursionDesired ? openTarget(reply, question) : undefined;
+  const target = openTarget(reply, question);
   return {
     rcode,
     authoritative,
     answers,
-    // What the zone adds to an alias it cannot follow belongs to no final answer.
-    authorities: target === undefined ? authorities : [],
+    // Of an alias only the proof that a wildcard made it stays (RFC 4035 §3.1.3.3).
+    authorities: target === undefined ? authorities : authorities.filter(isProof),
     additionals,
     error,
     options: reply.edns?.options ?? [],
@@ -210,7 +238,11 @@ function fromZone(
   };
 }
 
-/** Where the zone's answer ends in an alias that leads out of the zone. */
+function isProof({ type }: ResourceRecord): boolean {
+  return type === TYPE.NSEC || type === TYPE.RRSIG;
+}
+
+/** Where the zone's answer ends in an alias. */
 function openTarget(reply: Message, question: Question): Name | undefined {
   if (reply.rcode !== RCODE.NOERROR || question.type === TYPE.CNAME) return undefined;
   // A denial of the target: it lies in the same zone.

@@ -4,10 +4,26 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeMessage, encodeMessage, type Message, type Ruling } from '#resolver';
+import {
+  buildZone,
+  createAuthority,
+  decodeMessage,
+  encodeMessage,
+  type Message,
+  parseName,
+  printName,
+  type Ruling,
+} from '#resolver';
 import type { Connection } from '#runtime';
+import { nodeRuntime } from '#runtime/node';
 import { type Internet, openInternet, queryFor, RESOLVER, recordOf } from './internet.ts';
 import { WORLD } from './world.ts';
+
+const parsedName = (text: string) => {
+  const name = parseName(text);
+  if (name === undefined) throw new Error(`${text} is no name`);
+  return name;
+};
 
 const octetsOf = (hex: string) =>
   Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
@@ -275,6 +291,34 @@ describe('rulings', () => {
     ]);
     expect(answer.message.authoritative).toBe(true);
     expect(ruled).toHaveLength(2);
+  });
+
+  test('an alias inside our zone is ruled on name by name, with and without RD (I10)', async () => {
+    const { crypto } = nodeRuntime();
+    const { publicKey, privateKey } = await crypto.generateSigningKey('ed25519');
+    const apex = parsedName('home.');
+    const records = ['me.home. 30 IN CNAME nas.home.', 'nas.home. 30 IN A 192.0.2.7'].map(recordOf);
+    const built = buildZone({
+      apex,
+      serial: 1,
+      ttl: 60,
+      nameServers: [parsedName('ns.home.')],
+      records,
+    });
+    if (!built.ok) throw new Error('the sample zone is wrong');
+    const keys = [{ algorithm: 'ed25519' as const, publicKey, privateKey }];
+    const authority = createAuthority({ zone: built.zone, keys, crypto });
+    await using internet = await openInternet(WORLD, {
+      before: ({ name }) =>
+        printName(name) === 'nas.home.'
+          ? { kind: 'refuse', ede: 18, text: 'not for you' }
+          : { kind: 'zone', authority },
+    });
+    for (const recursionDesired of [true, false]) {
+      const answer = await internet.ask('me.home.', 'A', { recursionDesired });
+      expect(answer).toMatchObject({ rcode: 5, ede: 18 });
+      expect(answer.lines).toEqual(['me.home. 30 IN CNAME nas.home.']);
+    }
   });
 
   test('what is denied is not reached through an alias (I10)', async () => {
