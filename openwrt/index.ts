@@ -3,4 +3,4 @@
  */
 
 export { type Backend, publishNymote } from './object.ts';
-export { createUbus, type Publication, type Ubus } from './ubus.ts';
+export { createUbus } from './ubus.ts';

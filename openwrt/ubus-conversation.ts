@@ -169,13 +169,22 @@ export class Conversation {
     wait.settle(status === undefined ? { ok: true, data: wait.data } : failed(status));
   }
 
-  /** 16 bits, skipping what still waits for its answer. */
   #nextSequence(): number {
-    do {
-      this.#sequence = (this.#sequence + 1) & 0xffff;
-    } while (this.#sequence === 0 || this.#waits.has(this.#sequence));
+    this.#sequence = sequenceAfter(this.#sequence, this.#waits);
     return this.#sequence;
   }
+}
+
+/**
+ * The sequence number that follows `last`: 16 bits, never 0, none that still waits for its answer.
+ *
+ * Far fewer wait than there are numbers, so one is always found.
+ */
+export function sequenceAfter(last: number, waiting: ReadonlyMap<number, unknown>): number {
+  let next = last;
+  do next = (next + 1) & 0xffff;
+  while (next === 0 || waiting.has(next));
+  return next;
 }
 
 /** A failure as a value. */

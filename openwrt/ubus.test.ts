@@ -139,25 +139,6 @@ describe('calls', () => {
     expect(calls).toBe(2);
   });
 
-  test('number their messages with 16 bits, pass over 0 and what still waits', async () => {
-    const { hub, connect } = createBench();
-    let release: () => void = () => undefined;
-    const gate = new Promise<void>((resolve) => (release = resolve));
-    await using ubus = connect();
-    const wait = async () => gate.then(() => ({ ok: true, data: { late: true } }) as const);
-    const publication = ubus.publish({ path: 'slow', methods: { wait: { args: {}, call: wait } } });
-    await settle();
-    const pending = ubus.call('slow', 'wait');
-    await settle();
-    const [first] = hub.heard.filter(({ type }) => type === UBUS_MESSAGE.invoke);
-    for (let count = 0; count < 65_536; count += 1) publication.notify('tick', {});
-    const used = hub.heard.filter(({ type }) => type === UBUS_MESSAGE.notify);
-    expect(Math.max(...used.slice(0, 65_533).map(({ sequence }) => sequence))).toBe(65_535);
-    expect(used.some(({ sequence }) => sequence === 0 || sequence === first?.sequence)).toBe(false);
-    release();
-    expect(await pending).toEqual({ ok: true, data: [{ late: true }] });
-  });
-
   test.each([1, 3, 13])('survive reads of %i bytes', async (chunkSize) => {
     const bench = createBench();
     bench.hub.chunkSize = chunkSize;
