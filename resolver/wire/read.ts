@@ -21,8 +21,8 @@ export type NameProblem =
 export const MAX_POINTERS = 126;
 /** Labels and pointers followed per message octet; real messages stay below 3. */
 const STEPS_PER_OCTET = 4;
-/** Name octets built per message octet; real messages stay below 8. */
-const OCTETS_PER_OCTET = 16;
+/** Name octets built per message octet; reverse zones of IPv6 come to 5. */
+const OCTETS_PER_OCTET = 8;
 /** Allowance for the smallest messages. */
 const BASE_BUDGET = 1024;
 /** How many names of a message are remembered by their offset. */
