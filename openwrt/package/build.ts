@@ -55,6 +55,7 @@ function main(): void {
   const machines = new Set(options.architectures.map((arch) => ARCHITECTURES[arch]));
   for (const machine of machines) buildMachine(machine, options, report);
   writeSums(options.out);
+  report(`done  ${options.out}`);
 }
 
 /** Compiles and compresses once, then writes a package for each label of this machine. */

@@ -268,3 +268,12 @@ describe.each(SHELLS)('$shell', ({ command, debianPackage }) => {
     expect(mode.trim()).toBe('700');
   });
 });
+
+test('the program knows every flag the init script hands it', () => {
+  const main = join(import.meta.dirname, '../../service/main.ts');
+  const help = execFileSync(process.execPath, [main, 'serve', '--help'], { encoding: 'utf8' });
+  const script = readFileSync(join(FILES, 'etc/init.d/nymote'), 'utf8');
+  const flags = [...script.matchAll(/ (--[a-z-]+) /g)].map(([, flag]) => flag);
+  expect(flags).toHaveLength(9);
+  for (const flag of flags) expect(help).toContain(`${flag} `);
+});
