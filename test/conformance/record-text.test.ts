@@ -1,27 +1,25 @@
 /** Records as text beside BIND: what it reads from our text are the octets that we meant. */
 
-import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseRecord, printRecord, type ResourceRecord } from '#resolver';
+import { RuntimeError } from '#runtime';
+import { nodeRuntime } from '#runtime/node';
 import { OURS, recordOf } from '../fuzz/messages.ts';
 
+const runtime = nodeRuntime({ log: () => undefined });
+const CHECKER = 'named-rrchecker';
+
 /** The octets BIND makes of a record's text, as hexadecimal; undefined when it refuses the text. */
-function readByBind(record: ResourceRecord): string | undefined {
+async function readByBind(record: ResourceRecord): Promise<string | undefined> {
   const [, , ...words] = printRecord(record).split(' ');
+  const stdin = new TextEncoder().encode(`${words.join(' ')}\n`);
   try {
-    const input = `${words.join(' ')}\n`;
-    const printed = execFileSync('named-rrchecker', ['-u'], {
-      input,
-      encoding: 'utf8',
-      stdio: ['pipe', 'pipe', 'ignore'],
-    });
-    return printed.split(/\s+/).slice(4).join('').toLowerCase();
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-      throw new Error('named-rrchecker is missing: install the Debian package bind9-utils');
-    }
-    return undefined;
+    const { exitCode, stdout } = await runtime.exec(CHECKER, ['-u'], { stdin });
+    return exitCode === 0 ? stdout.trim().split(/\s+/).slice(4).join('').toLowerCase() : undefined;
+  } catch (thrown) {
+    if (!(thrown instanceof RuntimeError) || thrown.code !== 'not-found') throw thrown;
+    throw new Error(`${CHECKER} is missing: install the Debian package bind9-utils`);
   }
 }
 
@@ -96,15 +94,15 @@ test.each([
   'HTTPS 1 . alpn=h2 no-default-alpn port=443 ech=AAEC ipv6hint=2001:db8::1 key667="a b\\"\\200"',
   'SVCB 1 . alpn=h2 dohpath=/dns-query{?dns}',
   'TYPE65280 \\# 3 010203',
-])('%s', (text) => {
+])('%s', async (text) => {
   const record = recordFrom(text);
-  expect(readByBind(record)).toBe(Buffer.from(record.rdata).toString('hex'));
+  expect(await readByBind(record)).toBe(Buffer.from(record.rdata).toString('hex'));
 });
 
-test('whatever BIND takes, it takes for the same octets', () => {
-  fc.assert(
-    fc.property(recordOf(OURS), (record) => {
-      const read = readByBind(record);
+test('whatever BIND takes, it takes for the same octets', async () => {
+  await fc.assert(
+    fc.asyncProperty(recordOf(OURS), async (record) => {
+      const read = await readByBind(record);
       // It knows rules of content that we leave to others, such as the lengths of digests.
       if (read === undefined) return;
       expect(read).toBe(Buffer.from(record.rdata).toString('hex'));
