@@ -99,6 +99,16 @@ describe('a disk that refuses', () => {
     },
   );
 
+  test('in the middle of a write, and to cut it off, leaves a log that goes on', async () => {
+    const { files, breakOnce } = halfWriting();
+    const store = await openFounder({ ...fakeRuntime(), files });
+    breakOnce();
+    await expect(store.commit(setName('a', 1))).rejects.toMatchObject({ code: 'io' });
+    expect((await store.commit(setName('b', 1))).seq).toBe(2);
+    const again = await openReplica({ ...fakeRuntime(), files });
+    expect([again.head, again.problems]).toEqual([store.head, []]);
+  });
+
   test('while it is full, what is stored can be opened and read', async () => {
     const { files, fill } = fillable();
     const store = await openFounder({ ...fakeRuntime(), files });
@@ -343,6 +353,36 @@ function fillable(): { files: FakeFiles; fill: (isFull: boolean) => void } {
           async append(data) {
             refuse();
             await file.append(data);
+          },
+        };
+      },
+    },
+  };
+}
+
+/** A disk that once writes half of what it is given, and cannot take it back at that moment. */
+function halfWriting(): { files: FakeFiles; breakOnce: () => void } {
+  const files = fakeFiles();
+  let isBroken = false;
+  return {
+    breakOnce: () => {
+      isBroken = true;
+    },
+    files: {
+      ...files,
+      async openAppend(path) {
+        const file = await files.openAppend(path);
+        return {
+          ...file,
+          get size() {
+            return file.size;
+          },
+          async append(data) {
+            await file.append(isBroken ? data.subarray(0, data.length / 2) : data);
+            if (isBroken) {
+              isBroken = false;
+              throw new RuntimeError('io', 'half of it');
+            }
           },
         };
       },

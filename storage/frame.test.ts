@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { concat, encodeText } from './bytes.ts';
+import { concat, encodeText, u32 } from './bytes.ts';
 import { crc32, decodeFrame, encodeFrame, MAX_BODY, scan } from './frame.ts';
 
 function frame(name: string): Uint8Array {
@@ -25,6 +25,13 @@ test('a frame that would be too large is none', () => {
   const commit = encodeText('tree ');
   expect(encodeFrame({ commit, ops: 'x'.repeat(MAX_BODY - 9) })).toBeDefined();
   expect(encodeFrame({ commit, ops: 'x'.repeat(MAX_BODY - 8) })).toBeUndefined();
+});
+
+test('a frame that says it is larger is not read, however right its checksum', () => {
+  const body = new Uint8Array(MAX_BODY + 1).fill(0x61);
+  body.set(encodeText('tree '), 4);
+  const bytes = concat([u32(body.length), u32(crc32(body)), body]);
+  expect(scan(bytes).frames).toEqual([]);
 });
 
 describe('scanning', () => {

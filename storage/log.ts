@@ -75,18 +75,16 @@ export async function openLog(
   });
   const names = await translate(() => files.list(`${directory}/log`));
   const segments = names.flatMap((name) => SEGMENT_NAME.exec(name)?.[1] ?? []).map(Number);
-  let writeTo = segments.at(-1) ?? 1;
+  const last = segments.at(-1) ?? 1;
   for (const segment of segments) {
-    const isLast = segment === segments.at(-1);
-    const { bytes, frames, isClean } = await repair(files, directory, segment, isLast, report);
-    // What cannot be repaired stays where it is, and nothing is written behind it.
-    if (isLast && !isClean) writeTo = segment + 1;
+    const isLast = segment === last;
+    const { bytes, frames } = await repair(files, directory, segment, isLast, report);
     for (const span of frames) {
       const commit = commitIn(bytes, span);
       if (commit !== undefined) visit(commit, { ...span, segment });
     }
   }
-  return createLog(files, directory, writeTo);
+  return createLog(files, directory, last);
 }
 
 /** Tells whether bytes that were commits once had to be moved aside. */
@@ -110,7 +108,6 @@ export async function translate<T>(action: () => Promise<T>): Promise<T> {
 type Repaired = {
   readonly bytes: Uint8Array;
   readonly frames: readonly FrameSpan[];
-  readonly isClean: boolean;
 };
 
 /** Moves damage out of a segment and returns what the file holds then. */
@@ -125,7 +122,7 @@ async function repair(
   const bytes = (await translate(() => files.read(path))) ?? new Uint8Array(0);
   const { frames, bad } = scan(bytes);
   const first = bad[0];
-  if (first === undefined) return { bytes, frames, isClean: true };
+  if (first === undefined) return { bytes, frames };
   const isTornOnly =
     isLast && first.end === bytes.length && isTorn(bytes.subarray(first.offset, first.end));
   const repaired = await (isTornOnly
@@ -139,8 +136,10 @@ async function repair(
       message: `${span.end - span.offset} bytes are no frame; ${kept}`,
     });
   }
-  if (repaired === undefined) return { bytes, frames, isClean: false };
-  return { bytes: repaired, frames: scan(repaired).frames, isClean: true };
+  // What cannot be repaired stays where it is; what is written behind it is found all the same.
+  return repaired === undefined
+    ? { bytes, frames }
+    : { bytes: repaired, frames: scan(repaired).frames };
 }
 
 /** Cutting needs no space: a full disk must not stop a store from opening. */

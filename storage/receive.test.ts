@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
 import { concat, encodeText } from './bytes.ts';
-import { type CommitFields, signCommit } from './commit.ts';
+import { type CommitFields, parseCommit, signCommit } from './commit.ts';
 import { type Draft, prepare } from './draft.ts';
 import { StorageError, type StorageErrorCode } from './error.ts';
 import { DIRECTORY, founderOf, openFounder, openReplica, setName, signerOf } from './fixture.ts';
@@ -40,26 +40,36 @@ async function pair(): Promise<{ founder: Store; replica: Store }> {
 type Forgery = {
   readonly fields?: Partial<CommitFields>;
   readonly seed?: number;
+  /** The key the signature names, when it is not the one that made it. */
+  readonly claims?: number;
   readonly ops?: readonly Op[];
   readonly text?: string;
 };
 
 /** A frame that follows the store's head, with something wrong in it. */
-function forge(store: Store, { fields, seed = 1, ops = setName('x', 1).ops, text }: Forgery) {
+function forge(
+  store: Store,
+  { fields, seed = 1, claims = seed, ops = setName('x', 1).ops, text }: Forgery,
+) {
   const opsText = text ?? printOps(ops);
   const state: State = text === undefined ? applyOps(store.state(), ops) : store.state();
-  const commit = signCommit(crypto, signerOf(crypto, seed), {
-    tree: buildTree(crypto, state, opsText).root.id,
-    parents: [store.head],
-    device: 'router',
-    name: 'Router',
-    at: 1,
-    seq: store.seq + 1,
-    realm: store.realm,
-    message: 'Forged',
-    via: 'test',
-    ...fields,
-  });
+  const { publicKey } = signerOf(crypto, claims);
+  const commit = signCommit(
+    crypto,
+    { ...signerOf(crypto, seed), publicKey },
+    {
+      tree: buildTree(crypto, state, opsText).root.id,
+      parents: [store.head],
+      device: 'router',
+      name: 'Router',
+      at: 1,
+      seq: store.seq + 1,
+      realm: store.realm,
+      message: 'Forged',
+      via: 'test',
+      ...fields,
+    },
+  );
   return frameOf({ commit: commit.bytes, ops: opsText });
 }
 
@@ -96,6 +106,13 @@ describe('a replica', () => {
       head: founder.head,
     });
     expect(moves).toEqual([]);
+  });
+
+  test('that is told twice in one page takes it once', async () => {
+    const { founder } = await pair();
+    const replica = await openReplica(fakeRuntime());
+    const bytes = await founder.exportSince(0);
+    expect(await replica.importCommits(concat([bytes, bytes]))).toMatchObject({ added: 3 });
   });
 
   test('may be told in pieces of any size', async () => {
@@ -167,6 +184,11 @@ describe('a commit from elsewhere', () => {
   test.each([
     { forgery: { seed: 9 }, code: 'bad-signature', why: "signed with nobody's key" },
     { forgery: { seed: 2 }, code: 'bad-signature', why: "signed with another device's key" },
+    {
+      forgery: { seed: 9, claims: 1 },
+      code: 'bad-signature',
+      why: "claims the founder's key, signed with another",
+    },
     {
       forgery: { seed: 2, fields: { device: 'phone' } },
       code: 'not-writer',
@@ -276,6 +298,39 @@ describe('bytes from elsewhere', () => {
       expect(await codeOf(replica.importCommits(wrong)), `byte ${at}`).toBeDefined();
     }
     expect(replica.head).toBe(head);
+  });
+
+  test('with any byte of commit or ops exchanged, in a sound frame, move nothing (I3)', async () => {
+    const { founder, replica } = await pair();
+    const { head } = replica;
+    await founder.commit(setName('c', 1));
+    const bytes = await founder.exportSince(3);
+    const frame = decodeFrame(bytes, { offset: 0, end: bytes.length });
+    if (frame === undefined) throw new Error('no frame');
+    const ops = encodeText(frame.ops);
+    for (let at = 0; at < frame.commit.length + ops.length; at++) {
+      const whole = concat([frame.commit, ops]);
+      whole[at] = (whole[at] ?? 0) ^ 1;
+      const commit = whole.subarray(0, frame.commit.length);
+      const text = new TextDecoder().decode(whole.subarray(frame.commit.length));
+      const code = await codeOf(replica.importCommits(frameOf({ commit, ops: text })));
+      expect(code, `byte ${at}`).toBeDefined();
+    }
+    expect(replica.head).toBe(head);
+  });
+
+  test('that begin a realm with a signature of nobody are refused', async () => {
+    const founder = await openFounder(fakeRuntime());
+    const bytes = await founder.exportSince(0);
+    const frame = decodeFrame(bytes, { offset: 0, end: bytes.length });
+    if (frame === undefined) throw new Error('no frame');
+    const { publicKey } = signerOf(crypto, 1);
+    const genesis = parseCommit(crypto, frame.commit);
+    const forged = signCommit(crypto, { ...signerOf(crypto, 9), publicKey }, genesis);
+    const replica = await openReplica(fakeRuntime());
+    const importing = replica.importCommits(frameOf({ commit: forged.bytes, ops: frame.ops }));
+    expect(await codeOf(importing)).toBe('bad-signature');
+    expect(replica.head).toBe('');
   });
 
   test('never throw anything but StorageError', async () => {
