@@ -32,7 +32,12 @@ export const socketPath = (directory: string): string => `${directory}/nymote.so
 type Api = <T>(method: string, path: string, body?: unknown) => Promise<T>;
 
 /** RFC 9457, as far as we read it. */
-type Problem = { readonly title: string; readonly status: number; readonly detail?: string };
+type Problem = {
+  readonly title: string;
+  readonly status: number;
+  readonly code?: string;
+  readonly detail?: string;
+};
 
 /** A refusal of the service, with its HTTP status. */
 class Refused extends Error {
@@ -76,7 +81,7 @@ function failure(error: unknown, directory: string, isJson: boolean): Outcome {
 
 function describe(error: unknown, directory: string): { exitCode: number; message: string } {
   if (error instanceof Refused) {
-    return { exitCode: exitCodeOf(error.problem.status), message: error.message };
+    return { exitCode: exitCodeOf(error.problem), message: error.message };
   }
   if (error instanceof RuntimeError) {
     const message =
@@ -88,10 +93,9 @@ function describe(error: unknown, directory: string): { exitCode: number; messag
   throw error;
 }
 
-function exitCodeOf(status: number): number {
-  if (status === 401 || status === 403) return EXIT.denied;
+function exitCodeOf({ status, code }: Problem): number {
+  if (code === 'read-only' || status === 401 || status === 403) return EXIT.denied;
   if (status === 409 || status === 412) return EXIT.conflict;
-  if (status === 400 || status === 404 || status === 422) return EXIT.failed;
   return status === 503 ? EXIT.unreachable : EXIT.failed;
 }
 

@@ -1,0 +1,320 @@
+/**
+ * The whole house, twice, in a world of the test's own: no socket, no file, no program is real.
+ */
+
+import { expect, test } from 'vitest';
+import { decodeMessage, encodeMessage, parseName, TYPE } from '#resolver';
+import { RuntimeError } from '#runtime';
+import {
+  type FakeRuntime,
+  fakeNetwork,
+  fakeRuntime,
+  manualClock,
+  seededRandom,
+} from '#runtime/fake';
+import { readArguments } from './arguments.ts';
+import { assemble, type Nymote } from './assemble.ts';
+import { EXIT, type Outcome, runVerb } from './cli.ts';
+import { type Config, readConfig } from './config.ts';
+import { join } from './enrol.ts';
+
+const A = '192.0.2.1';
+const B = '192.0.2.2';
+
+type Home = {
+  readonly runtime: FakeRuntime;
+  readonly config: Config;
+  run(line: string): Promise<Outcome>;
+  json(line: string): Promise<Record<string, unknown>>;
+  start(): Promise<Nymote>;
+};
+
+function configOf(values: Record<string, string>): Config {
+  const result = readConfig([
+    { name: 'test', values: { data: '/data', tunnels: 'off', logLevel: 'debug', ...values } },
+  ]);
+  if ('problems' in result) throw new Error(result.problems[0]?.message);
+  return result.config;
+}
+
+function twoHomes(): { a: Home; b: Home; clock: FakeRuntime['clock'] } {
+  const clock = manualClock();
+  const network = fakeNetwork(clock, seededRandom('network'));
+  const home = (seed: string, address: string, name: string): Home => {
+    const runtime = fakeRuntime({ seed, clock, network, addresses: [address] });
+    const config = configOf({ name, endpoints: address, dns: `127.0.0.1:53,${address}:53` });
+    const run = async (line: string): Promise<Outcome> => {
+      const invocation = readArguments(line.split(' '));
+      if ('problem' in invocation) throw new Error(invocation.problem);
+      return runVerb(runtime, config.data, invocation);
+    };
+    return {
+      ...{ runtime, config, run },
+      json: async (line) =>
+        JSON.parse((await run(`${line} --json`)).stdout) as Record<string, unknown>,
+      start: () => assemble(runtime, config, new Map(), { memoryBytes: () => 0 }),
+    };
+  };
+  return { a: home('a', A, 'laptop'), b: home('b', B, 'desktop'), clock };
+}
+
+/** B becomes one of A's devices and starts. */
+async function joinHome(a: Home, b: Home): Promise<Nymote> {
+  const { code } = await a.json('device add desktop --node');
+  const joined = await join(b.runtime, b.config, { address: A, port: 51_821 }, String(code));
+  expect(joined).toMatchObject({ ok: true, name: 'desktop' });
+  return b.start();
+}
+
+async function ask(
+  home: Home,
+  name: string,
+  from: FakeRuntime = home.runtime,
+  server = '127.0.0.1',
+) {
+  const parsed = parseName(name);
+  if (parsed === undefined) throw new Error(`${name} is no name`);
+  const reply = Promise.withResolvers<Uint8Array>();
+  await using socket = await from.udp.bind(
+    { address: server === '127.0.0.1' ? server : '0.0.0.0', port: 0 },
+    reply.resolve,
+  );
+  const query = {
+    ...{
+      id: 7,
+      response: false,
+      opcode: 0,
+      authoritative: false,
+      truncated: false,
+      recursionDesired: true,
+    },
+    ...{ recursionAvailable: false, authenticData: false, checkingDisabled: false, rcode: 0 },
+    questions: [{ name: parsed, type: TYPE.AAAA, class: 1 }],
+    ...{ answers: [], authorities: [], additionals: [] },
+    edns: { udpSize: 1232, version: 0, dnssecOk: false, options: [] },
+  };
+  socket.send(encodeMessage(query), { address: server, port: 53 });
+  await from.clock.advance(100);
+  const decoded = decodeMessage(await reply.promise);
+  if (!decoded.ok) throw new Error(decoded.reason);
+  return decoded.message;
+}
+
+test('a first start makes a realm, its zone and a link to sign in', async () => {
+  const { a } = twoHomes();
+  await using nymote = await a.start();
+  expect(nymote).toMatchObject({ fqdn: 'laptop.alice.nymote', admin: ['http://127.0.0.1:8053'] });
+  expect(nymote.signInLink).toMatch(/^http:\/\/127\.0\.0\.1:8053\/sign-in#[0-9A-Z-]{35}$/);
+  expect((await ask(a, 'laptop.alice.nymote')).answers).toHaveLength(1);
+});
+
+test('a restart finds the same realm, keys and anchor', async () => {
+  const { a } = twoHomes();
+  const before: unknown[] = [];
+  for (let start = 0; start < 2; start++) {
+    await using _ = await a.start();
+    before.push([
+      await a.json('zone anchor'),
+      ((await a.json('status'))['store'] as { head: string }).head,
+    ]);
+  }
+  expect(before[1]).toEqual(before[0]);
+});
+
+test('a second device joins by a code and serves the same signed zone', async () => {
+  const { a, b } = twoHomes();
+  await using _a = await a.start();
+  await using _b = await joinHome(a, b);
+  expect(await b.json('zone anchor')).toEqual(await a.json('zone anchor'));
+  expect((await b.json('zone show'))['records']).toEqual((await a.json('zone show'))['records']);
+  expect((await ask(b, 'laptop.alice.nymote')).answers).toHaveLength(1);
+  expect((await ask(a, 'desktop.alice.nymote')).answers).toHaveLength(1);
+});
+
+test('a change on the writer reaches the replica within its poll', async () => {
+  const { a, b, clock } = twoHomes();
+  await using _a = await a.start();
+  await using _b = await joinHome(a, b);
+  await a.run('device add phone');
+  await clock.advance(120_000);
+  expect((await b.run('device list')).stdout).toContain('phone.alice.nymote');
+});
+
+test('a replica does not write, and says who does', async () => {
+  const { a, b } = twoHomes();
+  await using _a = await a.start();
+  await using _b = await joinHome(a, b);
+  const outcome = await b.run('device add phone');
+  expect(outcome).toMatchObject({
+    exitCode: EXIT.denied,
+    stderr: expect.stringContaining('made on laptop'),
+  });
+});
+
+test.each([
+  {
+    spoil: (code: string) => code.replace(/.$/, (last) => (last === '0' ? '1' : '0')),
+    reason: /typing mistake/,
+    why: 'a slip',
+  },
+  { spoil: () => '', reason: /typing mistake/, why: 'nothing' },
+])('enrolment with a wrong code changes nothing: $why', async ({ spoil, reason }) => {
+  const { a, b } = twoHomes();
+  await using _ = await a.start();
+  const { code } = await a.json('device add desktop --node');
+  const joined = await join(b.runtime, b.config, { address: A, port: 51_821 }, spoil(String(code)));
+  expect(joined).toEqual({ ok: false, reason: expect.stringMatching(reason) });
+  expect((await a.run('device list')).stdout).not.toContain('desktop');
+});
+
+test('a code works once, and not after its time', async () => {
+  const { a, b, clock } = twoHomes();
+  await using _ = await a.start();
+  const { code } = await a.json('device add desktop --node');
+  const endpoint = { address: A, port: 51_821 };
+  expect(await join(b.runtime, b.config, endpoint, String(code))).toMatchObject({ ok: true });
+  const other = fakeRuntime({
+    seed: 'c',
+    clock,
+    network: a.runtime.network,
+    addresses: ['192.0.2.3'],
+  });
+  expect(await join(other, b.config, endpoint, String(code))).toMatchObject({
+    reason: /used already/,
+  });
+  const { code: late } = await a.json('device add shelf --node');
+  await clock.advance(901_000);
+  expect(await join(other, b.config, endpoint, String(late))).toMatchObject({ reason: /too old/ });
+});
+
+test('a directory that has a realm is not joined over', async () => {
+  const { a, b } = twoHomes();
+  await using _ = await a.start();
+  await using _b = await joinHome(a, b);
+  const again = await join(b.runtime, b.config, { address: A, port: 51_821 }, 'x');
+  expect(again).toMatchObject({ ok: false, reason: /belongs to a realm already/ });
+});
+
+test('a stranger is refused with the reason, alike for names that exist and that do not', async () => {
+  const { a } = twoHomes();
+  await using _ = await a.start();
+  const stranger = fakeRuntime({
+    seed: 's',
+    clock: a.runtime.clock,
+    network: a.runtime.network,
+    addresses: ['198.51.100.9'],
+  });
+  for (const name of ['laptop.alice.nymote', 'nosuch.alice.nymote', 'www.example.org']) {
+    const message = await ask(a, name, stranger, A);
+    expect(message).toMatchObject({ rcode: 5, answers: [], authenticData: false });
+    expect(message.edns?.options[0]).toMatchObject({
+      code: 15,
+      data: expect.objectContaining({ 0: 0, 1: 18 }),
+    });
+  }
+});
+
+test('a removed device is gone from the zone and cannot replicate any more (I10)', async () => {
+  const { a, b, clock } = twoHomes();
+  await using _a = await a.start();
+  await using _b = await joinHome(a, b);
+  expect(await a.run('device remove desktop')).toMatchObject({ exitCode: EXIT.ok });
+  expect((await ask(a, 'desktop.alice.nymote')).rcode).toBe(3);
+  await clock.advance(120_000);
+  expect((await b.json('status'))['warnings']).toContainEqual(
+    expect.stringContaining('perhaps this device was removed'),
+  );
+});
+
+test('this device cannot remove itself', async () => {
+  const { a } = twoHomes();
+  await using _ = await a.start();
+  expect(await a.run('device remove laptop')).toMatchObject({ exitCode: EXIT.denied });
+});
+
+test('log, diff and revert tell and undo a change', async () => {
+  const { a } = twoHomes();
+  await using _ = await a.start();
+  await a.run('device add phone');
+  const { commits } = (await a.json('log')) as { commits: { id: string; message: string }[] };
+  expect(commits.map(({ message }) => message)).toEqual(['Add phone', 'Begin the realm']);
+  expect((await a.run('diff')).stdout).toContain('+   "name": "phone"');
+  expect(await a.run(`revert ${commits[0]?.id.slice(0, 8)}`)).toMatchObject({ exitCode: EXIT.ok });
+  expect((await a.run('device list')).stdout).not.toContain('phone');
+  expect(await a.run(`revert ${commits[0]?.id}`)).toMatchObject({ exitCode: EXIT.conflict });
+  expect(await a.run('revert 0000000')).toMatchObject({ exitCode: EXIT.failed });
+});
+
+test('a plain device gets its key once, and the store never has it (I2)', async () => {
+  const { a } = twoHomes();
+  await using _ = await a.start();
+  const added = (await a.json('device add phone')) as { config: string };
+  const secret = /PrivateKey = (\S+)/.exec(added.config)?.[1] ?? '';
+  expect(secret).toHaveLength(44);
+  const everything = JSON.stringify([
+    await a.json('log'),
+    await a.json('diff'),
+    await a.json('device list'),
+    a.runtime.log.lines,
+  ]);
+  expect(everything).not.toContain(secret);
+});
+
+test.each([
+  {
+    line: 'why laptop',
+    says: /laptop\.alice\.nymote may .*laptop\.alice\.nymote/,
+    why: 'own name',
+  },
+  {
+    line: 'why laptop --asker 198.51.100.9',
+    says: /stranger 198\.51\.100\.9 may not/,
+    why: 'a stranger',
+  },
+  {
+    line: 'why www.example.org --asker 192.168.1.7',
+    says: /may .*www\.example\.org/,
+    why: 'the home network recurses',
+  },
+])('$line: $why', async ({ line, says }) => {
+  const { a } = twoHomes();
+  await using _ = await a.start();
+  expect((await a.run(line)).stdout).toMatch(says);
+});
+
+test('without a running service every verb says so and exits 5', async () => {
+  const { a } = twoHomes();
+  expect(await a.run('status')).toMatchObject({
+    exitCode: EXIT.unreachable,
+    stderr: /not running .*npm start/,
+  });
+});
+
+test('a port that is taken stops the start, and leaves nothing listening', async () => {
+  const { a } = twoHomes();
+  await using _ = await a.runtime.udp.bind({ address: '127.0.0.1', port: 53 }, () => undefined);
+  await expect(a.start()).rejects.toThrow(RuntimeError);
+  await using _other = await a.runtime.tcp.listen(
+    { address: '127.0.0.1', port: 8053 },
+    () => undefined,
+  );
+});
+
+test('the clock at 1970: names are served, and status says that it is not set', async () => {
+  const { a, clock } = twoHomes();
+  clock.set(12);
+  const runtime = { ...a.runtime, clock: { ...clock, isSet: () => false } };
+  await using _ = await assemble(runtime, a.config, new Map(), { memoryBytes: () => 0 });
+  expect((await ask(a, 'laptop.alice.nymote')).answers).toHaveLength(1);
+  expect((await a.run('status')).stdout).toContain('NOT SET');
+});
+
+test('a full disk refuses the change in words, and the service goes on', async () => {
+  const { a } = twoHomes();
+  await using _ = await a.start();
+  a.runtime.files.failAt(a.runtime.files.steps + 1, 'no-space');
+  const outcome = await a.run('device add phone');
+  expect(outcome.exitCode).toBe(EXIT.failed);
+  expect((await a.run('device list')).stdout).not.toContain('phone');
+  expect(await a.run('device add phone')).toMatchObject({ exitCode: EXIT.ok });
+});
