@@ -265,6 +265,17 @@ describe('requests and replies', () => {
     expect(await codeOf(await ask('DELETE', '/api/v1/devices/phone', headers))).toBe(result);
   });
 
+  test('HEAD opens no stream', async () => {
+    const { ask, signIn } = setUp();
+    const cookie = await signIn();
+    for (let round = 0; round < 10; round++) {
+      expect((await ask('HEAD', '/api/v1/events', cookie)).status).toBe(200);
+    }
+    const stream = await ask('GET', '/api/v1/events', cookie);
+    expect(stream.headers.get('content-type')).toBe('text/event-stream');
+    expect(await codeOf(await ask('GET', '/api/v1/events?topics=all', cookie))).toBe('invalid');
+  });
+
   test('the log comes in pages', async () => {
     const { ask, signIn } = setUp();
     const cookie = await signIn();

@@ -3,8 +3,7 @@
  * schemes, on a phone and on a desk; nothing wider than 360 pixels; nothing jumps; little to load.
  */
 
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import axe from 'axe-core';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Assets } from '#web-admin';
@@ -12,10 +11,8 @@ import { buildAssets, launchBrowser, type Stage, setStage } from './stage.ts';
 
 let browser: Browser;
 let assets: Assets;
-let axe: string;
 
 beforeAll(async () => {
-  axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   assets = await buildAssets();
   browser = await launchBrowser();
 });
@@ -51,6 +48,14 @@ const SCREENS: readonly {
       };
       await page.reload();
       await page.getByText('2 things need a look').waitFor();
+    },
+  },
+  {
+    name: 'home-offline',
+    async open({ page }) {
+      await page.route('**/api/v1/status', (route) => route.abort());
+      await page.reload();
+      await page.getByRole('button', { name: 'Try again' }).waitFor();
     },
   },
   {
@@ -204,7 +209,7 @@ describe.each(VIEWS)('on a $view', ({ view, viewport, isMobile }) => {
 });
 
 async function violations({ page }: Stage): Promise<unknown> {
-  await page.evaluate(axe);
+  await page.evaluate(axe.source);
   return page.evaluate(`axe.run(document, {
     runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
   }).then(({ violations }) => violations.map(({ id, help, nodes }) => ({

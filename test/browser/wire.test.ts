@@ -66,6 +66,14 @@ test('a stream of events reaches its reader at once and ends with the app', asyn
   expect(await read()).toBe('retry: 2000\n\n');
   await household.removeDevice('phone', { via: 'cli', name: 'test' });
   expect(await read()).toContain('event: head\n');
+
+  // Readers that leave make room: more come and go than may stay.
+  for (let round = 0; round < 12; round++) {
+    const visit = await runtime.http.fetch(new Request(url));
+    expect(visit.status).toBe(200);
+    await visit.body?.cancel();
+    await runtime.clock.sleep(20);
+  }
   app[Symbol.dispose]();
   expect((await reader.read()).done).toBe(true);
 });

@@ -64,6 +64,8 @@ export function serviceRoutes(backend: Backend, hub: EventHub) {
       (c) => {
         const topics = (c.req.query('topics') ?? '').split(',').filter((topic) => topic !== '');
         if (!topics.every(isTopic)) return problem('invalid', { detail: 'Unknown topic.' });
+        // HEAD takes this way too, and nobody would ever read its stream.
+        if (c.req.raw.method === 'HEAD') return c.body(null);
         const caller = c.get('caller');
         const stream = hub.open({
           topics: new Set(topics),

@@ -3,7 +3,7 @@
 import { useSignalEffect } from '@preact/signals';
 import { sentenceOf } from './api.ts';
 import { Icon, type IconName, Mark } from './icons.tsx';
-import { Skeleton, say, Toasts } from './parts.tsx';
+import { Heading, Skeleton, say, Toasts } from './parts.tsx';
 import { hrefOf, SCREENS, type Screen, screen } from './router.ts';
 import { Devices } from './screens/devices.tsx';
 import { History } from './screens/history.tsx';
@@ -70,7 +70,12 @@ function SignedIn() {
 }
 
 function Waiting() {
-  return <Skeleton rows={4} />;
+  return (
+    <>
+      <Heading>One moment</Heading>
+      <Skeleton rows={4} />
+    </>
+  );
 }
 
 /** The name of this device; the line keeps its height while it is not known. */

@@ -24,16 +24,17 @@ export function ago(at: number, now: number): string {
   return 'just now';
 }
 
-/** '1 day 2 hours': the two largest units that matter. */
+/** '1 day 2 h': the two largest units that matter. */
 export function duration(seconds: number): string {
-  const parts: string[] = [];
-  let rest = Math.max(0, Math.floor(seconds));
-  for (const [unit, length] of UNITS.slice(3)) {
-    const count = Math.floor(rest / length);
-    rest -= count * length;
-    if (count > 0) parts.push(`${count} ${unit}${count === 1 ? '' : 's'}`);
-  }
-  return parts.length === 0 ? 'under a minute' : parts.slice(0, 2).join(' ');
+  const minutes = Math.max(0, Math.floor(seconds / 60));
+  const days = Math.floor(minutes / 1440);
+  const parts = [
+    days === 0 ? '' : plural(days, 'day'),
+    `${Math.floor(minutes / 60) % 24} h`,
+    `${minutes % 60} min`,
+  ];
+  const told = parts.filter((part) => part !== '' && !part.startsWith('0 ')).slice(0, 2);
+  return told.length === 0 ? 'under a minute' : told.join(' ');
 }
 
 /** '46.2 MB', in powers of ten as networks count. */

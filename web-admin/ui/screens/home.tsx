@@ -10,9 +10,12 @@ import { bytes, duration, number, plural } from '../words.ts';
 
 export function Home() {
   return (
-    <Loaded resource={status} rows={4}>
-      {(value) => <Overview status={value} />}
-    </Loaded>
+    <>
+      <Heading>{headlineOf(status.value.value)}</Heading>
+      <Loaded resource={status} rows={4}>
+        {(value) => <Overview status={value} />}
+      </Loaded>
+    </>
   );
 }
 
@@ -21,7 +24,6 @@ function Overview({ status: now }: { readonly status: Status }) {
   const name = `${now.device.name}.${now.apex}`;
   return (
     <>
-      <Heading>{concerns.length === 0 ? 'All is well' : headlineOf(concerns.length)}</Heading>
       <p class="lead">
         This is <strong>{name}</strong>. {sentenceAbout(now)}
       </p>
@@ -168,7 +170,10 @@ function concernsOf(now: Status): readonly string[] {
   ];
 }
 
-function headlineOf(count: number): string {
+function headlineOf(now: Status | undefined): string {
+  if (now === undefined) return 'One moment';
+  const count = concernsOf(now).length;
+  if (count === 0) return 'All is well';
   return count === 1 ? 'One thing needs a look' : `${count} things need a look`;
 }
 
