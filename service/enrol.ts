@@ -32,7 +32,7 @@ import {
   type Realm,
   saveZoneKeys,
 } from './realm.ts';
-import { readLimited } from './replicate.ts';
+import { pullFrom, readLimited } from './replicate.ts';
 import { createSealing } from './sealed.ts';
 
 /** Path of the one request. */
@@ -40,9 +40,8 @@ export const ENROL_PATH = '/peer/v1/enrol';
 
 const CODE_SECONDS = 900;
 const MAX_REQUEST_BYTES = 16_384;
-/** What one reply can carry; a longer history comes by replication. */
-const MAX_HISTORY_BYTES = 32 << 20;
-const MAX_REPLY_BYTES = 64 << 20;
+/** One page of history and some keys. */
+const MAX_REPLY_BYTES = 4 << 20;
 const ENROL_TIMEOUT_MS = 30_000;
 const ZONE_KEYS = 'zone keys';
 
@@ -124,7 +123,7 @@ async function admit(
     name,
     wireguardKey: encodeBase64(keys.agreement.publicKey),
     zoneKeys: encodeBase64(sealed),
-    history: encodeBase64(await store.exportSince(0, MAX_HISTORY_BYTES)),
+    history: encodeBase64(await store.exportSince(0)),
   };
 }
 
@@ -162,7 +161,11 @@ export async function join(
   const parsed = v.safeParse(ReplySchema, opened.ok ? opened.reply : undefined);
   if (!parsed.success)
     return { ok: false, reason: 'the answer cannot be read; is that the right address?' };
-  return settle(runtime, config.data, keys, parsed.output);
+  return settle(runtime, config.data, keys, {
+    ...parsed.output,
+    from: endpoint,
+    endpoints: request.endpoints,
+  });
 }
 
 /** Writes what the realm sent. The realm's id comes last: until then the directory counts as empty. */
@@ -170,17 +173,32 @@ async function settle(
   runtime: Runtime,
   directory: string,
   keys: DeviceKeys,
-  { realm, name, wireguardKey, zoneKeys, history }: v.InferOutput<typeof ReplySchema>,
+  sent: v.InferOutput<typeof ReplySchema> & {
+    readonly from: Endpoint;
+    readonly endpoints: readonly string[];
+  },
 ): Promise<Joined> {
-  const { files, crypto, random } = runtime;
+  const { files, crypto, random, clock } = runtime;
+  const { realm, name, zoneKeys, history, from, endpoints } = sent;
   const sealing = createSealing(crypto, random, keys.agreement);
-  const secret = sealing.open(decodeBase64(wireguardKey), ZONE_KEYS, decodeBase64(zoneKeys));
+  const publicKey = decodeBase64(sent.wireguardKey);
+  const secret = sealing.open(publicKey, ZONE_KEYS, decodeBase64(zoneKeys));
   const decoded = secret && decodeZoneKeys(new TextDecoder().decode(secret));
   if (decoded === undefined)
     return { ok: false, reason: 'the zone keys in the answer cannot be opened' };
   {
     await using store = await openStore(runtime, { directory: `${directory}/store`, realm });
     await store.importCommits(decodeBase64(history));
+    let stamp = Math.floor(clock.now() * 1_000);
+    const problem = await pullFrom(
+      runtime,
+      { self: keys.id, sealing, store: () => store },
+      { publicKey, endpoints: [printEndpoint(from)] },
+      () => ++stamp,
+      endpoints,
+    );
+    if (problem !== undefined)
+      return { ok: false, reason: `the history did not come whole: ${problem}` };
   }
   await saveZoneKeys(runtime, directory, decoded);
   await files.replace(`${directory}/realm`, new TextEncoder().encode(`${realm}\n`));

@@ -153,10 +153,10 @@ export function startReplica(
 }
 
 /** Takes over all that `device` has and we lack. Returns why it did not work. */
-async function pullFrom(
-  { http }: ReplicaRuntime,
-  { self, sealing, store }: Parties,
-  device: RealmDevice,
+export async function pullFrom(
+  { http }: Pick<ReplicaRuntime, 'http'>,
+  { self, sealing, store }: Omit<Parties, 'devices'>,
+  device: Pick<RealmDevice, 'publicKey' | 'endpoints'>,
   nextStamp: () => number,
   endpoints: readonly string[],
 ): Promise<string | undefined> {
@@ -187,14 +187,10 @@ async function askFor(
   place: Endpoint,
   self: string,
   sealing: Sealing,
-  device: RealmDevice,
+  { publicKey }: Pick<RealmDevice, 'publicKey'>,
   wish: Wish,
 ): Promise<Uint8Array> {
-  const sealed = sealing.seal(
-    device.publicKey,
-    REQUEST,
-    new TextEncoder().encode(JSON.stringify(wish)),
-  );
+  const sealed = sealing.seal(publicKey, REQUEST, new TextEncoder().encode(JSON.stringify(wish)));
   if (sealed === undefined) throw new Error('its key is no key');
   const body = new Uint8Array(ID_BYTES + sealed.length);
   body.set(new TextEncoder().encode(self));
@@ -207,7 +203,7 @@ async function askFor(
   if (!response.ok)
     throw new Error(`it answered ${response.status}; perhaps this device was removed`);
   const reply = await readLimited(response, MAX_REPLY_BYTES);
-  const page = reply && sealing.open(device.publicKey, REPLY, reply, sealed.subarray(0, 32));
+  const page = reply && sealing.open(publicKey, REPLY, reply, sealed.subarray(0, 32));
   if (page === undefined) throw new Error('its reply cannot be opened');
   return page;
 }

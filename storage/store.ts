@@ -197,7 +197,7 @@ export class Store implements AsyncDisposable {
   }
 
   /** A page of frames of the commits after sequence number `seq`; empty when there are none. */
-  async exportSince(seq: number, pageBytes = EXPORT_PAGE): Promise<Uint8Array> {
+  async exportSince(seq: number): Promise<Uint8Array> {
     const { history } = this.#held;
     const frames: Uint8Array[] = [];
     let size = 0;
@@ -207,7 +207,7 @@ export class Store implements AsyncDisposable {
       const frame = encodeFrame({ commit: commit.bytes, ops });
       if (frame === undefined) throw new Error('unreachable: a stored frame is too large');
       size += frame.length;
-      if (frames.length > 0 && size > pageBytes) break;
+      if (frames.length > 0 && size > EXPORT_PAGE) break;
       frames.push(frame);
     }
     return concat(frames);

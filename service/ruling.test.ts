@@ -1,0 +1,226 @@
+import { expect, test } from 'vitest';
+import { createPolicy, DEFAULT_RULES, type Rule } from '#policy';
+import { type Authority, parseName, type Ruling, TYPE } from '#resolver';
+import { manualClock } from '#runtime/fake';
+import type { Reach } from '#tunnels';
+import type { RealmDevice } from './project.ts';
+import { createRulings, identify } from './ruling.ts';
+
+const device = (name: string, more: Partial<RealmDevice> = {}): RealmDevice => ({
+  ...{
+    id: `id-${name}`,
+    name,
+    kind: 'node',
+    fqdn: `${name}.alice.nymote`,
+    wireguardKey: '',
+    publicKey: new Uint8Array(32),
+  },
+  ...{ ipv6: `fd00::${name.length}`, ipv4: `100.64.0.${name.length}`, endpoints: [], addedAt: 0 },
+  ...more,
+});
+const DEVICES = [
+  device('nas'),
+  device('laptop'),
+  device('iphone', { kind: 'plain', home: 'id-laptop' }),
+];
+const LAPTOP = '127.0.0.1';
+const NAS = 'fd00::3';
+const PHONE = 'fd00::6';
+
+const authority: Authority = {
+  apex: parseName('alice.nymote') ?? fail(),
+  answer: fail,
+  withZone: fail,
+};
+function fail(): never {
+  throw new Error('a ruling answers nothing itself');
+}
+
+async function rule(
+  from: string,
+  name: string,
+  options: { type?: number; reach?: Reach; rules?: readonly Rule[] } = {},
+) {
+  const reached: string[] = [];
+  const policy = createPolicy({
+    rules: [...DEFAULT_RULES, ...(options.rules ?? [])],
+    devices: DEVICES.map(({ id, fqdn, kind }) => ({ id, name: fqdn, user: 'alice', kind })),
+  });
+  const household = {
+    apex: 'alice.nymote',
+    self: 'id-laptop',
+    devices: DEVICES,
+    policy,
+    authority,
+  };
+  const before = createRulings(
+    manualClock(),
+    () => household,
+    async (id) => {
+      reached.push(id);
+      return options.reach ?? { state: 'up', milliseconds: 3, via: 'asked' };
+    },
+  );
+  const question = { name: parseName(name) ?? fail(), type: options.type ?? TYPE.AAAA, class: 1 };
+  const ruling: Ruling = await before(question, { address: from, port: 5 }, 'udp');
+  return { ruling, reached };
+}
+
+test.each([
+  {
+    from: LAPTOP,
+    name: 'nas.alice.nymote',
+    kind: 'zone',
+    reached: ['id-nas'],
+    why: 'our own question connects',
+  },
+  {
+    from: LAPTOP,
+    name: 'NAS.Alice.Nymote',
+    kind: 'zone',
+    reached: ['id-nas'],
+    why: 'in any case of letters',
+  },
+  {
+    from: PHONE,
+    name: 'nas.alice.nymote',
+    kind: 'zone',
+    reached: ['id-nas'],
+    why: 'a phone whose tunnel ends here goes through us',
+  },
+  {
+    from: NAS,
+    name: 'iphone.alice.nymote',
+    kind: 'zone',
+    reached: [],
+    why: 'another full node has its own nymote for that',
+  },
+  { from: LAPTOP, name: 'laptop.alice.nymote', kind: 'zone', reached: [], why: 'ourselves' },
+  {
+    from: LAPTOP,
+    name: 'nosuch.alice.nymote',
+    kind: 'zone',
+    reached: [],
+    why: 'no device of that name',
+  },
+  { from: LAPTOP, name: 'www.example.org', kind: 'recurse', reached: [], why: 'the internet' },
+  {
+    from: LAPTOP,
+    name: 'xalice.nymote',
+    kind: 'recurse',
+    reached: [],
+    why: 'only whole labels are ours',
+  },
+  {
+    from: '192.168.1.9',
+    name: 'www.example.org',
+    kind: 'recurse',
+    reached: [],
+    why: 'a guest in the LAN recurses',
+  },
+  {
+    from: '192.168.1.9',
+    name: 'nas.alice.nymote',
+    kind: 'refuse',
+    reached: [],
+    why: 'and sees no device',
+  },
+  {
+    from: '203.0.113.9',
+    name: 'www.example.org',
+    kind: 'refuse',
+    reached: [],
+    why: 'we are no open resolver',
+  },
+  {
+    from: '203.0.113.9',
+    name: 'nas.alice.nymote',
+    kind: 'refuse',
+    reached: [],
+    why: 'a stranger, and no tunnel',
+  },
+])('$from asks $name: $why', async ({ from, name, kind, reached }) => {
+  const found = await rule(from, name);
+  expect(found).toMatchObject({ ruling: { kind }, reached });
+});
+
+test('only a question for an address connects', async () => {
+  expect((await rule(LAPTOP, 'nas.alice.nymote', { type: TYPE.TXT })).reached).toEqual([]);
+});
+
+test('a device answer is short-lived; a path that is not there is said and not kept', async () => {
+  expect((await rule(LAPTOP, 'nas.alice.nymote')).ruling).toMatchObject({ ttlCap: 30 });
+  const reach: Reach = { state: 'unreachable', reason: 'no-answer' };
+  expect((await rule(LAPTOP, 'nas.alice.nymote', { reach })).ruling).toMatchObject({
+    kind: 'zone',
+    ttlCap: 0,
+    error: { code: 0, text: 'no tunnel yet: no-answer' },
+  });
+});
+
+test('without tunnels on this machine names are answered all the same', async () => {
+  const reach: Reach = { state: 'off', reason: 'not-root' };
+  expect((await rule(LAPTOP, 'nas.alice.nymote', { reach })).ruling).not.toHaveProperty('error');
+});
+
+const deny = (id: string, verb: 'resolve' | 'connect', what: string): Rule => ({
+  ...{
+    id,
+    tier: 'rule',
+    effect: 'deny',
+    who: { any: ['*'] },
+    do: [verb],
+    what: { any: [what] },
+    enabled: true,
+  },
+});
+
+test('who may not connect does not get the name either, and no tunnel (I10)', async () => {
+  const rules = [deny('no-nas', 'connect', 'device:id-nas')];
+  const { ruling, reached } = await rule(LAPTOP, 'nas.alice.nymote', { rules });
+  expect(ruling).toMatchObject({
+    kind: 'nxdomain',
+    ede: 15,
+    text: expect.stringContaining('no-nas'),
+  });
+  expect(reached).toEqual([]);
+});
+
+test('a blocked name of the internet does not exist, with the reason', async () => {
+  const rules = [deny('no-games', 'resolve', 'name:games.example')];
+  expect((await rule(LAPTOP, 'www.games.example', { rules })).ruling).toMatchObject({
+    kind: 'nxdomain',
+    ede: 15,
+  });
+});
+
+test.each([
+  {
+    address: '127.0.0.53',
+    asker: { kind: 'device', id: 'id-laptop', strength: 'local' },
+    why: 'any loopback address is us',
+  },
+  {
+    address: '::1',
+    asker: { kind: 'device', id: 'id-laptop', strength: 'local' },
+    why: 'IPv6 too',
+  },
+  {
+    address: 'fd00::3',
+    asker: { kind: 'device', id: 'id-nas', strength: 'key' },
+    why: 'overlay IPv6',
+  },
+  {
+    address: '100.64.0.3',
+    asker: { kind: 'device', id: 'id-nas', strength: 'key' },
+    why: 'overlay IPv4',
+  },
+  {
+    address: '::ffff:100.64.0.3',
+    asker: { kind: 'device', id: 'id-nas', strength: 'key' },
+    why: 'mapped IPv4',
+  },
+  { address: 'fd00::99', asker: { kind: 'stranger' }, why: 'nobody has that address' },
+])('$address: $why', ({ address, asker }) => {
+  expect(identify({ devices: DEVICES, self: 'id-laptop' }, { address })).toMatchObject(asker);
+});
