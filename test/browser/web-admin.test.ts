@@ -160,6 +160,26 @@ test('questions appear as they are asked, wait while paused, and can be filtered
   expect(stage.faults).toEqual([]);
 });
 
+test('a page that nobody sees hangs up, and hears later what it missed', async () => {
+  await using stage = await setStage(browser, assets);
+  const { page, household } = stage;
+  await stage.signIn();
+  await page.getByRole('link', { name: 'Questions' }).click();
+  await page.getByText('Live').waitFor();
+  const see = (state: 'hidden' | 'visible') =>
+    page.evaluate(`Object.defineProperty(document, 'visibilityState', {
+      configurable: true, value: '${state}',
+    }); document.dispatchEvent(new Event('visibilitychange'))`);
+  await see('hidden');
+  await page.getByText('Connecting').waitFor();
+  household.ask({ ...question, name: 'unseen.alice.nymote.' });
+  await household.removeDevice('phone', { via: 'cli', name: 'somebody else' });
+  await see('visible');
+  await page.getByText('unseen.alice.nymote', { exact: true }).waitFor();
+  await page.getByRole('link', { name: 'Home' }).click();
+  await page.getByText('1 of 1 other device is connected').waitFor();
+});
+
 test('a change is seen in History with its fields, and undone', async () => {
   await using stage = await setStage(browser, assets);
   const { page, household } = stage;
@@ -202,8 +222,8 @@ test('with the keyboard alone: skip, move, add a device, and the focus is where 
 
   await tabTo(stage, 'Devices', 'Shift+Tab');
   await keyboard.press('Enter');
-  await expect.poll(() => focused(stage)).toBe('Devices');
-  expect(await page.evaluate('document.activeElement.tagName')).toBe('H1');
+  await expect.poll(() => page.evaluate('document.activeElement.tagName')).toBe('H1');
+  expect(await focused(stage)).toBe('Devices');
   await page.getByText('phone', { exact: true }).waitFor();
   await tabTo(stage, 'Add device', 'Tab');
   await keyboard.press('Enter');

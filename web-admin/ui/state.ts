@@ -59,7 +59,7 @@ export async function start(): Promise<void> {
 export async function signOut(): Promise<void> {
   await call('DELETE', '/session');
   session.value = 'out';
-  source?.close();
+  hangUp();
 }
 
 /** The next page of the history, appended to what is there. */
@@ -103,7 +103,14 @@ const REFRESH_MS = 300;
 let source: EventSource | undefined;
 let isRefreshing = false;
 
+// A page that nobody sees holds no connection: there are few, and a phone's battery is small.
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible') void comeBack();
+  else hangUp();
+});
+
 function listen(): void {
+  hangUp();
   source = new EventSource('/api/v1/events');
   const opened = source;
   opened.addEventListener('open', () => {
@@ -123,10 +130,16 @@ function listen(): void {
   }
 }
 
+function hangUp(): void {
+  source?.close();
+  source = undefined;
+  isLive.value = false;
+}
+
 async function comeBack(): Promise<void> {
-  if (session.value !== 'in') return;
+  if (session.value !== 'in' || source?.readyState === EventSource.OPEN) return;
   await status.load({ isBackground: true });
-  if (session.value !== 'in') return;
+  if (session.value !== 'in' || document.visibilityState !== 'visible') return;
   listen();
   refreshSoon();
 }

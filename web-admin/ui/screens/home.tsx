@@ -11,7 +11,7 @@ import { bytes, duration, number, plural } from '../words.ts';
 export function Home() {
   return (
     <>
-      <Heading>{headlineOf(status.value.value)}</Heading>
+      <Heading>{headlineOf(status.value.value, status.failure.value !== undefined)}</Heading>
       <Loaded resource={status} rows={4}>
         {(value) => <Overview status={value} />}
       </Loaded>
@@ -170,8 +170,8 @@ function concernsOf(now: Status): readonly string[] {
   ];
 }
 
-function headlineOf(now: Status | undefined): string {
-  if (now === undefined) return 'One moment';
+function headlineOf(now: Status | undefined, hasFailed: boolean): string {
+  if (now === undefined) return hasFailed ? 'No answer' : 'One moment';
   const count = concernsOf(now).length;
   if (count === 0) return 'All is well';
   return count === 1 ? 'One thing needs a look' : `${count} things need a look`;

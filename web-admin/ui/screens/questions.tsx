@@ -35,8 +35,10 @@ export function Questions() {
   const [asked, setAsked] = useState<QuestionView | undefined>(undefined);
   async function load(): Promise<void> {
     try {
-      const { value } = await call<{ questions: readonly QuestionView[] }>('GET', '/questions');
-      shown.value = newestFirst(value.questions);
+      const { value } = await call<{ questions: readonly QuestionView[] }>('GET', '/questions', {
+        isBackground: isLoaded,
+      });
+      take(value.questions);
       setFailure(undefined);
       setLoaded(true);
     } catch (thrown) {
@@ -44,7 +46,9 @@ export function Questions() {
       setFailure(thrown);
     }
   }
-  useEffect(() => follow(load), []);
+  useEffect(follow, []);
+  // At first, and after every time without events: some questions were not heard then.
+  useEffect(() => void load(), [isLive.value]);
   return (
     <>
       <Heading action={<Live />}>Questions</Heading>
@@ -60,7 +64,7 @@ export function Questions() {
       {visible.value.length === 0 && isLoaded ? <Nothing /> : null}
       <ul class="log" aria-label="Questions, newest first">
         {visible.value.map((question) => (
-          <Row key={question.id} question={question} onWhy={() => setAsked(question)} />
+          <Row key={keyOf(question)} question={question} onWhy={() => setAsked(question)} />
         ))}
       </ul>
       {asked === undefined ? null : <Why question={asked} onClose={() => setAsked(undefined)} />}
@@ -192,15 +196,11 @@ function Decision({ decision }: { readonly decision: DecisionView }) {
   );
 }
 
-/** Reads once, then listens for as long as the screen is open. Returns how to stop. */
-function follow(load: () => Promise<void>): () => void {
+/** Listens for as long as the screen is open. Returns how to stop. */
+function follow(): () => void {
   let batch: QuestionView[] = [];
-  void load();
   const timer = setInterval(() => {
-    if (batch.length === 0) return;
-    const held = isPaused.value || isReading.value;
-    const target = held ? waiting : shown;
-    target.value = merged(batch, target.value);
+    if (batch.length > 0) take(batch);
     batch = [];
   }, BATCH_MS);
   const listener = (question: QuestionView) => void batch.push(question);
@@ -221,6 +221,16 @@ function follow(load: () => Promise<void>): () => void {
   };
 }
 
+/** Shows what is new, or lets it wait. */
+function take(questions: readonly QuestionView[]): void {
+  const known = new Set(shown.peek().map(keyOf));
+  const fresh = questions.filter((each) => !known.has(keyOf(each)));
+  if (fresh.length === 0) return;
+  const isHeld = shown.peek().length > 0 && (isPaused.peek() || isReading.peek());
+  const target = isHeld ? waiting : shown;
+  target.value = merged(fresh, target.peek());
+}
+
 function catchUp(): void {
   isPaused.value = false;
   release();
@@ -237,11 +247,16 @@ function merged(
   more: readonly QuestionView[],
   old: readonly QuestionView[],
 ): readonly QuestionView[] {
-  return newestFirst([...new Map([...old, ...more].map((each) => [each.id, each])).values()]);
+  return newestFirst([...new Map([...old, ...more].map((each) => [keyOf(each), each])).values()]);
 }
 
 function newestFirst(questions: readonly QuestionView[]): readonly QuestionView[] {
-  return [...questions].sort((a, b) => b.id - a.id).slice(0, MAX_ROWS);
+  return [...questions].sort((a, b) => b.at - a.at || b.id - a.id).slice(0, MAX_ROWS);
+}
+
+/** Numbers start again with nymote; with the time they stay apart. */
+function keyOf({ id, at }: QuestionView): string {
+  return `${id} ${at}`;
 }
 
 function textOf({ name, type, asker, rcode, from }: QuestionView): string {
