@@ -1,17 +1,12 @@
 /** The web admin's door: an app over a backend that `service/` gives it. */
 
-export { type App, type AppOptions, createApp } from './app.ts';
-export { type Asset, type Assets, parseAssets } from './assets.ts';
+export { createApp } from './app.ts';
+export { type Assets, parseAssets } from './assets.ts';
 export {
   type Author,
   type Backend,
   type BackendProblem,
-  type GitFile,
   type LiveEvent,
-  type LogQuery,
-  type Session,
-  type SignIn,
-  type Tokens,
   WebAdminError,
   type WhyQuery,
 } from './backend.ts';
@@ -23,10 +18,7 @@ export type {
   DecisionView,
   Device,
   DiffView,
-  IssuedToken,
-  LogPage,
   NewDevice,
-  NewToken,
   Peer,
   QuestionView,
   SignInLink,

@@ -7,7 +7,7 @@ test.each([
   { said: ago(0, 3 * 3600), text: '3 hours ago' },
   { said: ago(0, 86_400), text: 'yesterday' },
   { said: duration(93_784), text: '1 day 2 h' },
-  { said: duration(59), text: 'under a minute' },
+  { said: duration(59), text: 'under 1 min' },
   { said: duration(7200), text: '2 h' },
   { said: duration(7265), text: '2 h 1 min' },
   { said: duration(86_400 * 2 + 60), text: '2 days 1 min' },

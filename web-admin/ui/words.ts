@@ -34,7 +34,7 @@ export function duration(seconds: number): string {
     `${minutes % 60} min`,
   ];
   const told = parts.filter((part) => part !== '' && !part.startsWith('0 ')).slice(0, 2);
-  return told.length === 0 ? 'under a minute' : told.join(' ');
+  return told.length === 0 ? 'under 1 min' : told.join(' ');
 }
 
 /** '46.2 MB', in powers of ten as networks count. */
