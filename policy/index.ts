@@ -4,25 +4,10 @@ export {
   type Asker,
   createPolicy,
   type Decision,
-  type DecisionRequest,
   type Policy,
   type PolicyInput,
-  type RuleOutcome,
 } from './decide.ts';
 export { DEFAULT_RULES } from './defaults.ts';
-export { explain, type Reason } from './explain.ts';
-export type { Groups, PolicyDevice } from './key.ts';
-export {
-  type Conditions,
-  type Effect,
-  type ParsedRule,
-  parseRule,
-  type Rule,
-  type RuleProblem,
-  type Selection,
-  type Strength,
-  type Tier,
-  type Verb,
-} from './rule.ts';
-export type { Schedule, Weekday, Window } from './schedule.ts';
+export { explain } from './explain.ts';
+export { parseRule, type Rule } from './rule.ts';
 export { zoneOf } from './zone.ts';

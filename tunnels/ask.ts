@@ -70,6 +70,7 @@ export type Attempt = {
 
 const FIRST_RESEND_MS = 250;
 const LAST_RESEND_MS = 2_000;
+const WAIT_MS = 2_000;
 
 /** Makes a device reachable, or joins who is at it already. */
 export function reach(context: Context, device: TunnelDevice, deadlineMs: number): Promise<Reach> {
@@ -137,16 +138,28 @@ async function run(context: Context, attempt: Attempt): Promise<Reach> {
 }
 
 async function findPath(context: Context, attempt: Attempt): Promise<Reach> {
-  const { driver } = context;
-  const failure = await knock(context, attempt);
-  if (failure !== undefined) {
-    return failure;
+  const { driver, runtime } = context;
+  for (;;) {
+    const failure = await knock(context, attempt);
+    if (failure !== undefined) {
+      return failure;
+    }
+    // Who waits for the other to begin does not wait for ever: both may have given way, and the
+    // word of it may be lost.
+    const patience = runtime.clock.monotonic() + WAIT_MS;
+    const until = () =>
+      attempt.phase === 'waiting' ? Math.min(attempt.deadline, patience) : attempt.deadline;
+    if (await driver.waitForHandshake(attempt.device, until)) {
+      await driver.refresh();
+      return up(context, attempt, attempt.phase === 'connecting' ? 'asked' : 'answered');
+    }
+    if (runtime.clock.monotonic() >= attempt.deadline) {
+      return { state: 'unreachable', reason: 'no-handshake' };
+    }
+    if (attempt.phase === 'waiting') {
+      attempt.phase = 'knocking';
+    }
   }
-  if (!(await driver.waitForHandshake(attempt.device, () => attempt.deadline))) {
-    return { state: 'unreachable', reason: 'no-handshake' };
-  }
-  await driver.refresh();
-  return up(context, attempt, attempt.phase === 'connecting' ? 'asked' : 'answered');
 }
 
 /** Knocks until it is agreed who begins; what it returns is why there is no agreement. */

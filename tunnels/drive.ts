@@ -19,6 +19,7 @@ import {
   type PairState,
   pairState,
   type TunnelDevice,
+  type Wake,
 } from './plan.ts';
 import { type Peer, printKey } from './wg.ts';
 
@@ -55,7 +56,7 @@ export type Driver = AsyncDisposable & {
 const KEEPALIVE_SECONDS = 25;
 const RETRY_MS = 5_000;
 const FIRST_POLL_MS = 5;
-const LAST_POLL_MS = 250;
+const LAST_POLL_MS = 40;
 
 type State = {
   readonly runtime: DriverRuntime;
@@ -139,7 +140,12 @@ async function carryOut(state: State): Promise<void> {
   if (state.desired === undefined) {
     return;
   }
-  const { actions } = makePlan(state.desired, observe(state));
+  let { actions } = makePlan(state.desired, observe(state));
+  if (actions.some(({ kind }) => kind === 'remove-peer')) {
+    // A handshake may have come since we last looked.
+    state.peers = (await state.backend.observe()).peers;
+    actions = makePlan(state.desired, observe(state)).actions;
+  }
   const failures: unknown[] = [];
   for (const action of actions) {
     try {
@@ -153,7 +159,7 @@ async function carryOut(state: State): Promise<void> {
   if (failures.length > 0) {
     throw failures[0];
   }
-  scheduleWake(state, makePlan(state.desired, observe(state)).wake.at);
+  scheduleWake(state, makePlan(state.desired, observe(state)).wake);
 }
 
 async function perform(state: State, action: Action): Promise<void> {
@@ -225,18 +231,20 @@ async function attempt(state: State, action: () => Promise<void>): Promise<boole
       code: thrown.code,
       error: thrown.message,
     });
-    scheduleWake(state, state.runtime.clock.monotonic() + RETRY_MS);
+    const at = state.runtime.clock.monotonic() + RETRY_MS;
+    scheduleWake(state, { at, why: 'to try again what failed' });
     return false;
   }
 }
 
-function scheduleWake(state: State, at: number): void {
-  const { clock } = state.runtime;
+function scheduleWake(state: State, { at, why }: Wake): void {
+  const { clock, log } = state.runtime;
   state.cancelWake();
   if (state.stop.signal.aborted) {
     return;
   }
   state.cancelWake = clock.after(Math.max(0, at - clock.monotonic()), () => {
+    log('debug', 'tunnels-wake', { why });
     void inTurn(state, () => refresh(state)).then(() => reconcile(state));
   });
 }

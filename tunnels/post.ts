@@ -19,6 +19,7 @@ import {
 } from './control.ts';
 import type { TunnelDevice } from './plan.ts';
 import { createLimiter } from './rate.ts';
+import { type KeyText, printKey } from './wg.ts';
 
 type Unstamped<M> = M extends ControlMessage ? Omit<M, 'stamp'> : never;
 
@@ -42,7 +43,7 @@ type PostOptions = {
   readonly receive: (device: TunnelDevice, message: ControlMessage, from: Endpoint) => void;
 };
 
-type Correspondent = { device: TunnelDevice; keys: PairKeys; lastStamp: number };
+type Correspondent = { readonly device: TunnelDevice; readonly keys: PairKeys };
 
 const NONCE_BYTES = 12;
 
@@ -55,7 +56,9 @@ export async function openPost(
   const limiter = createLimiter();
   let own = '';
   let ownStamp = 0;
-  let correspondents = new Map<string, Correspondent>();
+  let correspondents: ReadonlyMap<string, Correspondent> = new Map();
+  // By key, and kept when a device goes: one that comes back is not open to old recordings.
+  const stamps = new Map<KeyText, number>();
 
   const send: Post['send'] = (device, to, letter) => {
     const correspondent = correspondents.get(senderTag(crypto, device.id));
@@ -74,7 +77,9 @@ export async function openPost(
     if (correspondent === undefined || !limiter.admit(from.address, clock.monotonic())) {
       return;
     }
-    const { device, keys, lastStamp } = correspondent;
+    const { device, keys } = correspondent;
+    const key = printKey(device.publicKey);
+    const lastStamp = stamps.get(key) ?? 0;
     const message = openMessage(crypto, keys, datagram);
     if (message === undefined) {
       return;
@@ -90,7 +95,7 @@ export async function openPost(
       }
       return;
     }
-    correspondent.lastStamp = message.stamp;
+    stamps.set(key, message.stamp);
     if (message.kind === 'refuse' && message.reason === 'old-stamp') {
       ownStamp = Math.max(ownStamp, message.last);
     }
@@ -117,13 +122,13 @@ export async function openPost(
   };
 }
 
-/** Keys are derived once per device and key; what was learnt of a device outlives other changes. */
+/** Keys are derived once per device and key. */
 function meet(
   crypto: Pick<Runtime['crypto'], 'hash' | 'agree' | 'hkdf'>,
   own: PostOptions,
   devices: readonly TunnelDevice[],
   known: ReadonlyMap<string, Correspondent>,
-): Map<string, Correspondent> {
+): ReadonlyMap<string, Correspondent> {
   const met = new Map<string, Correspondent>();
   for (const device of devices.filter(({ kind }) => kind === 'node')) {
     const tag = senderTag(crypto, device.id);
@@ -131,7 +136,7 @@ function meet(
     const isSame = before?.device.publicKey.join() === device.publicKey.join();
     const keys = isSame ? before?.keys : derivePairKeys(crypto, own, device.publicKey);
     if (keys !== undefined) {
-      met.set(tag, { device, keys, lastStamp: isSame ? (before?.lastStamp ?? 0) : 0 });
+      met.set(tag, { device, keys });
     }
   }
   return met;

@@ -334,6 +334,7 @@ async function stop(state: State): Promise<void> {
     return;
   }
   open.knocker.stop();
+  await open.driver.refresh();
   for (const device of desired === undefined ? [] : others(desired)) {
     const [place] = open.driver.state(device) === 'up' ? placesToTell(open, device) : [];
     if (place !== undefined) {
