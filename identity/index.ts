@@ -10,6 +10,5 @@ export {
   deviceId,
   encodeKeyFile,
   generateDeviceKeys,
-  sshPublicKey,
 } from './keys.ts';
 export { createSessions } from './sessions.ts';

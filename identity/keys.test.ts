@@ -1,13 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
-import {
-  decodeKeyFile,
-  deviceId,
-  encodeKeyFile,
-  generateDeviceKeys,
-  sshPublicKey,
-} from './keys.ts';
+import { decodeKeyFile, deviceId, encodeKeyFile, generateDeviceKeys } from './keys.ts';
 
 const { crypto } = fakeRuntime();
 
@@ -16,17 +10,6 @@ test('a device is called by the hash of its signing key', async () => {
   expect(keys.id).toMatch(/^[a-z2-7]{26}$/);
   expect(deviceId(crypto, keys.signing.publicKey)).toBe(keys.id);
   expect((await generateDeviceKeys(crypto)).id).not.toBe(keys.id);
-});
-
-test('the SSH public key is the one ssh-keygen writes', () => {
-  // RFC 8032 §7.1 test 1, through `ssh-keygen -i -m pkcs8`.
-  const key = Buffer.from(
-    'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a',
-    'hex',
-  );
-  expect(sshPublicKey(key)).toBe(
-    'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea',
-  );
 });
 
 test('a key file gives back the keys it was made of', async () => {

@@ -4,7 +4,7 @@
  * A device is called by the hash of its signing key, so nobody assigns ids and nobody can take one.
  * The file that holds the keys is JSON; reading it checks that every part belongs to the others.
  *
- * @see RFC 8032, RFC 7748; RFC 4253 §6.6 and RFC 8709 §4 (the SSH public key)
+ * @see RFC 8032, RFC 7748
  */
 
 import * as v from 'valibot';
@@ -41,17 +41,6 @@ export async function generateDeviceKeys(
 /** The name that a signing key gives its device. */
 export function deviceId(crypto: Pick<Crypto, 'hash'>, signingKey: Uint8Array): string {
   return encodeBase32(crypto.hash('sha256', signingKey).subarray(0, ID_BYTES), BASE32);
-}
-
-/** One line as in `~/.ssh/id_ed25519.pub`, for git's allowed signers and ssh-keygen. */
-export function sshPublicKey(signingKey: Uint8Array): string {
-  const blob = [...sshString(new TextEncoder().encode('ssh-ed25519')), ...sshString(signingKey)];
-  return `ssh-ed25519 ${encodeBase64(Uint8Array.from(blob))}`;
-}
-
-/** RFC 4251 §5: four octets of length, then the octets. Nothing here is longer than 255. */
-function sshString(octets: Uint8Array): number[] {
-  return [0, 0, 0, octets.length, ...octets];
 }
 
 const PairSchema = v.strictObject({ publicKey: v.string(), privateKey: v.string() });

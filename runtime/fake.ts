@@ -20,7 +20,6 @@ import type { Crypto, Random, Runtime } from './index.ts';
 import { nodeCrypto } from './node-crypto.ts';
 
 export { type ManualClock, manualClock, seededRandom } from './fake-clock.ts';
-export { arrayLog, scriptedExec } from './fake-exec.ts';
 export { type FakeFiles, fakeFiles, PowerCut } from './fake-files.ts';
 export { type FakeNetwork, fakeNetwork } from './fake-network.ts';
 

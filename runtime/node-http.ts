@@ -5,7 +5,13 @@
  * reaches no unix socket. It follows no redirect, keeps no connection and speaks no TLS.
  */
 
-import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
+import {
+  createServer,
+  type Server as HttpServer,
+  request as httpRequest,
+  type IncomingMessage,
+} from 'node:http';
+import type { Server } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
@@ -35,13 +41,22 @@ const FETCH_TIMEOUT_MS = 30_000;
 /** Statuses whose Response may have no body (Fetch standard, "null body status"). */
 const NULL_BODY = new Set([101, 204, 205, 304]);
 
-/** The machine's HTTP. */
-export function nodeHttp(log: Log): Http {
-  return { listen: (local, handle) => listen(log, local, handle), fetch: fetchOver };
+/** What accepts the connections of an HTTP server, and ends those that are left. */
+export type Acceptor = { readonly server: Server; readonly closeAllConnections: () => void };
+
+/** The machine's HTTP; the HTTP server itself accepts, unless `accept` names somebody else. */
+export function nodeHttp(log: Log, accept: (http: HttpServer) => Acceptor = acceptItself): Http {
+  return { listen: (local, handle) => listen(log, accept, local, handle), fetch: fetchOver };
 }
+
+const acceptItself = (server: HttpServer): Acceptor => ({
+  server,
+  closeAllConnections: () => server.closeAllConnections(),
+});
 
 async function listen(
   log: Log,
+  accept: (http: HttpServer) => Acceptor,
   local: Endpoint | Path,
   handle: (request: Request, from: Endpoint | Path) => Response | Promise<Response>,
 ): Promise<Listener> {
@@ -55,7 +70,7 @@ async function listen(
       },
     },
   );
-  const server = createServer(
+  const http = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
@@ -63,14 +78,15 @@ async function listen(
     },
     (incoming, outgoing) => void listener(incoming, outgoing),
   );
+  const { server, closeAllConnections } = accept(http);
   server.maxConnections = MAX_CONNECTIONS;
   const bound = await startListening(server, local);
   return {
     local: bound,
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve));
-      server.closeIdleConnections();
-      const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+      http.closeIdleConnections();
+      const timer = setTimeout(closeAllConnections, CLOSE_GRACE_MS);
       await closed;
       clearTimeout(timer);
     },
