@@ -7,7 +7,7 @@ export default defineConfig({
   test: {
     restoreMocks: true,
     projects: [
-      { extends: true, test: { name: 'unit', include: [rooms], testTimeout: 2_000 } },
+      { extends: true, test: { name: 'unit', include: [rooms], testTimeout: 10_000 } },
       {
         extends: true,
         test: { name: 'suite', include: ['test/suites/**/*.test.ts'], testTimeout: 20_000 },
