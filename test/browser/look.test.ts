@@ -95,6 +95,7 @@ const SCREENS: readonly {
       await page.getByRole('link', { name: 'Devices' }).click();
       await page.getByText('phone', { exact: true }).click();
       await page.getByRole('button', { name: 'Remove phone' }).click();
+      await page.getByRole('dialog', { name: 'Remove phone?' }).waitFor();
     },
   },
   {
