@@ -11,9 +11,9 @@
  *   but it cannot set the receive buffer, and a burst that does not fit is lost.
  */
 
-import { verifyEd448 } from './ed448.ts';
 import type { Server as HttpServer } from 'node:http';
 import { createServer, type Socket } from 'node:net';
+import { verifyEd448 } from './ed448.ts';
 import type { Log, Runtime } from './index.ts';
 import { nodeRuntime } from './node.ts';
 import { type Acceptor, nodeHttp } from './node-http.ts';

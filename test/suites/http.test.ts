@@ -114,6 +114,17 @@ describe(`${REAL} http on the wire`, () => {
     expect([answer.status, await answer.text()]).toEqual([500, '']);
   });
 
+  test('a port on 0.0.0.0 leaves the same port on :: to somebody else', async () => {
+    await using four = await http.listen({ address: '0.0.0.0', port: 0 }, () => new Response('4'));
+    if (!('port' in four.local)) throw new Error('unreachable: not on TCP');
+    const { port } = four.local;
+    await using _six = await http.listen({ address: '::', port }, () => new Response('6'));
+    const answers = await Promise.all(
+      ['127.0.0.1', '::1'].map(async (address) => (await get(http, { address, port }, '/')).text()),
+    );
+    expect(answers).toEqual(['4', '6']);
+  });
+
   test('an answer that does not come is a timeout', async () => {
     await using server = await http.listen(local, () => new Promise<Response>(() => undefined));
     const asking = get(http, server.local, '/', {}, 100);
