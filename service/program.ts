@@ -1,0 +1,195 @@
+/**
+ * The program: reads the command line, then either is the service or asks the running one.
+ */
+
+import { type Runtime, RuntimeError } from '#runtime';
+import { StorageError } from '#storage';
+import { type Assets, parseAssets } from '#web-admin';
+import { type Invocation, printHelp, readArguments } from './arguments.ts';
+import { assemble, type Nymote } from './assemble.ts';
+import { EXIT, type Outcome, runVerb, socketPath } from './cli.ts';
+import {
+  type Config,
+  type ConfigProblem,
+  printEndpoint,
+  readConfig,
+  readConfigFile,
+  readEndpoint,
+  readEnvironment,
+} from './config.ts';
+import { join } from './enrol.ts';
+import { openRuntime } from './machine.ts';
+import { VERSION } from './version.ts';
+
+const DEFAULT_DATA = './data';
+
+/** Does what the words say; returns the exit code. */
+export async function main(words: readonly string[]): Promise<number> {
+  const isHelp = words.length === 0 || ['help', '--help', '-h'].includes(words[0] ?? '');
+  if (isHelp) return say({ exitCode: EXIT.ok, stdout: `${printHelp()}\n`, stderr: '' });
+  const read = readArguments(words[0] === '--version' ? ['version'] : words);
+  if ('problem' in read) {
+    const hint = read.verb ? `nymote ${read.verb.name} --help` : 'nymote help';
+    return say({
+      exitCode: EXIT.usage,
+      stdout: '',
+      stderr: `nymote: ${read.problem}; see '${hint}'\n`,
+    });
+  }
+  if (read.flags['help'] !== undefined) {
+    return say({ exitCode: EXIT.ok, stdout: `${printHelp(read.verb)}\n`, stderr: '' });
+  }
+  switch (read.verb.name) {
+    case 'version':
+      return say({ exitCode: EXIT.ok, stdout: `${VERSION}\n`, stderr: '' });
+    case 'serve':
+      return withConfig(read, serve);
+    case 'join':
+      return withConfig(read, (runtime, config) => joinRealm(runtime, config, read));
+    default: {
+      const directory = read.flags['data'] ?? process.env['NYMOTE_DATA'] ?? DEFAULT_DATA;
+      return say(await runVerb(await openRuntime('error'), directory, read));
+    }
+  }
+}
+
+function say({ exitCode, stdout, stderr }: Outcome): number {
+  process.stdout.write(stdout);
+  process.stderr.write(stderr);
+  return exitCode;
+}
+
+/** Collects the settings, then goes on; says all that is wrong with them otherwise. */
+async function withConfig(
+  { flags }: Invocation,
+  next: (runtime: Runtime, config: Config) => Promise<number>,
+): Promise<number> {
+  const { json: _, ...settings } = flags;
+  const environment = readEnvironment(process.env);
+  const directory = settings['data'] ?? environment.values['data'] ?? DEFAULT_DATA;
+  const path = `${directory}/nymote.json`;
+  const files = (await openRuntime('error')).files;
+  const bytes = await files.read(path);
+  const file = bytes && readConfigFile(path, new TextDecoder().decode(bytes));
+  if (file !== undefined && 'message' in file) return blame([file]);
+  const sources = [
+    ...(file ? [file] : []),
+    environment,
+    { name: 'the command line', values: settings },
+  ];
+  const result = readConfig(sources);
+  if ('problems' in result) return blame(result.problems);
+  const runtime = await openRuntime(result.config.logLevel);
+  try {
+    return await next(runtime, result.config);
+  } catch (error) {
+    return explainFailure(error);
+  }
+}
+
+function blame(problems: readonly ConfigProblem[]): number {
+  const lines = problems.map(({ source, message }) => `nymote: ${source}: ${message}\n`);
+  return say({ exitCode: EXIT.usage, stdout: '', stderr: lines.join('') });
+}
+
+/** The world said no: a sentence. Anything else is our own bug and keeps its stack. */
+function explainFailure(error: unknown): number {
+  if (!(error instanceof RuntimeError || error instanceof StorageError)) throw error;
+  const hint = HINTS[error.code];
+  const stderr = `nymote: ${error.message}${hint === undefined ? '' : `\n        ${hint}`}\n`;
+  return say({ exitCode: error.code === 'denied' ? EXIT.denied : EXIT.failed, stdout: '', stderr });
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  'address-in-use':
+    'Stop the other program, or choose another port: --dns, --admin or --control-port.',
+  denied: 'Ports below 1024 and tunnels need root, or CAP_NET_BIND_SERVICE and CAP_NET_ADMIN.',
+  'no-space': 'The disk is full; nothing was changed.',
+};
+
+async function serve(runtime: Runtime, config: Config): Promise<number> {
+  const stopped = Promise.withResolvers<void>();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => stopped.resolve());
+  await refuseSecond(runtime, config);
+  const nymote = await assemble(runtime, config, await loadAssets(), {
+    memoryBytes: () => process.memoryUsage.rss(),
+  });
+  process.stdout.write(greeting(nymote, config));
+  await stopped.promise;
+  await nymote[Symbol.asyncDispose]();
+  return EXIT.ok;
+}
+
+/** Two services on one store would each believe to be the only writer. */
+async function refuseSecond({ http }: Runtime, { data }: Config): Promise<void> {
+  try {
+    await http.fetch(new Request('http://nymote/api/v1/status'), {
+      path: socketPath(data),
+      timeoutMs: 2_000,
+    });
+  } catch (error) {
+    if (error instanceof RuntimeError) return;
+    throw error;
+  }
+  throw new RuntimeError('address-in-use', `nymote is running already with its data in ${data}`);
+}
+
+/** The web page; without it there is still the API and the command line. */
+async function loadAssets(): Promise<Assets> {
+  try {
+    const built = await import('#web-admin/built', { with: { type: 'json' } });
+    return parseAssets(JSON.stringify(built.default));
+  } catch {
+    return new Map();
+  }
+}
+
+function greeting(nymote: Nymote, { data, name, user }: Config): string {
+  const [dns] = nymote.dns;
+  const isDefault = name === 'laptop' && user === 'alice';
+  const lines = [
+    `nymote ${VERSION}: this is ${nymote.fqdn}`,
+    '',
+    `  DNS      ${nymote.dns.map(printEndpoint).join(', ')} (UDP and TCP)`,
+    `  Admin    ${nymote.admin.join(', ')}`,
+    `  Data     ${data}`,
+    `  Tunnels  ${nymote.tunnels}`,
+    ...nymote.warnings.map((warning) => `  Note     ${warning}`),
+    '',
+    'Sign in (the link works once, for ten minutes):',
+    `  ${nymote.signInLink}`,
+    'Ask for a name:',
+    `  dig @${dns?.address ?? ''} -p ${dns?.port ?? ''} ${nymote.fqdn} AAAA +dnssec`,
+    ...(isDefault
+      ? [
+          'Your own name instead of alice: npm start -- --user you --name this-machine --data ./mine',
+        ]
+      : []),
+    '',
+    'Ready. Ctrl-C stops it.',
+    '',
+  ];
+  return lines.join('\n');
+}
+
+async function joinRealm(
+  runtime: Runtime,
+  config: Config,
+  { operands }: Invocation,
+): Promise<number> {
+  const endpoint = readEndpoint(operands['endpoint'] ?? '', config.controlPort);
+  if (endpoint === undefined) {
+    return say({
+      exitCode: EXIT.usage,
+      stdout: '',
+      stderr: `nymote: '${operands['endpoint']}' is not address:port\n`,
+    });
+  }
+  process.stderr.write(`Asking ${printEndpoint(endpoint)} …\n`);
+  const joined = await join(runtime, config, endpoint, operands['code'] ?? '');
+  if (!joined.ok)
+    return say({ exitCode: EXIT.failed, stdout: '', stderr: `nymote: ${joined.reason}\n` });
+  const stdout = `This machine is ${joined.name} now. Start it with: nymote serve --data ${config.data}\n`;
+  return say({ exitCode: EXIT.ok, stdout, stderr: '' });
+}
