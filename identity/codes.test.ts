@@ -77,7 +77,7 @@ test('a slip of the finger is nearly always told from an unknown code', () => {
 
 test('no text makes reading a code throw, and none is one by chance', () => {
   fc.assert(
-    fc.property(fc.string({ maxLength: 60, unit: 'binary' }), (text) => {
+    fc.property(fc.string({ maxLength: 60 }), (text) => {
       expect(codeSecrets(crypto, text)).toBeUndefined();
     }),
   );
