@@ -318,8 +318,10 @@ function fromRecursion(query: Message, question: Question, { outcome, from }: Re
       const authorities = denial === undefined ? [] : [denial.soa, ...shown(denial.proof)];
       return { ...bare(rcode), authorities, from };
     }
-    case 'failure':
-      return { ...bare(RCODE.SERVFAIL, extendedError(outcome.reason)), from };
+    case 'failure': {
+      const rcode = outcome.reason === 'alias-too-long' ? RCODE.YXDOMAIN : RCODE.SERVFAIL;
+      return { ...bare(rcode, extendedError(outcome.reason)), from };
+    }
   }
 }
 

@@ -150,7 +150,8 @@ function apply(cache: Cache, { name, kind, ttl, trust, bytes }: Put, step: numbe
   } else if (kind === 'no-data') cache.putNoData(owner, TYPE.MX, denialOf(ttl, ttl), trust, now);
   else if (kind === 'no-name') cache.putNoName(nameOf(`m${name}.`), denialOf(ttl, ttl), trust, now);
   else if (kind === 'failure') cache.putFailure(owner, TYPE.TXT, 'out-of-time', now);
-  else cache.putCut({ zone: owner, servers: [{ name: owner, addresses: [] }] }, ttl, now);
+  else
+    cache.putCut({ zone: owner, servers: [{ name: owner, addresses: [] }], until: now + ttl }, now);
 }
 
 test('never above its limit; what it finds was put under that name and is not over', () => {

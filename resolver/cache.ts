@@ -2,9 +2,9 @@
  * The cache: RRsets by trust, negative answers, failures and delegations, in bounded memory.
  *
  * Data never replaces more trusted data that is still alive (RFC 2181 §5.4.1). Delegations live
- * apart from the NS records that answer questions: they come from the parent only and are not
- * refreshed by the child, so a domain that its parent removed dies with the parent's TTL
- * ("ghost domains", CVE-2012-1033). All times are monotonic seconds given by the caller.
+ * apart from the NS records that answer questions: they come from the parent only, are not
+ * refreshed by the child and end with the delegations above them, so a domain that its parent
+ * removed dies with the parent's TTL ("ghost domains", CVE-2012-1033, CVE-2026-40622). All times are monotonic seconds given by the caller.
  *
  * @see RFC 2308: negative caching  @see RFC 8020: below a name that does not exist, nothing exists
  * @see RFC 9520: failures are cached too
@@ -75,7 +75,7 @@ export type Cache = {
   putFailure(name: Name, type: number, reason: Reason, now: number): void;
   /** The delegation of exactly `zone`. */
   findCut(zone: Name, now: number): Cut | undefined;
-  putCut(cut: Cut, ttl: number, now: number): void;
+  putCut(cut: Cut, now: number): void;
   clear(): void;
   readonly entries: number;
   readonly bytes: number;
@@ -180,8 +180,8 @@ function othersOf(sieve: Sieve<Stored>): OtherPart {
       const stored = alive(sieve, cutKey(zone.key), now);
       return stored?.kind === 'cut' ? stored.cut : undefined;
     },
-    putCut(cut, ttl, now) {
-      const expires = now + Math.min(safeTtl(ttl), MAX_TTL);
+    putCut(cut, now) {
+      const expires = Math.min(cut.until, now + MAX_TTL);
       const stored: Stored = { kind: 'cut', cut, trust: TRUST.referral, expires };
       put(sieve, cutKey(cut.zone.key), stored, sizeOfCut(cut), now);
     },

@@ -42,9 +42,10 @@ export function chooseServer(
   const zone = frame.cut?.zone ?? ROOT;
   const all = isForwarding ? settings.forwarders : knownServers(frame, now, world);
   const triesOf = (server: Endpoint) => frame.tries.get(serverKey(server)) ?? 0;
-  const usable = all.filter(
-    (server) => triesOf(server) < MAX_TRIES && !servers.isLame(server, zone.key, now),
-  );
+  const open = all.filter((server) => triesOf(server) < MAX_TRIES);
+  const serving = open.filter((server) => !servers.isLame(server, zone.key, now));
+  // When all are lame, what they have to say is better than nothing.
+  const usable = serving.length > 0 ? serving : open;
   if (usable.length > 0) {
     const fewest = Math.min(...usable.map(triesOf));
     const next = usable.filter((server) => triesOf(server) === fewest);

@@ -13,7 +13,12 @@ import { TYPE } from './type.ts';
 export type NameServer = { readonly name: Name; readonly addresses: readonly string[] };
 
 /** A zone's delegation as its parent gave it. */
-export type Cut = { readonly zone: Name; readonly servers: readonly NameServer[] };
+export type Cut = {
+  readonly zone: Name;
+  readonly servers: readonly NameServer[];
+  /** When it ends, in monotonic seconds: never after the delegations above it (ghost domains). */
+  readonly until: number;
+};
 
 /** The delegation nearest above the question, the root's hints at the last. */
 export function closestCut(
@@ -37,5 +42,5 @@ export function rootCut(hints: readonly RootHint[]): Cut {
     if (parsed === undefined) throw new Error(`root hint is not a name: ${name}`);
     return { name: parsed, addresses };
   });
-  return { zone: ROOT, servers };
+  return { zone: ROOT, servers, until: Number.POSITIVE_INFINITY };
 }

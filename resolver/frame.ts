@@ -14,6 +14,7 @@ import type { Message } from './message.ts';
 import { countLabels, type Name } from './name.ts';
 import type { ResourceRecord } from './record.ts';
 import type { RRset } from './rrset.ts';
+import type { Reply } from './scrub.ts';
 import { type Servers, serverKey } from './servers.ts';
 
 /** How recursion is done; fixed for the life of a resolver. */
@@ -104,6 +105,8 @@ export type Frame = {
   readonly followed: readonly string[];
   readonly pending: Send | undefined;
   readonly problem: Reason;
+  /** What a resolver that posed as the zone's server said; used when nobody else answers. */
+  readonly hearsay: { readonly sent: Send; readonly reply: Reply } | undefined;
 };
 
 /** A frame for a name that nothing is known of yet. */
@@ -122,13 +125,14 @@ export function frameFor(name: Name, type: number): Frame {
     followed: [],
     pending: undefined,
     problem: 'no-reachable-authority',
+    hearsay: undefined,
   };
 }
 
 /** The frame, about to ask the servers of `cut`. */
 export function withCut(frame: Frame, cut: Cut): Frame {
   const known = Math.max(frame.known, countLabels(cut.zone));
-  return { ...frame, cut, known, tries: new Map(), found: [], followed: [] };
+  return { ...frame, cut, known, tries: new Map(), found: [], followed: [], hearsay: undefined };
 }
 
 /** Counts `amount` tries of a server for the topmost frame. */

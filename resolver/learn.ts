@@ -14,22 +14,19 @@ import { TYPE } from './type.ts';
 export function learn(
   reply: Reply,
   sent: Send,
-  isAuthoritative: boolean,
+  trust: typeof TRUST.authoritative | typeof TRUST.answer,
   now: number,
   cache: Cache,
 ): void {
-  const trust = isAuthoritative ? TRUST.authoritative : TRUST.answer;
   switch (reply.kind) {
     case 'answer':
-      for (const rrset of withoutMade([...reply.aliases, reply.rrset])) {
-        cache.putRecords(rrset, trust, now, reply.proof);
-      }
+    case 'alias': {
+      const chain = reply.kind === 'answer' ? [...reply.aliases, reply.rrset] : reply.aliases;
+      // What an alias leads to is asked for again: only a forwarder is asked for the whole chain.
+      const said = sent.recursionDesired ? withoutMade(chain) : chain.slice(0, 1);
+      for (const rrset of said) cache.putRecords(rrset, trust, now, reply.proof);
       return;
-    case 'alias':
-      for (const rrset of withoutMade(reply.aliases)) {
-        cache.putRecords(rrset, trust, now, reply.proof);
-      }
-      return;
+    }
     case 'no-data':
       if (reply.denial === undefined) return;
       cache.putNoData(sent.name, sent.type, reply.denial, trust, now);
@@ -39,7 +36,6 @@ export function learn(
       if (reply.denial !== undefined) cache.putNoName(sent.name, reply.denial, trust, now);
       return;
     case 'referral':
-      cache.putCut(reply.cut, reply.ttl, now);
       // DS is the parent's own data, so it is authoritative here (RFC 4035 §3.1.4.1).
       if (reply.ds !== undefined) cache.putRecords(reply.ds, TRUST.authoritative, now);
       return;

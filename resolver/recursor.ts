@@ -27,6 +27,7 @@ import {
   millisecondsLeft,
   spend,
 } from './budget.ts';
+import { TRUST } from './cache.ts';
 import { chooseServer, endpointsOf } from './choose.ts';
 import { closestCut } from './delegation.ts';
 import type { Reason } from './ede.ts';
@@ -104,8 +105,13 @@ function advance(state: State, now: number, world: World): Progress {
       const frames = [...below.frames, frameFor(choice.name, choice.type)];
       return { kind: 'go', state: { frames, budget: paid.budget } };
     }
-    case 'none':
-      return fail(state, choice.reason ?? frame.problem, now, world);
+    case 'none': {
+      const { hearsay } = frame;
+      if (hearsay === undefined) return fail(state, choice.reason ?? frame.problem, now, world);
+      learn(hearsay.reply, hearsay.sent, TRUST.answer, now, world.cache);
+      const heard = replaceTop(state, { ...frame, hearsay: undefined });
+      return interpret(heard, hearsay.sent, hearsay.reply, now, world);
+    }
   }
 }
 
@@ -120,7 +126,7 @@ function consultCache(state: State, frame: Frame, now: number, world: World): Pr
   const findCut = (zone: Name) => cache.findCut(zone, now);
   const isForwarding = settings.forwarders.length > 0;
   const cut = isForwarding
-    ? { zone: ROOT, servers: [] }
+    ? { zone: ROOT, servers: [], until: now }
     : closestCut(name, type, findCut, settings.root);
   return { kind: 'go', state: replaceTop(state, withCut(frame, cut)) };
 }
@@ -235,9 +241,13 @@ function read(state: State, sent: Send, message: Message, now: number, world: Wo
   if (reply.kind === 'no-name' && isDoubtful) {
     return { kind: 'go', state: replaceTop(state, { ...frame, minimise: false }) };
   }
-  learn(reply, sent, message.authoritative, now, world.cache);
-  if (isPart) return conclude(state, sent, reply, now, world);
-  return act(state, sent, reply, now, world);
+  learn(reply, sent, message.authoritative ? TRUST.authoritative : TRUST.answer, now, world.cache);
+  return interpret(state, sent, reply, now, world);
+}
+
+function interpret(state: State, sent: Send, reply: Reply, now: number, world: World): Progress {
+  const isPart = sent.name.key !== top(state).name.key;
+  return isPart ? conclude(state, sent, reply, now, world) : act(state, sent, reply, now, world);
 }
 
 /** A reply to a minimised question tells how the tree goes on, not what the answer is. */
@@ -282,12 +292,17 @@ function act(state: State, sent: Send, reply: Reply, now: number, world: World):
     case 'referral': {
       const referrals = frame.referrals + 1;
       if (referrals > MAX_REFERRALS) return fail(state, 'too-many-referrals', now, world);
-      const next = { ...withCut(frame, reply.cut), referrals };
+      const until = Math.min(now + reply.ttl, frame.cut?.until ?? now);
+      const cut = { ...reply.cut, until };
+      world.cache.putCut(cut, now);
+      const next = { ...withCut(frame, cut), referrals };
       return { kind: 'go', state: replaceTop(state, next) };
     }
     case 'lame': {
       world.servers.markLame(sent.server, frame.cut?.zone.key ?? ROOT.key, now);
-      const next = replaceTop(state, { ...frame, problem: 'lame-delegation' });
+      const hearsay = reply.hearsay && { sent, reply: reply.hearsay };
+      const changes = { problem: 'lame-delegation', hearsay: frame.hearsay ?? hearsay } as const;
+      const next = replaceTop(state, { ...frame, ...changes });
       return { kind: 'go', state: countTry(next, sent.server, NEVER_AGAIN) };
     }
     case 'failure':

@@ -57,30 +57,46 @@ export type Reply =
   | { readonly kind: 'no-data' | 'no-name'; readonly denial: Denial | undefined }
   | {
       readonly kind: 'referral';
-      readonly cut: Cut;
+      readonly cut: Omit<Cut, 'until'>;
       readonly ttl: number;
       readonly ds: RRset | undefined;
     }
-  | { readonly kind: 'alias-loop' | 'alias-too-long' | 'lame' | 'failure' };
+  | { readonly kind: 'lame'; readonly hearsay?: Reply }
+  | { readonly kind: 'alias-loop' | 'alias-too-long' | 'failure' };
 
 /** Reads a reply whose question, id and sender were already found right. */
 export function scrub(message: Message, asked: Asked): Reply {
   const { rcode } = message;
-  if (rcode !== RCODE.NOERROR && rcode !== RCODE.NXDOMAIN && rcode !== RCODE.YXDOMAIN) {
-    return { kind: 'failure' };
-  }
-  // Not authoritative but recursive: somebody's resolver, not the zone's server.
+  if (!READABLE.includes(rcode)) return { kind: 'failure' };
+  const reply = readAny(message, asked);
+  // Not authoritative but recursive: somebody's resolver, not the zone's server. What it says is
+  // kept for the case that nobody knows better.
   const isElsewhere = !asked.isForwarder && !message.authoritative && message.recursionAvailable;
-  const answer = isElsewhere ? undefined : readAnswer(message, asked);
-  if (answer !== undefined) return answer;
-  if (rcode === RCODE.YXDOMAIN) return { kind: 'failure' };
-  const isTrusted = asked.isForwarder || message.authoritative;
-  if (rcode === RCODE.NXDOMAIN) {
-    return isTrusted ? { kind: 'no-name', denial: readDenial(message, asked) } : { kind: 'lame' };
+  return isElsewhere && isUseful(reply) ? { kind: 'lame', hearsay: reply } : reply;
+}
+
+const READABLE: readonly number[] = [RCODE.NOERROR, RCODE.NXDOMAIN, RCODE.YXDOMAIN];
+
+function isUseful(reply: Reply): boolean {
+  return ['answer', 'alias', 'no-data', 'no-name'].includes(reply.kind);
+}
+
+function readAny(message: Message, asked: Asked): Reply {
+  const { rcode } = message;
+  const answer = readAnswer(message, asked);
+  if (rcode === RCODE.YXDOMAIN) {
+    return { kind: answer?.kind === 'alias-too-long' ? 'alias-too-long' : 'failure' };
   }
+  // The name is said not to exist and given an address: one of both is wrong.
+  const isContradiction = answer?.kind === 'answer' && answer.aliases.length === 0;
+  if (rcode === RCODE.NXDOMAIN && isContradiction) return { kind: 'failure' };
+  if (answer !== undefined) return answer;
+  const denial = readDenial(message, asked);
+  const isTrusted = asked.isForwarder || message.authoritative || denial !== undefined;
+  if (rcode === RCODE.NXDOMAIN) return isTrusted ? { kind: 'no-name', denial } : { kind: 'lame' };
   const referral = asked.isForwarder ? undefined : readReferral(message, asked);
   if (referral !== undefined) return referral;
-  return isTrusted ? { kind: 'no-data', denial: readDenial(message, asked) } : { kind: 'lame' };
+  return isTrusted ? { kind: 'no-data', denial } : { kind: 'lame' };
 }
 
 function readAnswer(message: Message, asked: Asked): Reply | undefined {
@@ -174,6 +190,11 @@ function denialRecords(message: Message, zone: Name): ResourceRecord[] {
 function readReferral(message: Message, asked: Asked): Reply | undefined {
   if (message.authorities.some(({ type }) => type === TYPE.SOA)) return undefined;
   const sets = groupRecords(message.authorities);
+  const own =
+    asked.type === TYPE.DS &&
+    sets.find(({ type, owner }) => type === TYPE.DS && owner.key === asked.name.key);
+  // Servers older than DNSSEC refer down when asked for DS; what they were asked for is with it.
+  if (own) return { kind: 'answer', aliases: [], rrset: own, proof: [] };
   const servers = sets.find(({ type, owner }) => type === TYPE.NS && leadsDown(owner, asked));
   if (servers === undefined) {
     // Up or sideways: the server does not serve what it was asked for.

@@ -73,8 +73,8 @@ export type Internet = AsyncDisposable & {
   readonly events: AnswerEvent[];
   /** Asks our resolver over UDP and waits for the answer, however long that takes. */
   ask(name: string, type: string, flags?: Partial<Message>): Promise<Answer>;
-  /** Sends octets to our resolver and returns what comes back within five seconds. */
-  exchange(octets: Uint8Array): Promise<Uint8Array | undefined>;
+  /** Sends octets to our resolver and returns what comes back, within five seconds unless told. */
+  exchange(octets: Uint8Array, milliseconds?: number): Promise<Uint8Array | undefined>;
 };
 
 export const ROOT_ADDRESS = '192.0.2.1';
