@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { manualClock, seededRandom } from '#runtime/fake';
 import { clockSuite } from './clock.ts';
 import { REAL, realRuntime } from './real.ts';
@@ -11,6 +11,19 @@ clockSuite(REAL, () => {
 clockSuite('fake', () => {
   const clock = manualClock();
   return { clock, pass: clock.advance };
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test.each([
+  { date: '1970-01-01T00:05:00Z', isSet: false, why: 'a router that has just booted' },
+  { date: '2025-10-17T00:00:00Z', isSet: false, why: 'the date of its firmware' },
+  { date: '2026-11-20T12:00:00Z', isSet: true, why: 'NTP has answered' },
+])('the wall clock at $date is set: $isSet ($why)', ({ date, isSet }) => {
+  vi.useFakeTimers({ now: new Date(date) });
+  expect(realRuntime().clock.isSet()).toBe(isSet);
 });
 
 test('a manual clock stands still, and fires what follows from a timer at its own time', async () => {
