@@ -131,7 +131,7 @@ describe('driving', () => {
     await backend.setAddresses(['fd00:1:2::1', '100.64.0.1'], 'fd00:1:2::/48');
     await backend.setAddresses(['fd00:1:2::1'], 'fd00:1:2::/48');
     expect(lines().slice(before)).toEqual([
-      'ip address replace fd00:1:2::1/128 dev ny0 nodad',
+      'ip address replace fd00:1:2::1/128 dev ny0',
       'ip address replace 100.64.0.1/32 dev ny0',
       'ip -6 route replace fd00:1:2::/64 dev ny0',
       'ip address delete 100.64.0.1/32 dev ny0',

@@ -219,8 +219,7 @@ async function setAddresses(
   const done: string[] = [];
   for (const prefix of wanted.filter((one) => !current.includes(one))) {
     try {
-      const nodad = prefix.includes(':') ? ['nodad'] : [];
-      await run('ip', 'address', 'replace', prefix, 'dev', name, ...nodad);
+      await run('ip', 'address', 'replace', prefix, 'dev', name);
       done.push(prefix);
     } catch (thrown) {
       // A machine without IPv6 has tunnels with IPv4.

@@ -1,14 +1,14 @@
 /**
  * One device of the tunnels test: the real machine behind `createTunnels`, told what to do by lines.
  *
- * Each line on stdin is a JSON request `{ id, call, … }`; each on stdout its result. The private key is
- * made here and never leaves, except for `reveal`, after which the test knows what to look for in the
- * arguments of programs it saw.
+ * Each line on stdin is a JSON request `{ id, call, … }`; each on stdout its result. The private key
+ * lives in a file, so that a device can come back after a crash; the test looks for it in the arguments
+ * of all programs it saw.
  */
 
 import { createInterface } from 'node:readline';
 import { nodeRuntime } from '#runtime/node';
-import { createTunnels, type Desired, overlayAddress, printKey, type Tunnels } from '#tunnels';
+import { createTunnels, type Desired, overlayAddress, type Tunnels } from '#tunnels';
 
 export type Request =
   | {
@@ -16,11 +16,12 @@ export type Request =
       readonly interface: string;
       readonly listenPort: number;
       readonly controlPort: number;
+      readonly keyFile: string;
     }
   | { readonly call: 'apply'; readonly desired: Wired }
   | { readonly call: 'reach'; readonly device: string; readonly deadlineMs: number }
   | { readonly call: 'notify'; readonly head: string }
-  | { readonly call: 'status' | 'reveal' | 'stop' };
+  | { readonly call: 'status' | 'stop' };
 
 /** What is desired, with keys as lists of bytes for JSON. */
 export type Wired = Omit<Desired, 'devices'> & {
@@ -30,20 +31,22 @@ export type Wired = Omit<Desired, 'devices'> & {
 };
 
 const runtime = nodeRuntime();
-const keys = runtime.crypto.generateAgreementKey();
 const heard: string[] = [];
 let tunnels: Tunnels | undefined;
 
 async function answer(request: Request): Promise<unknown> {
   switch (request.call) {
-    case 'start':
-      tunnels = createTunnels(runtime, { ...request, privateKey: keys.privateKey });
+    case 'start': {
+      const privateKey = await readKey(request.keyFile);
+      const publicKey = runtime.crypto.agreementPublicKey(privateKey);
+      tunnels = createTunnels(runtime, { ...request, privateKey });
       tunnels.onMessage((device, { head }) => heard.push(`${device} ${head}`));
       await tunnels.start();
       return {
-        publicKey: [...keys.publicKey],
-        address: overlayAddress(runtime.crypto, 'realm', keys.publicKey),
+        publicKey: [...publicKey],
+        address: overlayAddress(runtime.crypto, 'realm', publicKey),
       };
+    }
     case 'apply': {
       const devices = request.desired.devices.map((device) => ({
         ...device,
@@ -57,12 +60,19 @@ async function answer(request: Request): Promise<unknown> {
       return tunnels?.notify({ kind: 'moved', head: request.head });
     case 'status':
       return { ...(await tunnels?.status()), heard };
-    case 'reveal':
-      return { privateKey: printKey(keys.privateKey) };
     case 'stop':
       await tunnels?.[Symbol.asyncDispose]();
       return;
   }
+}
+
+async function readKey(path: string): Promise<Uint8Array> {
+  const { privateKey } = runtime.crypto.generateAgreementKey();
+  const kept = await runtime.files.read(path);
+  if (kept === undefined) {
+    await runtime.files.replace(path, privateKey, 0o600);
+  }
+  return kept ?? privateKey;
 }
 
 if (import.meta.main) {
