@@ -1,0 +1,150 @@
+import { expect, test } from 'vitest';
+import { printRecord } from '#resolver';
+import { fakeRuntime } from '#runtime/fake';
+import type { State } from '#storage';
+import { checkState, project, projectTunnels } from './project.ts';
+
+const { crypto } = fakeRuntime();
+const KEY = 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=';
+const KEY_2 = 'AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=';
+const SETTINGS = { user: 'alice', apex: 'alice.nymote', zoneAlgorithm: 'ecdsa-p256' };
+const LAPTOP = {
+  name: 'laptop',
+  kind: 'signpost',
+  wireguardKey: KEY,
+  ipv4: '100.64.0.2',
+  endpoints: ['203.0.113.1:51821'],
+  addedAt: 1,
+};
+const PHONE = {
+  name: 'phone',
+  kind: 'plain',
+  wireguardKey: KEY_2,
+  ipv4: '100.64.0.3',
+  endpoints: [],
+  addedAt: 2,
+  home: 'l',
+};
+
+type Records = Record<string, Record<string, unknown>>;
+
+function stateOf({
+  realm = { settings: SETTINGS },
+  devices = { l: LAPTOP, p: PHONE },
+  names = {},
+  rules = {},
+}: Record<string, Records> = {}): State {
+  const collections = Object.entries({ realm, devices, names, rules }).filter(
+    ([, records]) => Object.keys(records).length > 0,
+  );
+  return new Map(
+    collections.map(([name, records]) => [name, new Map(Object.entries(records))]),
+  ) as State;
+}
+
+const context = { crypto, realm: 'ab'.repeat(32), seq: 7 };
+const linesOf = (state: State) =>
+  project(state, context).zone.records.map((record) => printRecord(record));
+
+test('each device has both addresses, the IPv6 one from realm and key alone', () => {
+  const lines = linesOf(stateOf());
+  expect(lines).toHaveLength(4);
+  expect(lines[0]).toMatch(/^laptop\.alice\.nymote\. 30 IN AAAA fd/);
+  expect(linesOf(stateOf())).toEqual(lines);
+  const elsewhere = project(stateOf(), { ...context, realm: 'cd'.repeat(32) });
+  expect(elsewhere.devices[0]?.ipv6).not.toBe(project(stateOf(), context).devices[0]?.ipv6);
+});
+
+test('name servers are the full nodes, the serial counts commits', () => {
+  const { zone } = project(stateOf(), context);
+  expect(zone.nameServers).toHaveLength(1);
+  expect(zone.serial).toBe(7);
+});
+
+test('further names, at the apex, below it and as wildcards', () => {
+  const txt = { records: [{ type: 'TXT', ttl: 60, data: '"hello world"' }] };
+  const lines = linesOf(stateOf({ names: { '@': txt, www: txt, '*.laptop': txt } }));
+  expect(lines.slice(4)).toEqual([
+    'alice.nymote. 60 IN TXT "hello world"',
+    'www.alice.nymote. 60 IN TXT "hello world"',
+    '*.laptop.alice.nymote. 60 IN TXT "hello world"',
+  ]);
+});
+
+test('one bad record is left out and named; the others keep their names', () => {
+  const { devices, problems } = project(
+    stateOf({ devices: { l: LAPTOP, x: { name: 'X!' } } }),
+    context,
+  );
+  expect(devices.map(({ name }) => name)).toEqual(['laptop']);
+  expect(problems.join()).toMatch(/devices\/x/);
+});
+
+test('tunnels are told of the others, and who may connect', () => {
+  const { devices } = project(stateOf(), context);
+  const desired = projectTunnels(devices, 'l', context, ({ name }) => name !== 'phone');
+  expect(desired.self.addresses).toHaveLength(2);
+  expect(desired.devices).toMatchObject([{ id: 'p', kind: 'plain', home: 'l', mayConnect: false }]);
+});
+
+test.each([
+  { state: {}, problem: undefined, why: 'all is well' },
+  {
+    state: { devices: { l: { ...LAPTOP, wireguardKey: 'x' } } },
+    problem: /devices\/l\/wireguardKey: 32 bytes in base64/,
+    why: 'a key that is none',
+  },
+  {
+    state: { devices: { l: { ...LAPTOP, colour: 'red' } } },
+    problem: /devices\/l\/colour/,
+    why: 'a field nobody knows',
+  },
+  {
+    state: { devices: { l: LAPTOP, m: { ...PHONE, name: 'laptop' } } },
+    problem: /two devices are called laptop/,
+    why: 'a name twice',
+  },
+  {
+    state: {
+      rules: {
+        r: {
+          id: 'other',
+          tier: 'rule',
+          effect: 'deny',
+          who: { any: ['*'] },
+          do: ['resolve'],
+          what: { any: ['*'] },
+          enabled: true,
+        },
+      },
+    },
+    problem: /id is other, not r/,
+    why: 'a rule under another id',
+  },
+  { state: { rules: { r: { id: 'r' } } }, problem: /tier/, why: 'half a rule' },
+  {
+    state: { names: { www: { records: [{ type: 'A', ttl: 60, data: 'not an address' }] } } },
+    problem: /not an address/,
+    why: 'data that is none',
+  },
+  {
+    state: {
+      names: { laptop: { records: [{ type: 'CNAME', ttl: 60, data: 'www.example.org.' }] } },
+    },
+    problem: /laptop\.alice\.nymote\. cname-beside-other-data/,
+    why: 'records that contradict each other',
+  },
+])('a commit is refused, or not: $why', ({ state, problem }) => {
+  const problems = checkState(stateOf(state as Record<string, Records>), crypto).map(
+    ({ message }) => message,
+  );
+  if (problem === undefined) expect(problems).toEqual([]);
+  else expect(problems.join('\n')).toMatch(problem);
+});
+
+test('a collection nobody knows is refused', () => {
+  const state = new Map([...stateOf(), ['fish', new Map([['a', {}]])]]) as State;
+  expect(checkState(state, crypto)).toEqual([
+    { path: 'fish', message: 'there is no such collection' },
+  ]);
+});
