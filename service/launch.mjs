@@ -78,7 +78,8 @@ function readPackages(path) {
 
 function install(forTests) {
   say(`installing what ${forTests ? 'the tests need' : 'it needs'} (npm ci, about a minute)…`);
-  const options = ['--ignore-scripts', '--no-audit', '--no-fund'];
+  // Warnings about engines mean the Node that runs npm, not the one that runs us.
+  const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   // NODE_ENV=production would leave out the tools that tests need.
   const scope = forTests ? ['--include=dev'] : ['--omit=dev'];
   const { status, error } = spawnSync('npm', ['ci', ...options, ...scope], {
