@@ -80,6 +80,9 @@ export type Answering = {
   answer(query: Message, asker: Endpoint, transport: Transport, before: Before): Promise<Answered>;
 };
 
+/** Milliseconds a ruling may take; askers have given up long before (glibc: 2 × 5 s). */
+export const MAX_RULING_MILLISECONDS = 15_000;
+
 type Part = Content & { readonly from: Origin; readonly target?: Name };
 
 /** Puts the pipeline together. */
@@ -126,7 +129,10 @@ export function createAnswering(
       const checked = checkQuery(query);
       if (!checked.ok) return finish(query, { ...checked.content, from: 'local' });
       try {
-        const rule = (question: Question) => before(question, asker, transport);
+        const rule = (question: Question) => {
+          const ruling = before(question, asker, transport);
+          return ruling instanceof Promise ? inTime(clock, ruling) : ruling;
+        };
         return finish(query, await collect(query, checked.question, rule));
       } catch (thrown) {
         // The one place where a failing hook or a mistake of ours ends: the asker gets an answer.
@@ -173,6 +179,15 @@ async function answerName(
       return { part: fromRecursion(query, question, resolved), budget: resolved.budget };
     }
   }
+}
+
+/** A ruling that takes too long becomes a failure, so that an answer always comes. */
+function inTime(clock: Clock, ruling: Promise<Ruling>): Promise<Ruling> {
+  return new Promise((resolve, reject) => {
+    const late: Ruling = { kind: 'servfail', ede: 14, text: 'not ready in time' };
+    const cancel = clock.after(MAX_RULING_MILLISECONDS, () => resolve(late));
+    ruling.then(resolve, reject).finally(cancel);
+  });
 }
 
 const RULED = {

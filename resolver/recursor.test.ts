@@ -209,8 +209,8 @@ describe('choosing', () => {
     const world = worldOf({
       root: rootCut([{ name: 'a.root.', addresses: ['198.51.100.1', '198.51.100.2'] }]),
     });
-    world.servers.answered({ address: '198.51.100.1', port: 53 }, 300, 1000);
-    world.servers.answered({ address: '198.51.100.2', port: 53 }, 10, 1000);
+    world.servers.answered({ address: '198.51.100.1', port: 53 }, 300);
+    world.servers.answered({ address: '198.51.100.2', port: 53 }, 10);
     const { sends } = play('www.example.', TYPE.A, world, () => ({
       event: { kind: 'timeout' },
       takes: 0,

@@ -196,7 +196,7 @@ function absorb(
     case 'reply': {
       const paid = spend(state.budget, 'bytes', event.bytes);
       if (!paid.ok) return giveUp(idle, paid.reason, now, world);
-      world.servers.answered(pending.server, event.milliseconds, now);
+      world.servers.answered(pending.server, event.milliseconds);
       return read({ ...idle, budget: paid.budget }, pending, event.message, now, world);
     }
   }

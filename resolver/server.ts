@@ -87,12 +87,15 @@ function createUdpService(
     const { address } = from;
     underWay.set(address, (underWay.get(address) ?? 0) + 1);
     total++;
-    const response = await handle(query, from, 'udp');
-    socket.send(encodeMessage(response, { limit: udpLimit(query) }), from);
-    total--;
-    const left = (underWay.get(address) ?? 1) - 1;
-    if (left === 0) underWay.delete(address);
-    else underWay.set(address, left);
+    try {
+      const response = await handle(query, from, 'udp');
+      socket.send(encodeMessage(response, { limit: udpLimit(query) }), from);
+    } finally {
+      total--;
+      const left = (underWay.get(address) ?? 1) - 1;
+      if (left === 0) underWay.delete(address);
+      else underWay.set(address, left);
+    }
   }
 
   return (socket, data, from) => {

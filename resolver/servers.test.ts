@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import {
   createServers,
+  FAMILY_LOSSES,
+  FAMILY_SECONDS,
   FIRST_TIMEOUT,
   LAME_SECONDS,
   MAX_LAME_ZONES,
@@ -32,7 +34,7 @@ describe('waiting', () => {
   ])('$history: $why', ({ history, timeout }) => {
     const servers = createServers();
     for (const event of history) {
-      if (typeof event === 'number') servers.answered(ONE, event, 100);
+      if (typeof event === 'number') servers.answered(ONE, event);
       else servers.lost(ONE, 100);
     }
     expect(servers.timeout(ONE, 100)).toBe(timeout);
@@ -44,6 +46,16 @@ describe('waiting', () => {
     expect(servers.score(ONE, 100)).toBeGreaterThan(servers.score(TWO, 100));
     expect(servers.score(ONE, 161)).toBe(servers.score(TWO, 161));
   });
+});
+
+test('a family nobody answers in is asked last, for a time', () => {
+  const servers = createServers();
+  const six = (host: number) => ({ address: `2001:db8::${host}`, port: 53 });
+  for (let host = 1; host <= FAMILY_LOSSES; host++) servers.lost(six(host), 100);
+  expect(servers.score(six(99), 101)).toBeGreaterThan(servers.score(TWO, 101) + 1000);
+  expect(servers.score(six(99), 100 + FAMILY_SECONDS)).toBe(servers.score(TWO, 101));
+  servers.answered(six(1), 10);
+  expect(servers.score(six(99), 101)).toBe(servers.score(TWO, 101));
 });
 
 test('lameness is for one zone, and for a time', () => {
@@ -68,7 +80,7 @@ test('EDNS is given up after several plain answers, for a time', () => {
 
 test('memory is bounded, the longest unused is forgotten', () => {
   const servers = createServers(10);
-  for (let i = 0; i < 100; i++) servers.answered({ address: `192.0.2.${i}`, port: 53 }, 1, 0);
+  for (let i = 0; i < 100; i++) servers.answered({ address: `192.0.2.${i}`, port: 53 }, 1);
   expect(servers.size).toBe(10);
   for (let i = 0; i < 100; i++) servers.markLame(TWO, `zone${i}`, 0);
   expect(servers.isLame(TWO, 'zone0', 1)).toBe(false);

@@ -28,6 +28,12 @@ export const MAX_TIMEOUT = 3000;
 const UNKNOWN_ROUND_TRIP = 150;
 /** Each question lost in a row counts like this many milliseconds more. */
 const LOSS_PENALTY = 400;
+/** Losses in a row, over all servers of an address family, until the family counts as cut off … */
+export const FAMILY_LOSSES = 4;
+/** … and its servers as this many milliseconds slower, for … */
+const FAMILY_PENALTY = 5000;
+/** … this many seconds: many homes have IPv6 addresses and no way out. */
+export const FAMILY_SECONDS = 300;
 /** Seconds after which earlier losses are forgiven and the server is tried again. */
 const FORGIVEN_AFTER = 60;
 
@@ -36,7 +42,7 @@ export type Servers = {
   score(server: Endpoint, now: number): number;
   /** Milliseconds to wait for an answer. */
   timeout(server: Endpoint, now: number): number;
-  answered(server: Endpoint, milliseconds: number, now: number): void;
+  answered(server: Endpoint, milliseconds: number): void;
   lost(server: Endpoint, now: number): void;
   markLame(server: Endpoint, zone: string, now: number): void;
   isLame(server: Endpoint, zone: string, now: number): boolean;
@@ -73,6 +79,14 @@ export function serverKey({ address, port }: Endpoint): string {
 /** An empty memory. */
 export function createServers(limit: number = MAX_SERVERS): Servers {
   const memories = new Map<string, Memory>();
+  const families = { ipv4: { losses: 0, lastLoss: 0 }, ipv6: { losses: 0, lastLoss: 0 } };
+  const familyOf = ({ address }: Endpoint) =>
+    address.includes(':') ? families.ipv6 : families.ipv4;
+
+  function familyPenalty(server: Endpoint, now: number): number {
+    const { losses, lastLoss } = familyOf(server);
+    return losses >= FAMILY_LOSSES && now - lastLoss < FAMILY_SECONDS ? FAMILY_PENALTY : 0;
+  }
 
   /** Looks a server up without making it; most questions about it need no memory. */
   const recall = (server: Endpoint) => memories.get(serverKey(server));
@@ -89,8 +103,10 @@ export function createServers(limit: number = MAX_SERVERS): Servers {
   return {
     score(server, now) {
       const memory = recall(server);
-      if (memory === undefined) return UNKNOWN_ROUND_TRIP;
-      return (memory.smoothed ?? UNKNOWN_ROUND_TRIP) + lossesOf(memory, now) * LOSS_PENALTY;
+      const penalty = familyPenalty(server, now);
+      if (memory === undefined) return UNKNOWN_ROUND_TRIP + penalty;
+      const roundTrip = memory.smoothed ?? UNKNOWN_ROUND_TRIP;
+      return roundTrip + lossesOf(memory, now) * LOSS_PENALTY + penalty;
     },
     timeout(server, now) {
       const memory = recall(server);
@@ -101,18 +117,13 @@ export function createServers(limit: number = MAX_SERVERS): Servers {
       return Math.min(Math.ceil(clamped), MAX_TIMEOUT);
     },
     answered(server, milliseconds) {
-      const memory = remember(server);
-      memory.losses = 0;
-      const { smoothed, variation } = memory;
-      if (smoothed === undefined) {
-        memory.smoothed = milliseconds;
-        memory.variation = milliseconds / 2;
-        return;
-      }
-      memory.variation = 0.75 * variation + 0.25 * Math.abs(smoothed - milliseconds);
-      memory.smoothed = 0.875 * smoothed + 0.125 * milliseconds;
+      familyOf(server).losses = 0;
+      measure(remember(server), milliseconds);
     },
     lost(server, now) {
+      const family = familyOf(server);
+      family.losses++;
+      family.lastLoss = now;
       const memory = remember(server);
       memory.losses = lossesOf(memory, now) + 1;
       memory.lastLoss = now;
@@ -136,6 +147,19 @@ export function createServers(limit: number = MAX_SERVERS): Servers {
       return memories.size;
     },
   };
+}
+
+/** RFC 6298 §2.2 and §2.3. */
+function measure(memory: Memory, milliseconds: number): void {
+  const { smoothed, variation } = memory;
+  memory.losses = 0;
+  if (smoothed === undefined) {
+    memory.smoothed = milliseconds;
+    memory.variation = milliseconds / 2;
+    return;
+  }
+  memory.variation = 0.75 * variation + 0.25 * Math.abs(smoothed - milliseconds);
+  memory.smoothed = 0.875 * smoothed + 0.125 * milliseconds;
 }
 
 function lossesOf(memory: Memory, now: number): number {

@@ -333,6 +333,16 @@ describe('rulings', () => {
     expect(answer.lines).toHaveLength(1);
   });
 
+  test('a hook that never decides ends in SERVFAIL, and holds nobody else up', async () => {
+    await using internet = await openInternet(WORLD, {
+      before: ({ name }) =>
+        name.key.startsWith('\x03www') ? new Promise<Ruling>(() => undefined) : { kind: 'recurse' },
+    });
+    const stuck = internet.ask('www.example.com.', 'A');
+    expect(await internet.ask('inside.example.com.', 'CNAME')).toMatchObject({ rcode: 0 });
+    expect(await stuck).toMatchObject({ rcode: 2, ede: 14 });
+  });
+
   test('a hook that fails ends in SERVFAIL, not in silence', async () => {
     await using internet = await openInternet(WORLD, {
       before: () => Promise.reject(new Error('broken')),
