@@ -145,6 +145,28 @@ export const VERBS: readonly Verb[] = [
     flags: [DATA],
     help: 'undo one commit with a new one',
   },
+  {
+    name: 'signers',
+    operands: [],
+    flags: [DATA],
+    help: "print the keys that signed the history, as git's allowed signers file",
+  },
+  {
+    name: 'token add',
+    operands: [NAME],
+    flags: [
+      DATA,
+      { flag: '--days', key: 'days', expects: 'a number', help: 'valid so long (default 30)' },
+    ],
+    help: 'make a token for the API or for git, shown once',
+  },
+  { name: 'token list', operands: [], flags: [DATA], help: 'list the tokens' },
+  {
+    name: 'token remove',
+    operands: [{ name: 'id' }],
+    flags: [DATA],
+    help: 'make a token worthless',
+  },
   { name: 'sign-in', operands: [], flags: [DATA], help: 'print a one-time link to the admin page' },
   {
     name: 'doctor',

@@ -282,6 +282,23 @@ test.each([
   expect((await a.run(line)).stdout).toMatch(says);
 });
 
+test('tokens are made, listed and made worthless', async () => {
+  const { a } = twoHomes();
+  await using _ = await a.start();
+  const { id, token } = (await a.json('token add git --days 2')) as { id: string; token: string };
+  expect(token).toMatch(/^nym_/);
+  expect((await a.run('token list')).stdout).toContain(`${id}  git`);
+  expect(await a.run(`token remove ${id}`)).toMatchObject({ exitCode: EXIT.ok });
+  expect((await a.run('token list')).stdout).toContain('no tokens');
+  expect(await a.run('token add git --days 0')).toMatchObject({ exitCode: EXIT.failed });
+});
+
+test('the keys that signed the history can be given to git', async () => {
+  const { a } = twoHomes();
+  await using _ = await a.start();
+  expect((await a.run('signers')).stdout).toMatch(/ ssh-ed25519 AAAA/);
+});
+
 test('without a running service every verb says so and exits 5', async () => {
   const { a } = twoHomes();
   expect(await a.run('status')).toMatchObject({

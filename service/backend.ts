@@ -49,6 +49,7 @@ export function createBackend(house: House): Backend {
       const reverted = await refusing(() => store.revert(findCommit(store, commit), author.via));
       return viewCommit(store, reverted);
     },
+    allowedSigners: () => store.allowedSigners(),
     questions: live.questions,
     subscribe: live.subscribe,
     doctor: house.doctor,

@@ -15,6 +15,7 @@ import {
   printDiff,
   printLog,
   printStatus,
+  printTokens,
 } from './print.ts';
 
 /** What a command ends with; scripts rely on these numbers. */
@@ -28,6 +29,8 @@ export type Outcome = {
 
 /** The socket of the service whose data is in `directory`. */
 export const socketPath = (directory: string): string => `${directory}/nymote.sock`;
+
+const DEFAULT_TOKEN_DAYS = 30;
 
 type Api = <T>(method: string, path: string, body?: unknown) => Promise<T>;
 
@@ -208,6 +211,27 @@ const VERBS: Readonly<Record<string, Action>> = {
       id: operands['commit'],
     });
     return { value: reverted, text: `Undone by commit ${reverted.commit.id.slice(0, 12)}.` };
+  },
+  async signers(api) {
+    const signers = await api<{ allowedSigners: string }>('GET', '/log/signers');
+    return { value: signers, text: signers.allowedSigners.trimEnd() };
+  },
+  async 'token add'(api, { operands, flags }) {
+    const wanted = { name: operands['name'], days: Number(flags['days'] ?? DEFAULT_TOKEN_DAYS) };
+    const issued = await api<{ token: string }>('POST', '/tokens', wanted);
+    return {
+      value: issued,
+      text: `${issued.token}\n(shown once; until nymote restarts at the latest)`,
+    };
+  },
+  async 'token list'(api) {
+    const list = await api<{ tokens: Parameters<typeof printTokens>[0] }>('GET', '/tokens');
+    return { value: list, text: printTokens(list.tokens) };
+  },
+  async 'token remove'(api, { operands }) {
+    const id = operands['id'] ?? '';
+    await api('DELETE', `/tokens/${encodeURIComponent(id)}`);
+    return { value: { removed: id }, text: `Token ${id} is worthless now.` };
   },
   async 'sign-in'(api) {
     const link = await api<{ url: string; expiresAt: number }>('POST', '/session/link');

@@ -11,6 +11,7 @@ import type {
   Device,
   DiffView,
   Status,
+  TokenView,
 } from '#web-admin';
 
 const SHORT_ID = 12;
@@ -95,6 +96,13 @@ export function printDiff({ changes }: DiffView): string {
   return changes
     .flatMap(({ path, before, after }) => [path, ...side('-', before), ...side('+', after)])
     .join('\n');
+}
+
+/** Tokens as a table. */
+export function printTokens(tokens: readonly TokenView[]): string {
+  if (tokens.length === 0) return 'There are no tokens.';
+  const rows = tokens.map(({ id, name, expiresAt }) => [id, name, date(expiresAt)]);
+  return table([['ID', 'NAME', 'UNTIL'], ...rows]);
 }
 
 /** Checks with what to do about the failing ones. */

@@ -21,7 +21,7 @@ import { problem } from './problem.ts';
 import { deviceRoutes } from './routes/devices.ts';
 import { serviceRoutes } from './routes/service.ts';
 import { sessionRoutes, tokenRoutes } from './routes/sign-in.ts';
-import { gitRoutes, historyRoutes, zoneRoutes } from './routes/store.ts';
+import { gitRoutes, historyRoutes, revertRoutes, zoneRoutes } from './routes/store.ts';
 
 /** Guesses at codes and tokens, per source: a person who mistypes never meets it. */
 const GUESSES = { burst: 10, perMinute: 5 };
@@ -61,6 +61,7 @@ export function createRoutes(backend: Backend, hub: EventHub, options: AppOption
   app.route('/api/v1/devices', deviceRoutes(backend));
   app.route('/api/v1/zone', zoneRoutes(backend));
   app.route('/api/v1', historyRoutes(backend));
+  app.route('/api/v1', revertRoutes(backend));
   app.route('/api/v1/session', sessionRoutes(backend, limiter));
   app.route('/api/v1/tokens', tokenRoutes(backend));
   app.get(

@@ -114,6 +114,8 @@ export type Backend = {
   /** What changed between two commits; without `from`, what `to` itself changed. */
   diff(from: string | undefined, to: string): Awaitable<DiffView>;
   revert(commit: string, author: Author): Awaitable<CommitView>;
+  /** The keys that signed the history, one line each as in ssh-keygen(1), ALLOWED SIGNERS. */
+  allowedSigners(): string;
   /** The last questions, oldest first. */
   questions(): readonly QuestionView[];
   subscribe(listener: (event: LiveEvent) => void): () => void;

@@ -194,6 +194,13 @@ export const diffSchema = v.object({
 });
 export type DiffView = Output<typeof diffSchema>;
 
+export const signersSchema = v.object({
+  allowedSigners: v.pipe(
+    v.string(),
+    v.description('A file for git: gpg.ssh.allowedSignersFile, or ssh-keygen -Y verify -f'),
+  ),
+});
+
 export const revertSchema = v.strictObject({ id: commitId });
 
 export const questionSchema = v.object({

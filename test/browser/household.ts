@@ -142,6 +142,7 @@ export function createHousehold(now: () => number): Household {
       const before = from === undefined ? commits[commits.indexOf(after) - 1] : find(from);
       return diffOf(before, after);
     },
+    allowedSigners: () => 'laptop ssh-ed25519 AAAA\n',
     revert(id, author) {
       mayWrite();
       const undone = find(id);

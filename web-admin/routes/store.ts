@@ -13,6 +13,7 @@ import {
   logSchema,
   revertedSchema,
   revertSchema,
+  signersSchema,
   zoneSchema,
 } from '../schema.ts';
 
@@ -36,7 +37,7 @@ export function zoneRoutes(backend: Backend) {
     );
 }
 
-/** Log, diff and revert. */
+/** Log, diff, and who signed. */
 export function historyRoutes(backend: Backend) {
   const tag = tagged(backend, { isAll: true });
   return new Hono<Environment>()
@@ -82,22 +83,36 @@ export function historyRoutes(backend: Backend) {
         return c.json(await backend.diff(from, to));
       },
     )
-    .post(
-      '/revert',
+    .get(
+      '/log/signers',
       describe({
         tag: 'history',
-        summary: 'Undo one commit with a new one',
-        ok: revertedSchema,
-        problems: ['invalid', 'not-found', 'conflict', 'read-only', 'no-space'],
-        ifMatch: true,
+        summary: 'Who may have signed it, for git and ssh-keygen',
+        ok: signersSchema,
       }),
-      requiresFresh(backend),
-      body(revertSchema),
-      async (c) => {
-        const { id } = c.req.valid('json');
-        return c.json({ commit: await backend.revert(id, authorOf(c.get('caller'))) });
-      },
+      tag,
+      (c) => c.json({ allowedSigners: backend.allowedSigners() }),
     );
+}
+
+/** Undoing. */
+export function revertRoutes(backend: Backend) {
+  return new Hono<Environment>().post(
+    '/revert',
+    describe({
+      tag: 'history',
+      summary: 'Undo one commit with a new one',
+      ok: revertedSchema,
+      problems: ['invalid', 'not-found', 'conflict', 'read-only', 'no-space'],
+      ifMatch: true,
+    }),
+    requiresFresh(backend),
+    body(revertSchema),
+    async (c) => {
+      const { id } = c.req.valid('json');
+      return c.json({ commit: await backend.revert(id, authorOf(c.get('caller'))) });
+    },
+  );
 }
 
 /** The history as a git repository that can be cloned; not part of the API proper. */
