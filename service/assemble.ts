@@ -23,7 +23,7 @@ import { publishOnUbus } from './router.ts';
 import { createRulings } from './ruling.ts';
 import { createSealing } from './sealed.ts';
 import { createDoors } from './sign-in.ts';
-import { viewPeer } from './views.ts';
+import { viewPeer, viewTunnels } from './views.ts';
 
 /** Nymote, running; disposing it stops it. */
 export type Nymote = AsyncDisposable & {
@@ -74,17 +74,14 @@ export async function assemble(
   const admin = await openFaces(opening, runtime, config, house, assets, warnings);
   if (config.ubus !== '') opening.use(publishOnUbus(runtime, config.ubus, house));
 
-  const status = await tunnels.status();
+  const { state, backend, reason } = viewTunnels(await tunnels.status());
   const rooms = opening.move();
   return {
     fqdn: current.own().fqdn,
     dns,
     admin,
     signInLink: house.doors.issueLink().url,
-    tunnels:
-      status.state === 'up'
-        ? `up (${status.backend ?? 'unknown'})`
-        : `off: ${status.problem ?? ''}`,
+    tunnels: state === 'up' ? `up (${backend ?? 'unknown'})` : `off: ${reason ?? ''}`,
     warnings,
     [Symbol.asyncDispose]: () => rooms.disposeAsync(),
   };
@@ -111,8 +108,7 @@ async function startTunnels(
   tunnels: Tunnels,
   current: Current,
 ): Promise<readonly string[]> {
-  if (wanted === 'off') return [];
-  await tunnels.start();
+  if (wanted !== 'off') await tunnels.start();
   const { state, problem } = await tunnels.status();
   if (wanted === 'on' && state === 'off') {
     throw new RuntimeError('denied', `tunnels cannot be made: ${problem ?? 'unknown reason'}`);

@@ -103,11 +103,14 @@ function explainFailure(error: unknown): number {
 const HINTS: Readonly<Record<string, string>> = {
   'address-in-use':
     'Stop the other program, or choose another port: --dns, --admin or --control-port.',
-  denied: 'Ports below 1024 and tunnels need root, or CAP_NET_BIND_SERVICE and CAP_NET_ADMIN.',
+  denied:
+    'Run it as the user whose data this is. Ports below 1024 and tunnels need root, or CAP_NET_BIND_SERVICE and CAP_NET_ADMIN.',
   'no-space': 'The disk is full; nothing was changed.',
 };
 
 async function serve(runtime: Runtime, config: Config): Promise<number> {
+  // What `ps` and others that want our ports are to call us, also when Node runs us.
+  process.title = 'nymote';
   const stopped = Promise.withResolvers<void>();
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => stopped.resolve());
@@ -129,10 +132,16 @@ async function refuseSecond({ http }: Runtime, { data }: Config): Promise<void> 
       timeoutMs: 2_000,
     });
   } catch (error) {
-    if (error instanceof RuntimeError) return;
-    throw error;
+    if (!(error instanceof RuntimeError)) throw error;
+    if (error.code === 'not-found' || error.code === 'refused') return;
+    if (error.code === 'denied') {
+      throw new RuntimeError('denied', `the data in ${data} belongs to another user`, error);
+    }
   }
-  throw new RuntimeError('address-in-use', `nymote is running already with its data in ${data}`);
+  throw new RuntimeError(
+    'refused',
+    `nymote is running already with its data in ${data}; stop it first, or name another directory with --data`,
+  );
 }
 
 /** The web page; without it there is still the API and the command line. */

@@ -13,7 +13,7 @@ import * as v from 'valibot';
 import { type DeviceKeys, decodeKeyFile, encodeKeyFile, generateDeviceKeys } from '#identity';
 import { generateZoneKey, type ZoneKey } from '#resolver';
 import { type Runtime, RuntimeError } from '#runtime';
-import { openStore, type Store } from '#storage';
+import { openStore, StorageError, type Store } from '#storage';
 import { allocateIpv4, printKey } from '#tunnels';
 import { decodeBase64, encodeBase64 } from './base64.ts';
 import { type Config, printEndpoint } from './config.ts';
@@ -34,9 +34,13 @@ const SECRET_MODE = 0o600;
 export async function openRealm(runtime: Runtime, config: Config): Promise<Realm> {
   const { files } = runtime;
   await files.makeDirectory(config.data, 0o700);
+  const known = await files.read(`${config.data}/realm`);
+  const realm = known === undefined ? undefined : new TextDecoder().decode(known).trim();
+  if (realm !== undefined) await requireKeys(files, config.data);
   const keys = await openKeys(runtime, config.data);
   const endpoints = await findEndpoints(runtime, config);
-  const store = await openRealmStore(runtime, config, keys, endpoints);
+  const store = await openRealmStore(runtime, config, keys, { endpoints, realm });
+  await requireMembership(store, keys.id, config.data);
   await files.replace(`${config.data}/realm`, encodeText(`${store.realm}\n`));
   const zoneKeys = await openZoneKeys(runtime, config);
   await tellEndpoints(store, keys.id, endpoints);
@@ -60,8 +64,50 @@ export async function openKeys(
   }
   const decoded = decodeKeyFile(crypto, bytes);
   if (!decoded.ok)
-    throw new RuntimeError('bad-key', `${path} holds no device keys (${decoded.reason})`);
+    throw new RuntimeError(
+      'bad-key',
+      `${path} is damaged (${KEY_FILE_PROBLEMS[decoded.reason]}); ${LOST_KEYS}`,
+    );
   return decoded.keys;
+}
+
+const KEY_FILE_PROBLEMS = {
+  'too-large': 'it is too large',
+  'not-json': 'it is not JSON',
+  'wrong-shape': 'parts are missing',
+  'bad-key': 'a key is no key',
+  mismatch: 'its parts do not belong together',
+} as const;
+
+const LOST_KEYS =
+  'it is the identity of this device. Put a backup of it back, or begin anew with another --data';
+
+/** Keys made anew would be those of a stranger to the realm. */
+async function requireKeys(files: Runtime['files'], directory: string): Promise<void> {
+  const path = `${directory}/device.json`;
+  if ((await files.read(path)) === undefined) {
+    throw new RuntimeError('bad-key', `${path} is missing; ${LOST_KEYS}`);
+  }
+}
+
+/** A store without a beginning, or a device that was removed, has nothing to serve. */
+async function requireMembership(store: Store, id: string, directory: string): Promise<void> {
+  const state = store.state();
+  if (state.get('devices')?.has(id) === true) return;
+  await store[Symbol.asyncDispose]();
+  const isEmpty = state.get('realm') === undefined;
+  const found = store.problems.map(({ where, message }) => `${where}: ${message}`);
+  throw isEmpty
+    ? new StorageError(
+        'corrupt',
+        `${[`the history in ${directory}/store is gone`, ...found].join('; ')}. ` +
+          'Put a backup of it back, or begin anew with another --data',
+      )
+    : new RuntimeError(
+        'refused',
+        `this device was removed from ${String(state.get('realm')?.get('settings')?.['apex'])}; ` +
+          'to add it again, join with another --data',
+      );
 }
 
 /** Own addresses with the control port, as others are to use them. */
@@ -78,17 +124,19 @@ async function openRealmStore(
   runtime: Runtime,
   config: Config,
   keys: DeviceKeys,
-  endpoints: readonly string[],
+  {
+    endpoints,
+    realm,
+  }: { readonly endpoints: readonly string[]; readonly realm: string | undefined },
 ): Promise<Store> {
-  const { files, crypto, clock } = runtime;
+  const { crypto, clock } = runtime;
   const { user, apex, zoneAlgorithm, name } = config;
-  const realm = await files.read(`${config.data}/realm`);
   const { publicKey } = keys.agreement;
   const ipv4 = allocateIpv4(crypto, [], publicKey);
   if (ipv4 === undefined) throw new Error('unreachable: no address is taken');
   return openStore(runtime, {
     directory: `${config.data}/store`,
-    ...(realm === undefined ? {} : { realm: new TextDecoder().decode(realm).trim() }),
+    ...(realm === undefined ? {} : { realm }),
     writer: {
       deviceId: keys.id,
       name,
@@ -159,7 +207,12 @@ async function openZoneKeys(
     return keys;
   }
   const keys = decodeZoneKeys(new TextDecoder().decode(bytes));
-  if (keys === undefined) throw new RuntimeError('bad-key', `${path} holds no zone keys`);
+  if (keys === undefined) {
+    throw new RuntimeError(
+      'bad-key',
+      `${path} is damaged; it holds the keys that sign your names. Put a backup of it back, or move it away: new keys are made, and whoever trusts the old ones needs \`nymote zone anchor\` again`,
+    );
+  }
   return keys;
 }
 

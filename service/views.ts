@@ -57,10 +57,14 @@ export async function viewStatus(house: House): Promise<Status> {
   };
 }
 
-function viewTunnels({ state, problem, backend, peers }: TunnelStatus): Status['tunnels'] {
+/** The tunnels; off has a reason. */
+export function viewTunnels(status: TunnelStatus): Status['tunnels'] {
+  const { state, backend, peers } = status;
+  const isUnwanted = status.reason === 'not-started';
+  const reason = isUnwanted ? 'switched off by the setting tunnels=off' : status.problem;
   return {
     state,
-    ...(problem === undefined ? {} : { reason: problem }),
+    ...(reason === undefined ? {} : { reason }),
     ...(backend === undefined ? {} : { backend }),
     peers: peers.map(viewPeer),
   };

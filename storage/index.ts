@@ -3,12 +3,8 @@
  */
 
 export type { Change } from './change.ts';
-export type { Commit, CommitId } from './commit.ts';
-export type { Draft, Writer } from './draft.ts';
+export type { Commit } from './commit.ts';
 export { type Problem, StorageError, type StorageErrorCode } from './error.ts';
-export type { GitFile } from './git.ts';
-export type { Json, JsonObject } from './json.ts';
-export type { Damage } from './log.ts';
-export { type Op, readRecord, type State } from './op.ts';
-export type { StoreOptions } from './realm.ts';
-export { type LogQuery, type Moved, openStore, type Store } from './store.ts';
+export type { Json } from './json.ts';
+export type { State } from './op.ts';
+export { openStore, type Store } from './store.ts';
