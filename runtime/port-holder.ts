@@ -5,6 +5,7 @@
  */
 
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { Endpoint } from './index.ts';
 
 /** Processes looked at; a router has a hundred. */
@@ -49,7 +50,17 @@ async function holdsOne(pid: string, inodes: ReadonlySet<string>): Promise<boole
   return false;
 }
 
+/** Node calls the thread it starts with so, which is what the kernel takes for a program's name. */
+const NODE_THREAD = 'MainThread';
+
 async function describe(pid: string): Promise<string> {
   const command = (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim();
-  return `${command === '' ? 'a program' : command}, process ${pid}`;
+  return `${await describeCommand(pid, command)}, process ${pid}`;
+}
+
+async function describeCommand(pid: string, command: string): Promise<string> {
+  if (command !== '' && command !== NODE_THREAD) return command;
+  const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  const [program = '', script = ''] = words.split('\0');
+  return `${basename(program)} ${basename(script)}`.trim() || 'a program';
 }
