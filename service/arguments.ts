@@ -183,8 +183,7 @@ export type ArgumentProblem = { readonly problem: string; readonly verb?: Verb }
 export function readArguments(words: readonly string[]): Invocation | ArgumentProblem {
   const verb = findVerb(words);
   if (verb === undefined) {
-    const typed = words.slice(0, 2).join(' ');
-    return { problem: typed === '' ? 'a command is missing' : `there is no command '${typed}'` };
+    return { problem: describeUnknown(words) };
   }
   const read = readWords(verb, words.slice(verb.name.split(' ').length));
   if (typeof read === 'string') return { problem: read, verb };
@@ -200,6 +199,14 @@ export function readArguments(words: readonly string[]): Invocation | ArgumentPr
 function findVerb(words: readonly string[]): Verb | undefined {
   const two = words.slice(0, 2).join(' ');
   return VERBS.find(({ name }) => name === two) ?? VERBS.find(({ name }) => name === words[0]);
+}
+
+function describeUnknown(words: readonly string[]): string {
+  const [first = ''] = words;
+  if (first === '' || first.startsWith('-')) return 'a command is missing';
+  const family = VERBS.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name);
+  if (family.length > 0) return `after '${first}' a word is missing: ${family.join(', ')}`;
+  return `there is no command '${first}'`;
 }
 
 function readWords(

@@ -60,9 +60,12 @@ export function createBackend(house: House): Backend {
   };
 }
 
-function requireWriter({ store, projection }: House): void {
+function requireWriter({ store, projection, household }: House): void {
   if (store.isWritable) return;
-  throw new WebAdminError('read-only', readOnlyReason(projection().devices));
+  throw new WebAdminError(
+    'read-only',
+    readOnlyReason(store, projection().devices, household().self),
+  );
 }
 
 /** The store's words as the API's; a new code does not compile until it has a row. */

@@ -40,6 +40,7 @@ type Problem = {
   readonly status: number;
   readonly code?: string;
   readonly detail?: string;
+  readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
 };
 
 /** A refusal of the service, with its HTTP status. */
@@ -48,7 +49,8 @@ class Refused extends Error {
   readonly problem: Problem;
 
   constructor(problem: Problem) {
-    super(problem.detail ?? problem.title);
+    const errors = problem.errors?.map(({ pointer, detail }) => `${pointer.slice(1)}: ${detail}`);
+    super(problem.detail ?? [problem.title, ...(errors ?? [])].join('; '));
     this.problem = problem;
   }
 }
@@ -90,7 +92,7 @@ function describe(error: unknown, directory: string): { exitCode: number; messag
     const message =
       error.code === 'denied'
         ? `no permission for ${socketPath(directory)}: run this as the user that runs nymote`
-        : `nymote is not running with data in ${directory}; start it with 'npm start', or name its directory with --data`;
+        : `nymote is not running with data in ${directory}; start it ('npm start', on OpenWrt '/etc/init.d/nymote start') or name its directory with --data`;
     return { exitCode: error.code === 'denied' ? EXIT.denied : EXIT.unreachable, message };
   }
   throw error;

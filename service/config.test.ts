@@ -43,7 +43,7 @@ test.each<{ values: Record<string, string>; message: RegExp; why: string }>([
   },
   {
     values: { name: 'My Laptop' },
-    message: /name: 'My Laptop' is not a DNS label/,
+    message: /name: 'My Laptop' is not a name of a–z/,
     why: 'not a label',
   },
   {

@@ -45,6 +45,8 @@ type Settings = { readonly [K in keyof Config]: Setting<Config[K]> };
 const MAX_LIST = 32;
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
+const LABEL_WORDS = 'a name of a–z, 0–9 and hyphens (at most 63)';
+
 const label: Read<string> = (text) => (LABEL.test(text) ? text : undefined);
 const oneOf =
   <T extends string>(...values: readonly T[]): Read<T> =>
@@ -90,8 +92,8 @@ export function isAddress(text: string): boolean {
 }
 
 const SETTINGS: Settings = {
-  user: { read: label, expects: 'a DNS label in lower case', help: 'whose devices these are' },
-  name: { read: label, expects: 'a DNS label in lower case', help: "this device's name" },
+  user: { read: label, expects: LABEL_WORDS, help: 'whose devices these are' },
+  name: { read: label, expects: LABEL_WORDS, help: "this device's name" },
   apex: {
     read: (text) => {
       const labels = text.replace(/\.$/, '').split('.');

@@ -5,7 +5,8 @@ import { type Runtime, RuntimeError } from '#runtime';
 import type { Store } from '#storage';
 import type { Tunnels } from '#tunnels';
 import type { Check } from '#web-admin';
-import type { Config } from './config.ts';
+import { type Config, printEndpoint } from './config.ts';
+import { describeDamage } from './views.ts';
 
 type Patient = {
   readonly runtime: Runtime;
@@ -31,7 +32,7 @@ export async function examine(patient: Patient): Promise<readonly Check[]> {
     checkStore(patient.store),
     ...programs,
     await checkTunnels(patient.tunnels),
-    await checkRecursion(patient.resolver),
+    await checkRecursion(patient.resolver, config),
     checkReplica(patient),
   ];
 }
@@ -77,32 +78,38 @@ async function checkDisk({ files }: Pick<Runtime, 'files'>, directory: string): 
 }
 
 function checkStore({ problems, seq }: Store): Check {
-  const [problem] = problems;
-  if (problem === undefined)
-    return { name: 'store', ok: true, detail: `${seq} commits, all verified` };
-  const detail = problems.map(({ where, message }) => `${where}: ${message}`).join('; ');
+  const serious = problems.filter(({ code }) => code !== 'torn-tail');
+  if (serious.length === 0) {
+    const words = [`${seq} commits, all verified`, ...problems.map(describeDamage)];
+    return { name: 'store', ok: true, detail: words.join('; ') };
+  }
   return {
     name: 'store',
     ok: false,
-    detail,
-    fix: 'another device of yours holds the same history',
+    detail: serious.map(describeDamage).join('; '),
+    fix: 'start another full device of yours, which holds the same history, or put a backup of the store back',
   };
 }
 
 async function checkTunnels(tunnels: Tunnels): Promise<Check> {
-  const { state, problem, backend } = await tunnels.status();
+  const { state, reason, problem, backend } = await tunnels.status();
+  if (reason === 'not-started') return { name: 'tunnels', ok: true, detail: 'off, as you set it' };
   if (state === 'up') return { name: 'tunnels', ok: true, detail: `up (${backend ?? 'unknown'})` };
   const detail = problem ?? 'off';
   return { name: 'tunnels', ok: false, detail, fix: 'run nymote as root, or with CAP_NET_ADMIN' };
 }
 
-async function checkRecursion(resolver: Resolver): Promise<Check> {
+async function checkRecursion(resolver: Resolver, { forward }: Config): Promise<Check> {
   const root = parseName(WELL_KNOWN);
   if (root === undefined) throw new Error('unreachable: the root is no name');
   const { answers } = await resolver.resolve(root, TYPE.NS);
-  if (answers.length > 0) return { name: 'recursion', ok: true, detail: 'the root answers' };
-  const fix = 'check the uplink, or set --forward to a resolver that can be reached';
-  return { name: 'recursion', ok: false, detail: 'no root server answers', fix };
+  if (answers.length > 0) return { name: 'internet', ok: true, detail: 'names of others resolve' };
+  const detail =
+    forward.length === 0
+      ? 'no root server answers: names of others do not resolve'
+      : `${forward.map(printEndpoint).join(', ')} does not answer: names of others do not resolve`;
+  const fix = 'check the connection, or set --forward to a resolver that can be reached';
+  return { name: 'internet', ok: false, detail, fix };
 }
 
 function checkReplica({ store, replicaProblem }: Patient): Check {

@@ -2,7 +2,7 @@
  * What the service says, for people at a terminal. Pure: view in, text out.
  */
 
-import { renderANSI } from 'uqr';
+import { renderUnicodeCompact } from 'uqr';
 import type {
   AddedDevice,
   Check,
@@ -27,7 +27,7 @@ export function printStatus(status: Status): string {
       ? `Tunnels  off: ${tunnels.reason ?? 'no reason given'}`
       : `Tunnels  ${up} of ${tunnels.peers.length} up (${tunnels.backend ?? 'unknown'})`,
     ...tunnels.peers.map(({ name, why }) => `           ${name}: ${why}`),
-    `Store    ${store.commits} changes, head ${store.head.slice(0, SHORT_ID)}`,
+    `Store    ${store.commits} ${store.commits === 1 ? 'change' : 'changes'}, head ${store.head.slice(0, SHORT_ID)}`,
     ...(status.readOnly ? [`           read-only: ${status.readOnlyReason ?? ''}`] : []),
     `Clock    ${clock.isSet ? 'set' : 'NOT SET: dates and signatures may look wrong'}`,
     ...store.problems.map((problem) => `Problem  ${problem}`),
@@ -52,7 +52,7 @@ export function printDevices(devices: readonly Device[]): string {
 export function printAdded(added: AddedDevice): string {
   if (added.kind === 'plain') {
     return [
-      renderANSI(added.config, { border: 2 }),
+      qrCode(added.config),
       `Scan this with the WireGuard app on ${added.device.name}. It is shown once and not kept.`,
       '',
       added.config,
@@ -65,6 +65,12 @@ export function printAdded(added: AddedDevice): string {
     '',
     `The code works once, until ${date(added.expiresAt)}.`,
   ].join('\n');
+}
+
+/** Dark on light whatever the terminal's colours are, and small enough for its height. */
+function qrCode(text: string): string {
+  const lines = renderUnicodeCompact(text, { border: 2, ecc: 'L' }).split('\n');
+  return lines.map((line) => `\u001b[97;40m${line}\u001b[0m`).join('\n');
 }
 
 /** A decision with its reason. */

@@ -2,6 +2,7 @@
 
 import { type Asker, type Decision, explain } from '#policy';
 import { printRecord } from '#resolver';
+import type { Store } from '#storage';
 import type { PeerStatus, TunnelStatus } from '#tunnels';
 import {
   type DecisionView,
@@ -18,10 +19,24 @@ import type { Projection, RealmDevice } from './project.ts';
 import { type Household, identify } from './ruling.ts';
 import { VERSION } from './version.ts';
 
-/** Where a replica's changes have to be made. */
-export function readOnlyReason(devices: readonly RealmDevice[]): string {
+/** Why nothing can be changed here, and where it can. */
+export function readOnlyReason(
+  { problems }: Pick<Store, 'problems'>,
+  devices: readonly RealmDevice[],
+  self: string,
+): string {
   const writer = devices.find(({ writer: isWriter }) => isWriter);
+  if (writer?.id === self && problems.length > 0) {
+    return 'Part of the history is damaged or missing, so nothing can be changed until it comes back from another device of yours or from a backup.';
+  }
   return `This device holds a copy; changes are made on ${writer?.name ?? 'the first device'}.`;
+}
+
+/** What was found when the store was opened, for people. */
+export function describeDamage({ code, where, message }: Store['problems'][number]): string {
+  return code === 'torn-tail'
+    ? `the last change was cut short before it was confirmed, and was dropped (${where}: ${message})`
+    : `${where}: ${message}`;
 }
 
 /** How things are. */
@@ -37,7 +52,7 @@ export async function viewStatus(house: House): Promise<Status> {
     apex: settings.apex,
     device: { id: self, name: own?.name ?? 'removed', kind: own?.kind ?? 'node' },
     readOnly: !store.isWritable,
-    ...(store.isWritable ? {} : { readOnlyReason: readOnlyReason(devices) }),
+    ...(store.isWritable ? {} : { readOnlyReason: readOnlyReason(store, devices, self) }),
     dns: {
       addresses: resolver.addresses.map(({ address, port }) => `${address}#${port}`),
       questions,
@@ -48,7 +63,7 @@ export async function viewStatus(house: House): Promise<Status> {
     store: {
       head: store.head,
       commits: store.seq,
-      problems: store.problems.map(({ where, message }) => `${where}: ${message}`),
+      problems: store.problems.map(describeDamage),
     },
     clock: { isSet: clock.isSet() },
     uptimeSeconds: house.uptimeSeconds(),
