@@ -205,6 +205,7 @@ function sendKnocks(context: Context, attempt: Attempt): boolean {
       kind: 'knock',
       listenPort,
       controlPort: post.port,
+      callBack: !isStored(attempt.device, place),
     });
     if (stamp !== undefined) {
       attempt.stamps.add(stamp);
@@ -237,6 +238,14 @@ function up(
     via,
     ...(endpoint === undefined ? {} : { endpoint }),
   };
+}
+
+/**
+ * Tells whether a device can be met at this address for all we know. One that was only heard from
+ * there is behind a router that lets our answers in, and little else: it has to begin.
+ */
+export function isStored({ endpoints }: TunnelDevice, { address }: Endpoint): boolean {
+  return endpoints.some((endpoint) => endpoint.address === address);
 }
 
 /** Where a device may be met, best first. */

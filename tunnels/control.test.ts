@@ -20,7 +20,13 @@ const toBob = pairKeys(alice, bob.publicKey);
 const toAlice = pairKeys(bob, alice.publicKey);
 const SENDER = senderTag(crypto, 'alice');
 const NONCE = new Uint8Array(12).fill(3);
-const KNOCK: ControlMessage = { kind: 'knock', stamp: 5, listenPort: 51_820, controlPort: 51_821 };
+const KNOCK: ControlMessage = {
+  kind: 'knock',
+  stamp: 5,
+  listenPort: 51_820,
+  controlPort: 51_821,
+  callBack: false,
+};
 const seal = (message: ControlMessage) => sealMessage(crypto, toBob, SENDER, NONCE, message);
 
 const stamps = fc.nat({ max: Number.MAX_SAFE_INTEGER });
@@ -31,6 +37,7 @@ const messages: fc.Arbitrary<ControlMessage> = fc.oneof(
     stamp: stamps,
     listenPort: ports,
     controlPort: ports,
+    callBack: fc.boolean(),
   }),
   fc.record({
     kind: fc.constant('welcome' as const),

@@ -27,6 +27,8 @@ export type ControlMessage =
       readonly stamp: number;
       readonly listenPort: number;
       readonly controlPort: number;
+      /** Rather knock on us: your router lets this in, but not a handshake that we begin. */
+      readonly callBack: boolean;
     }
   | {
       /** Yes; I have you as a peer. `echo` is the knock's stamp. */
@@ -161,7 +163,7 @@ function readMessage(json: unknown): ControlMessage | undefined {
   switch (kind) {
     case 'knock':
       return isPort(listenPort) && isPort(controlPort)
-        ? { kind, stamp, listenPort, controlPort }
+        ? { kind, stamp, listenPort, controlPort, callBack: fields['callBack'] === true }
         : undefined;
     case 'welcome':
       return readWelcome(fields, stamp);

@@ -5,12 +5,15 @@
  * and says welcome; the asker adds the other with the address that answered and begins. When both
  * knock at once, the one with the higher key gives way: it welcomes and waits. The lower one stays
  * deaf to the first knock, and gives way to a second one, for then its own cannot get through.
+ * Whoever is behind a router begins, whatever its key: a knock on a place where a device was only
+ * heard from asks it to knock back.
  */
 
 import type { Endpoint } from '#runtime';
 import {
   type Context,
   candidates,
+  isStored,
   type KnockerOptions,
   type Reach,
   reach,
@@ -33,6 +36,7 @@ export type Knocker = {
 const DEAF_MS = 150;
 /** After a handshake that was begun in vain, WireGuard tries again; till then we stay with it. */
 const BEGIN_MS = 5_000;
+const CALL_BACK_MS = 5_000;
 
 /** Makes the knocker of one device. */
 export function createKnocker(runtime: Seams, options: KnockerOptions): Knocker {
@@ -77,7 +81,7 @@ type MessageOf<K extends ControlMessage['kind']> = Extract<ControlMessage, { kin
 async function receiveKnock(
   context: Context,
   device: TunnelDevice,
-  { stamp: echo, controlPort }: MessageOf<'knock'>,
+  { stamp: echo, controlPort, callBack }: MessageOf<'knock'>,
   from: Endpoint,
 ): Promise<void> {
   const { driver, post, accept, listenPort } = context;
@@ -86,8 +90,11 @@ async function receiveKnock(
     return;
   }
   context.heard.set(device.id, { from, controlPort });
-  const answer = decideRole(context, device);
-  if (answer === 'ignore') {
+  const answer = decideRole(context, device, from, callBack);
+  if (answer === 'call-back') {
+    void reach(context, device, CALL_BACK_MS);
+  }
+  if (answer === 'ignore' || answer === 'call-back') {
     return;
   }
   if (answer === 'wait') {
@@ -108,21 +115,32 @@ async function receiveKnock(
   });
 }
 
-/** Whether we wait for the asker's handshake, have begun one ourselves, or leave the knock alone. */
-function decideRole(context: Context, device: TunnelDevice): 'wait' | 'begin' | 'ignore' {
-  const now = context.runtime.clock.monotonic();
-  const attempt = context.attempts.get(device.id);
-  if (attempt?.phase === 'connecting') {
+type Role = 'wait' | 'begin' | 'call-back' | 'ignore';
+
+/** Whether we wait for the asker's handshake, have begun one, knock ourselves, or do nothing. */
+function decideRole(
+  { runtime, attempts, driver, publicKey }: Context,
+  device: TunnelDevice,
+  from: Endpoint,
+  callBack: boolean,
+): Role {
+  const now = runtime.clock.monotonic();
+  const attempt = attempts.get(device.id);
+  const state = driver.state(device);
+  const isStarting = state === 'connecting' && now - driver.pair(device.id).joinedAt < BEGIN_MS;
+  if (attempt?.phase === 'connecting' || isStarting) {
     return 'begin';
   }
-  if (attempt?.phase === 'knocking' && context.driver.state(device) === 'knocking') {
+  if (callBack && (state === 'idle' || state === 'quiet' || state === 'knocking')) {
+    return attempt === undefined ? 'call-back' : 'ignore';
+  }
+  if (attempt?.phase === 'knocking' && state === 'knocking') {
     attempt.foreignSince ??= now;
-    const isDeaf = isLower(context.publicKey, device.publicKey);
+    // From behind a router only the other can begin, whoever has the lower key.
+    const isDeaf = isLower(publicKey, device.publicKey) && isStored(device, from);
     return isDeaf && now - attempt.foreignSince < DEAF_MS ? 'ignore' : 'wait';
   }
-  const { joinedAt } = context.driver.pair(device.id);
-  const hasBegun = context.driver.state(device) === 'connecting' && now - joinedAt < BEGIN_MS;
-  return hasBegun ? 'begin' : 'wait';
+  return 'wait';
 }
 
 /** We are to wait for the other's handshake; with the peer known, but without its endpoint. */

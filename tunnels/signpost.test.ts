@@ -270,6 +270,36 @@ describe('afterwards', () => {
     expect(status.peers).toMatchObject([{ state: 'up', why: 'b is connected directly.' }]);
   });
 
+  test('peers stay when it is quiet; asking again proves the path again', async () => {
+    const pair = await startPair({});
+    await finish(pair, pair.a.tunnels.reach('b', 1_000));
+    await pair.clock.advance(600_000);
+    expect([pair.a.wireguard.peers.size, pair.b.wireguard.peers.size]).toEqual([1, 1]);
+    expect((await finish(pair, pair.a.tunnels.status())).peers).toMatchObject([
+      { state: 'quiet', lastHandshakeSecondsAgo: 600 },
+    ]);
+    const again = pair.b.tunnels.reach('a', 2_000);
+    expect(await finish(pair, again)).toMatchObject({ state: 'up', via: 'asked' });
+  });
+
+  test('who was only heard from is asked to begin: its router lets nothing else in', async () => {
+    const pair = await startPair({ delayMs: 20 });
+    await finish(
+      pair,
+      pair.b.tunnels.apply(desiredOf(pair.b, { ...pair.a.device, endpoints: [] })),
+    );
+    expect(await finish(pair, pair.b.tunnels.reach('a', 1_000))).toMatchObject({
+      reason: 'no-endpoint',
+    });
+    await finish(pair, pair.a.tunnels.reach('b', 1_000));
+    await pair.clock.advance(600_000);
+    expect(await finish(pair, pair.b.tunnels.reach('a', 2_000))).toMatchObject({
+      state: 'up',
+      via: 'answered',
+    });
+    expect(endpointsSet(pair.b)).toEqual([]);
+  });
+
   test('an interface that vanished is made anew', async () => {
     const pair = await startPair({});
     await finish(pair, pair.a.tunnels.reach('b', 1_000));
@@ -354,7 +384,7 @@ async function build(parts: {
     kind: 'node',
     mayConnect: true,
   };
-  const udp = recording(runtime.udp, address, heard);
+  const udp = recording(runtime.udp, address, heard, wireguard);
   const tunnels = createTunnels(
     { ...runtime, udp },
     {
@@ -412,7 +442,12 @@ async function finish<T>({ clock }: Pick<Pair, 'clock'>, work: PromiseLike<T>): 
 type Heard = { readonly data: Uint8Array; readonly from: string; readonly to: Endpoint };
 
 /** The same sockets, with all that they send written down. */
-function recording(udp: Runtime['udp'], from: string, heard: Heard[]): Runtime['udp'] {
+function recording(
+  udp: Runtime['udp'],
+  from: string,
+  heard: Heard[],
+  wireguard: SimulatedHost,
+): Runtime['udp'] {
   return {
     async bind(local, receive) {
       const socket = await udp.bind(local, receive);
@@ -420,6 +455,7 @@ function recording(udp: Runtime['udp'], from: string, heard: Heard[]): Runtime['
         ...socket,
         send(data, to) {
           heard.push({ data, from, to });
+          wireguard.carry(to.address);
           socket.send(data, to);
         },
       };

@@ -1,11 +1,12 @@
 /**
  * WireGuard of a test: the programs `ip`, `wg` and `wireguard-go` on several hosts, and handshakes.
  *
- * Who gets an endpoint begins: after the path's delay the other, if it knows the key, answers. Two
+ * Who gets an endpoint, or a packet to carry, begins: after the path's delay the other, if it knows the key, answers. Two
  * that begin towards each other within that time cross, and lose five seconds, as real ones do.
  */
 
 import type { Endpoint, Runtime } from '#runtime';
+import { hostPrefix } from './ip.ts';
 import { parseEndpoint, printEndpoint, printKey } from './wg.ts';
 
 type Call = { readonly args: readonly string[] };
@@ -21,6 +22,8 @@ type SimulatedPeer = {
 export type SimulatedHost = {
   readonly addresses: readonly string[];
   readonly peers: Map<string, SimulatedPeer>;
+  /** A packet to an overlay address goes into the tunnel, and begins a handshake where one is due. */
+  carry(address: string): void;
   /** Rows for a scripted Exec. */
   readonly table: Readonly<Record<string, (call: Call) => Answer | Promise<Answer>>>;
   exists: boolean;
@@ -109,6 +112,13 @@ function createHost(
   const host: SimulatedHost = {
     addresses,
     peers: new Map(),
+    carry(address) {
+      for (const [key, { allowedIps }] of host.peers) {
+        if (allowedIps.split(',').includes(hostPrefix(address))) {
+          begin(host, key);
+        }
+      }
+    },
     exists: false,
     key: '',
     port: 0,

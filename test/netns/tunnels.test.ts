@@ -16,11 +16,13 @@ import type { Request, Wired } from './tunnels-child.ts';
 const PREFIX = overlayPrefix(nodeRuntime().crypto, 'realm');
 const SUFFIX = process.pid % 100_000;
 const CONTROL_PORT = 51_821;
+const NAT =
+  'table ip nat { chain out { type nat hook postrouting priority 100; oifname "to-b" masquerade random; }; }';
 const CHILD = new URL('tunnels-child.ts', import.meta.url).pathname;
 
 type Started = { readonly publicKey: readonly number[]; readonly address: string };
 type Side = {
-  readonly name: 'a' | 'b';
+  readonly name: 'a' | 'b' | 'c';
   readonly interface: string;
   readonly underlay: string;
   readonly call: <T>(request: Request) => Promise<T>;
@@ -33,12 +35,14 @@ let lab: Lab;
 let watch: { stop(): string };
 let a: Side;
 let b: Side;
+let c: Side;
 
 beforeAll(async () => {
   for (const [program, debianPackage] of [
     ['wg', 'wireguard-tools'],
     ['wireguard-go', 'wireguard-go'],
     ['ip', 'iproute2'],
+    ['nft', 'nftables'],
     ['ping', 'iputils-ping'],
   ] as const) {
     const { code } = await run('sh', '-c', `command -v ${program}`);
@@ -48,14 +52,28 @@ beforeAll(async () => {
   watch = watchArguments();
   await lab.namespace('a');
   await lab.namespace('b');
+  await lab.namespace('c');
   await lab.cable('a', '10.77.0.1/24', 'b', '10.77.0.2/24');
+  for (const [from, to, address] of [
+    ['a', 'b', '2001:db8:77::1/64'],
+    ['b', 'a', '2001:db8:77::2/64'],
+  ] as const) {
+    await lab.must(from, 'ip', 'address', 'add', address, 'dev', `to-${to}`, 'nodad');
+  }
+  // c is at home behind a, which translates its addresses.
+  await lab.cable('a', '192.168.7.1/24', 'c', '192.168.7.2/24');
+  await lab.must('c', 'ip', 'route', 'add', 'default', 'via', '192.168.7.1');
+  await lab.must('a', 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
+  await lab.must('a', 'nft', NAT);
   a = await startSide('a', '10.77.0.1');
   b = await startSide('b', '10.77.0.2');
+  c = await startSide('c', '192.168.7.2');
 });
 
 afterAll(async () => {
   await a?.kill();
   await b?.kill();
+  await c?.kill();
   await lab?.[Symbol.asyncDispose]();
 });
 
@@ -102,7 +120,7 @@ test('news goes through the tunnel', async () => {
 
 test('a removed device is cut off within a second (I10)', async () => {
   const begun = performance.now();
-  await b.call({ call: 'apply', desired: desiredOf(b, []) });
+  await apply(b, []);
   const milliseconds = performance.now() - begun;
   console.log(`removed in ${milliseconds.toFixed(0)} ms`);
   expect(milliseconds).toBeLessThan(1_000);
@@ -113,8 +131,8 @@ test('a removed device is cut off within a second (I10)', async () => {
 
 test('both at once, ten times: no handshake is crossed', async () => {
   for (let round = 0; round < 10; round++) {
-    await a.call({ call: 'apply', desired: desiredOf(a, []) });
-    await b.call({ call: 'apply', desired: desiredOf(b, []) });
+    await apply(a, []);
+    await apply(b, []);
     await applyBoth();
     const [one, other] = await Promise.all([
       a.call<Reach>({ call: 'reach', device: 'b', deadlineMs: 3_000 }),
@@ -122,6 +140,36 @@ test('both at once, ten times: no handshake is crossed', async () => {
     ]);
     expect([one.state, other.state]).toEqual(['up', 'up']);
   }
+});
+
+test('over IPv6, when IPv4 no longer gets through', async () => {
+  await apply(b, []);
+  await apply(a, []);
+  await apply(b, [a]);
+  await apply(a, [{ ...b, underlay: '2001:db8:77::2' }]);
+  await lab.must('a', 'ip', 'route', 'add', 'blackhole', '10.77.0.2/32');
+  const reach = await a.call<Reach>({ call: 'reach', device: 'b', deadlineMs: 3_000 });
+  await lab.must('a', 'ip', 'route', 'delete', 'blackhole', '10.77.0.2/32');
+  expect(reach).toMatchObject({ state: 'up', endpoint: { address: '2001:db8:77::2' } });
+});
+
+test('from behind a router that translates addresses; then also towards it', async () => {
+  await apply(b, [a, c]);
+  await apply(c, [b]);
+  expect(await b.call<Reach>({ call: 'reach', device: 'c', deadlineMs: 400 })).toEqual({
+    state: 'unreachable',
+    reason: 'no-answer',
+  });
+  const reaches = await Promise.all([
+    c.call<Reach>({ call: 'reach', device: 'b', deadlineMs: 3_000 }),
+    b.call<Reach>({ call: 'reach', device: 'c', deadlineMs: 3_000 }),
+  ]);
+  expect(reaches).toMatchObject([
+    { state: 'up', via: 'asked' },
+    { state: 'up', via: 'answered', endpoint: { address: '10.77.0.1' } },
+  ]);
+  const { code } = await lab.run('b', 'ping', '-6', '-c', '1', '-W', '1', c.started.address);
+  expect(code).toBe(0);
 });
 
 test('an interface that was deleted is made anew when it is next needed', async () => {
@@ -143,14 +191,14 @@ test('after a crash the interface is taken over, and its tunnels go on', async (
 });
 
 test('stopping leaves no interface, and no key was ever in an argument (I2)', async () => {
-  await Promise.all([a, b].map((side) => side.call({ call: 'stop' })));
-  for (const side of [a, b]) {
+  await Promise.all([a, b, c].map((side) => side.call({ call: 'stop' })));
+  for (const side of [a, b, c]) {
     const { code } = await lab.run(side.name, 'ip', 'link', 'show', 'dev', side.interface);
     expect(code).not.toBe(0);
   }
   const seen = watch.stop();
   expect(seen).toContain('wg\0set');
-  for (const side of [a, b]) {
+  for (const side of [a, b, c]) {
     const key = readFileSync(keyFile(side.name));
     expect(key).toHaveLength(32);
     expect(seen).not.toContain(key.toString('base64'));
@@ -159,8 +207,12 @@ test('stopping leaves no interface, and no key was ever in an argument (I2)', as
 });
 
 async function applyBoth(): Promise<void> {
-  await a.call({ call: 'apply', desired: desiredOf(a, [b]) });
-  await b.call({ call: 'apply', desired: desiredOf(b, [a]) });
+  await apply(a, [b]);
+  await apply(b, [a]);
+}
+
+function apply(self: Side, others: readonly Side[]): Promise<void> {
+  return self.call({ call: 'apply', desired: desiredOf(self, others) });
 }
 
 function desiredOf(self: Side, others: readonly Side[]): Wired {
@@ -184,7 +236,7 @@ async function peersOf(side: Side): Promise<readonly string[]> {
   return peers.split('\n').filter(Boolean);
 }
 
-async function startSide(name: 'a' | 'b', underlay: string): Promise<Side> {
+async function startSide(name: Side['name'], underlay: string): Promise<Side> {
   const child = spawn('ip', ['netns', 'exec', `nytun${SUFFIX}-${name}`, process.execPath, CHILD], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
