@@ -69,7 +69,7 @@ export type Attempt = {
 };
 
 const FIRST_RESEND_MS = 250;
-const LAST_RESEND_MS = 2_000;
+const LAST_RESEND_MS = 1_000;
 const WAIT_MS = 2_000;
 
 /** Makes a device reachable, or joins who is at it already. */

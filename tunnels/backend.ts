@@ -53,6 +53,8 @@ export type BackendOptions = {
 
 export type Backend = AsyncDisposable & {
   readonly kind: 'kernel' | 'wireguard-go';
+  /** It was made anew, and holds no session of an earlier life. */
+  readonly isNew: boolean;
   observe(): Promise<WireguardInterface>;
   handshakes(): Promise<ReadonlyMap<KeyText, number>>;
   setPeer(peer: {
@@ -99,14 +101,19 @@ export async function openBackend(machine: Machine, options: BackendOptions): Pr
   const sockets = await machine.files.list(SOCKETS);
   const kind = sockets.includes(`${name}.sock`) ? 'wireguard-go' : 'kernel';
   machine.log('info', 'tunnel-interface-up', { interface: name, kind, takenOver: !isNew });
-  return driveInterface(machine, run, name, kind);
+  return driveInterface(machine, run, { name, kind, isNew });
 }
 
-function driveInterface(machine: Machine, run: Run, name: string, kind: Backend['kind']): Backend {
+function driveInterface(
+  machine: Machine,
+  run: Run,
+  { name, kind, isNew }: Pick<Backend, 'kind' | 'isNew'> & { readonly name: string },
+): Backend {
   const routes = new Map<KeyText, readonly string[]>();
   let current: readonly string[] = [];
   return {
     kind,
+    isNew,
     async observe() {
       const dump = parseDump(await run('wg', 'show', name, 'dump'));
       if (dump === undefined) {

@@ -33,6 +33,8 @@ export type DriverOptions = {
   readonly mtu: number;
   /** The planner wants a device to be knocked on. */
   readonly knock: (deviceId: string) => void;
+  /** The interface is new: others may believe in tunnels that we know nothing of. */
+  readonly forgot: () => void;
 };
 
 export type Driver = AsyncDisposable & {
@@ -110,6 +112,7 @@ export async function openDriver(runtime: DriverRuntime, options: DriverOptions)
 }
 
 async function applyDesired(state: State, desired: Desired): Promise<void> {
+  const isFirst = state.desired === undefined;
   state.desired = desired;
   const isKnown = new Set(desired.devices.map(({ id }) => id));
   for (const id of state.pairs.keys()) {
@@ -122,6 +125,9 @@ async function applyDesired(state: State, desired: Desired): Promise<void> {
     await refresh(state);
   });
   await reconcile(state);
+  if (isFirst && state.backend.isNew) {
+    state.options.forgot();
+  }
 }
 
 /** Plans and acts in turn; a change that an earlier turn has seen already needs no turn of its own. */
@@ -206,6 +212,7 @@ async function refresh(state: State): Promise<boolean> {
       state.backend = await openBackend(state.runtime, state.options);
       await addressInterface(state);
       state.peers = (await state.backend.observe()).peers;
+      state.options.forgot();
     }
   });
 }

@@ -12,7 +12,7 @@ import type { ControlMessage } from './control.ts';
 import { type Driver, openDriver } from './drive.ts';
 import { createKnocker, type Knocker } from './knock.ts';
 import { type Desired, isAtHome, type PairState, type TunnelDevice } from './plan.ts';
-import { openPost, type Post } from './post.ts';
+import { type Letter, openPost, type Post } from './post.ts';
 import { printKey } from './wg.ts';
 
 type TunnelsRuntime = Pick<
@@ -113,7 +113,7 @@ export function createTunnels(runtime: TunnelsRuntime, options: TunnelsOptions):
     apply: (desired) => apply(state, desired),
     reach: (deviceId, deadlineMs) => reach(state, deviceId, deadlineMs),
     status: () => status(state),
-    notify: (message, deviceId) => notify(state, message, deviceId),
+    notify: (message, deviceId) => tell(state, message, deviceId),
     onMessage(listener) {
       state.listeners.add(listener);
       return () => state.listeners.delete(listener);
@@ -158,6 +158,7 @@ async function openAll(state: State): Promise<Open> {
       listenPort: options.listenPort,
       mtu: options.mtu ?? DEFAULT_MTU,
       knock: (deviceId) => void reach(state, deviceId, KEEP_DEADLINE_MS),
+      forgot: () => tell(state, { kind: 'bye' }),
     });
     const knocker = createKnocker(runtime, {
       publicKey,
@@ -247,7 +248,8 @@ function receive(
   void state.open?.knocker.receive(device, message, from);
 }
 
-function notify(state: State, message: TunnelMessage, deviceId?: string): void {
+/** Says something to one device, or to all that may connect. */
+function tell(state: State, letter: Letter, deviceId?: string): void {
   const { desired, open } = state;
   if (desired === undefined || open === undefined) {
     return;
@@ -255,7 +257,7 @@ function notify(state: State, message: TunnelMessage, deviceId?: string): void {
   const nodes = others(desired).filter(({ kind, mayConnect }) => kind === 'node' && mayConnect);
   for (const device of nodes.filter(({ id }) => deviceId === undefined || id === deviceId)) {
     for (const place of placesToTell(open, device)) {
-      open.post.send(device, place, message);
+      open.post.send(device, place, letter);
     }
   }
 }
@@ -327,20 +329,14 @@ function others({ self, devices }: Desired): readonly TunnelDevice[] {
 }
 
 async function stop(state: State): Promise<void> {
-  const { open, desired } = state;
+  const { open } = state;
+  if (open !== undefined) {
+    open.knocker.stop();
+    await open.driver.refresh();
+    tell(state, { kind: 'bye' });
+  }
   state.open = undefined;
   state.off = { reason: 'not-started', problem: 'tunnels were stopped' };
-  if (open === undefined) {
-    return;
-  }
-  open.knocker.stop();
-  await open.driver.refresh();
-  for (const device of desired === undefined ? [] : others(desired)) {
-    const [place] = open.driver.state(device) === 'up' ? placesToTell(open, device) : [];
-    if (place !== undefined) {
-      open.post.send(device, place, { kind: 'bye' });
-    }
-  }
-  await open.driver[Symbol.asyncDispose]();
-  await open.post[Symbol.asyncDispose]();
+  await open?.driver[Symbol.asyncDispose]();
+  await open?.post[Symbol.asyncDispose]();
 }
