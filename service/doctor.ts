@@ -34,7 +34,7 @@ export async function examine(patient: Patient): Promise<readonly Check[]> {
     checkStore(patient.store),
     ...programs,
     await checkTunnels(patient.tunnels),
-    await checkRecursion(patient.resolver, config),
+    await checkRecursion(patient),
     checkReplica(patient),
   ];
 }
@@ -101,19 +101,21 @@ async function checkTunnels(tunnels: Tunnels): Promise<Check> {
   return { name: 'tunnels', ok: false, detail, fix: 'run nymote as root, or with CAP_NET_ADMIN' };
 }
 
-async function checkRecursion(
-  { clock }: Pick<Runtime, 'clock'>,
-  resolver: Resolver,
-): Promise<Check> {
+async function checkRecursion({ runtime, resolver, config }: Patient): Promise<Check> {
   const root = parseName(WELL_KNOWN);
   if (root === undefined) throw new Error('unreachable: the root is no name');
-  const answered = await Promise.race([
+  const isAnswered = await Promise.race([
     resolver.resolve(root, TYPE.NS).then(({ answers }) => answers.length > 0),
-    clock.sleep(RECURSION_PATIENCE_MS).then(() => false),
+    runtime.clock.sleep(RECURSION_PATIENCE_MS).then(() => false),
   ]);
-  if (answered) return { name: 'recursion', ok: true, detail: 'the root answers' };
-  const fix = 'check the uplink, or set --forward to a resolver that can be reached';
-  return { name: 'recursion', ok: false, detail: 'no root server answers', fix };
+  if (isAnswered) return { name: 'internet', ok: true, detail: 'names of others resolve' };
+  const { forward } = config;
+  const silent =
+    forward.length === 0
+      ? 'no root server answers'
+      : `${forward.map(printEndpoint).join(', ')} does not answer`;
+  const fix = 'check the connection, or set --forward to a resolver that can be reached';
+  return { name: 'internet', ok: false, detail: `${silent}: names of others do not resolve`, fix };
 }
 
 function checkReplica({ store, replicaProblem }: Patient): Check {
