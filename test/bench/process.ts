@@ -5,7 +5,7 @@ import { readdir, readFile } from 'node:fs/promises';
 /** USER_HZ is 100 on every Linux that Node runs on (proc(5)). */
 const TICKS_PER_SECOND = 100;
 
-/** CPU seconds, user and system, of `pid` and everything below it. */
+/** CPU seconds, user and system, of `pid` and everything below it, also of children that ended. */
 export async function cpuSeconds(pid: number): Promise<number> {
   const tree = await descendants(pid);
   const ticks = await Promise.all(tree.map(ticksOf));
@@ -34,7 +34,8 @@ async function descendants(pid: number): Promise<readonly number[]> {
 
 async function ticksOf(pid: number): Promise<number> {
   const fields = await statFields(pid);
-  return fields ? Number(fields[11]) + Number(fields[12]) : 0;
+  // utime and stime, then the same of children that were waited for.
+  return (fields ?? []).slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0);
 }
 
 /** The fields after the command, which may hold blanks and brackets; state is the first. */

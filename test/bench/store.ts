@@ -11,7 +11,7 @@ import { percentile, type Row } from './row.ts';
 const RECORDS = 500;
 
 /** Measures a store of `commits` commits to 500 records. */
-export async function measureStore(commits = 10_000): Promise<readonly Row[]> {
+export async function run(commits = 10_000): Promise<readonly Row[]> {
   const root = await mkdtemp(join(tmpdir(), 'nymote-bench-'));
   try {
     return await measure(join(root, 'store'), commits);
