@@ -5,7 +5,14 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fullBudget, MAX_BYTES, MAX_MILLISECONDS, MAX_SENDS } from './budget.ts';
+import {
+  fullBudget,
+  MAX_BYTES,
+  MAX_MILLISECONDS,
+  MAX_REFERRALS,
+  MAX_SENDS,
+  MAX_SENDS_PER_NAME,
+} from './budget.ts';
 import { createCache } from './cache.ts';
 import { rootCut } from './delegation.ts';
 import type { Event, Outcome, Send, Settings, World } from './frame.ts';
@@ -143,15 +150,57 @@ describe('the budget', () => {
     expect(sends.length).toBe(Math.floor(MAX_BYTES / 60_000) + 1);
   });
 
-  test('time: slow servers end the question', () => {
-    const servers = Array.from({ length: 40 }, (_, i) => `198.51.100.${i + 1}`);
-    const root = rootCut([{ name: 'a.root.', addresses: servers }]);
-    const { outcome, milliseconds } = play('www.example.', TYPE.A, worldOf({ root }), () => ({
+  const manyServers = rootCut([
+    { name: 'a.root.', addresses: Array.from({ length: 40 }, (_, i) => `198.51.100.${i + 1}`) },
+  ]);
+
+  test('time: slow servers end the question, to the millisecond', () => {
+    const world = worldOf({ root: manyServers });
+    for (const address of manyServers.servers[0]?.addresses ?? []) {
+      for (let loss = 0; loss < 5; loss++) world.servers.lost({ address, port: 53 }, 1000);
+    }
+    const { outcome, milliseconds } = play('www.example.', TYPE.A, world, () => ({
       event: { kind: 'timeout' },
       takes: 0,
     }));
-    expect(outcome.kind).toBe('failure');
-    expect(milliseconds).toBeLessThanOrEqual(MAX_MILLISECONDS + 1);
+    expect(outcome).toEqual({ kind: 'failure', reason: 'out-of-time' });
+    expect(Math.round(milliseconds)).toBe(MAX_MILLISECONDS);
+  });
+
+  test('sends for one name: many failing servers are not all asked', () => {
+    const { sends, outcome } = play('www.', TYPE.A, worldOf({ root: manyServers }), (send) => ({
+      event: reply(replyTo('.', send.type, {}, { rcode: 2 })),
+      takes: 1,
+    }));
+    expect(outcome).toEqual({ kind: 'failure', reason: 'no-reachable-authority' });
+    expect(sends.length).toBe(MAX_SENDS_PER_NAME);
+  });
+
+  test('referrals: deeper and deeper ends', () => {
+    const labels = Array.from({ length: 60 }, (_, i) => `l${i}`);
+    const { outcome, sends } = play(
+      `${labels.join('.')}.`,
+      TYPE.A,
+      worldOf({ minimise: false }),
+      (_send, index) => {
+        const zone = `${labels.slice(59 - index).join('.')}.`;
+        return {
+          event: down(_send, [`${zone} NS ns.${zone}`], [`ns.${zone} A 198.51.100.9`]),
+          takes: 1,
+        };
+      },
+    );
+    expect(outcome).toEqual({ kind: 'failure', reason: 'too-many-referrals' });
+    expect(sends.length).toBe(MAX_REFERRALS + 1);
+  });
+
+  test('servers that can only be found by each other are not looked for in circles', () => {
+    const { outcome, sends } = play('www.a.', TYPE.A, worldOf({ minimise: false }), (send) => {
+      const zone = send.name.key.endsWith('\x01a\0') ? 'a.' : 'b.';
+      return { event: down(send, [`${zone} NS ns.${zone === 'a.' ? 'b.' : 'a.'}`]), takes: 1 };
+    });
+    expect(outcome).toMatchObject({ kind: 'failure' });
+    expect(sends.map(({ name }) => name.key.slice(1, 3))).toEqual(['ww', 'ns']);
   });
 
   test('names of servers: only a few are looked up for one delegation (NXNSAttack)', () => {

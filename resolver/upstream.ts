@@ -13,7 +13,7 @@
 import type { Connection, Endpoint, Random, Runtime, UdpSocket } from '#runtime';
 import type { Event, Send } from './frame.ts';
 import { frame, unframe } from './framing.ts';
-import { decodeMessage, encodeMessage, type Message } from './message.ts';
+import { decodeMessage, encodeMessage } from './message.ts';
 import { type Name, trustedName } from './name.ts';
 import { serverKey } from './servers.ts';
 import { CLASS, OPCODE, RCODE } from './type.ts';
@@ -91,9 +91,8 @@ export function createUpstream(
       if (send.transport === 'udp') {
         return within(send, (report) => overUdp(runtime, sent, source, report));
       }
-      const event = await within(send, (report) => overTcp(runtime, sent, source, report));
-      if (event.kind === 'reply') noteCase(event.message, sent, caseChangers);
-      return event;
+      const noteCase = () => remember(caseChangers, serverKey(send.server));
+      return within(send, (report) => overTcp(runtime, sent, source, { report, noteCase }));
     },
     get sends() {
       return sends;
@@ -162,7 +161,7 @@ function overTcp(
   { tcp }: Pick<Runtime, 'tcp'>,
   sent: Sent,
   source: string | undefined,
-  report: Report,
+  { report, noteCase }: { report: Report; noteCase: () => void },
 ): Cleanup {
   const { server, timeout } = sent.send;
   let connection: Connection | undefined;
@@ -178,7 +177,11 @@ function overTcp(
     let strays = 0;
     for await (const data of unframe(connection.received())) {
       const event = judge(data, sent);
-      if (event?.kind === 'reply') return report(event);
+      if (event?.kind === 'reply') {
+        // Over TCP nobody forges: a server that changes our letters always does so.
+        if (!isEchoed(data, sent)) noteCase();
+        return report(event);
+      }
       if (++strays === MAX_STRAY_MESSAGES) break;
     }
     report({ kind: 'unreachable' });
@@ -211,9 +214,10 @@ function encodeQuery({ id, name, send }: Sent): Uint8Array {
 }
 
 /** Tells what octets from the server's own address are; undefined: nothing to believe or fear. */
-function judge(data: Uint8Array, { id, name, send }: Sent): Event | undefined {
-  const isEchoed = sameOctets(data.subarray(HEADER, HEADER + name.wire.length), name.wire);
-  const decoded = decodeMessage(isEchoed ? withQuestionName(data, send.name) : data);
+function judge(data: Uint8Array, sent: Sent): Event | undefined {
+  const { id, name, send } = sent;
+  const isExact = isEchoed(data, sent);
+  const decoded = decodeMessage(isExact ? withQuestionName(data, send.name) : data);
   if (!decoded.ok || !decoded.message.response) return undefined;
   const { message } = decoded;
   if (message.opcode !== OPCODE.QUERY) return undefined;
@@ -223,7 +227,7 @@ function judge(data: Uint8Array, { id, name, send }: Sent): Event | undefined {
     question?.type === send.type &&
     question.class === CLASS.IN &&
     question.name.key === name.key &&
-    (isEchoed || send.transport === 'tcp');
+    (isExact || send.transport === 'tcp');
   // Servers older than EDNS refuse a query without repeating the question.
   const isBareRefusal = question === undefined && REFUSALS.includes(message.rcode);
   if (!isOurs && !isBareRefusal) return { kind: 'forged' };
@@ -242,13 +246,15 @@ const HEADER = 12;
 
 const REFUSALS: readonly number[] = [RCODE.FORMERR, RCODE.NOTIMP];
 
-/** Over TCP nobody forges, so a server that gives the name back in another case always does so. */
-function noteCase(message: Message, { send }: Sent, caseChangers: Set<string>): void {
-  const [question] = message.questions;
-  if (question === undefined || sameOctets(question.name.wire, send.name.wire)) return;
-  caseChangers.add(serverKey(send.server));
-  const [oldest] = caseChangers;
-  if (caseChangers.size > MAX_CASE_CHANGERS && oldest !== undefined) caseChangers.delete(oldest);
+/** Tells whether the reply has the question's name octet by octet, in our letters. */
+function isEchoed(data: Uint8Array, { name }: Sent): boolean {
+  return sameOctets(data.subarray(HEADER, HEADER + name.wire.length), name.wire);
+}
+
+function remember(servers: Set<string>, server: string): void {
+  servers.add(server);
+  const [oldest] = servers;
+  if (servers.size > MAX_CASE_CHANGERS && oldest !== undefined) servers.delete(oldest);
 }
 
 function sameOctets(first: Uint8Array, second: Uint8Array): boolean {

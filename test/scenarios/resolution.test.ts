@@ -104,6 +104,12 @@ test.each([
   expect(answer.message.recursionAvailable).toBe(true);
 });
 
+test('a circle of CNAMEs is called by its name', async () => {
+  await using internet = await openInternet(WORLD);
+  await internet.ask('loop1.example.com.', 'A');
+  expect(internet.events[0]?.ede?.text).toBe('the CNAMEs point at each other');
+});
+
 test('no server is asked more of a name than it needs (RFC 9156)', async () => {
   await using internet = await openInternet(WORLD);
   await internet.ask('deep.under.there.example.com.', 'AAAA');
@@ -114,6 +120,13 @@ test('no server is asked more of a name than it needs (RFC 9156)', async () => {
     'under.there.example.com. A',
     'deep.under.there.example.com. AAAA',
   ]);
+});
+
+test('what a CNAME leads to is asked for itself, also when it came along', async () => {
+  await using internet = await openInternet(WORLD);
+  await internet.ask('inside.example.com.', 'A');
+  const last = internet.asked.slice(-2).map(({ name }) => name);
+  expect(last).toEqual(['inside.example.com.', 'www.example.com.']);
 });
 
 test('a denial is kept and its TTL counts down (RFC 2308)', async () => {

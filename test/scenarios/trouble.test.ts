@@ -251,6 +251,19 @@ test('delegations to the household itself are not followed', async () => {
   expect(internet.asked.some(({ server }) => server.startsWith('192.168.'))).toBe(false);
 });
 
+test("nor name servers whose looked-up address is the household's", async () => {
+  const zones = WORLD.map((zone) =>
+    zone.apex === 'other.net.'
+      ? { ...zone, lines: [...zone.lines, 'rebind.other.net. A 192.168.1.1'] }
+      : zone.apex === 'com.'
+        ? { ...zone, lines: [...zone.lines, 'rebound.com. NS rebind.other.net.'] }
+        : zone,
+  );
+  await using internet = await openInternet(zones, { quirks: { '192.168.1.1': silent } });
+  expect(await internet.ask('www.rebound.com.', 'A')).toMatchObject({ rcode: SERVFAIL });
+  expect(internet.asked.some(({ server }) => server.startsWith('192.168.'))).toBe(false);
+});
+
 test('the root is down: an answer within the time limit', async () => {
   await using internet = await openInternet(WORLD, { quirks: { [ROOT_ADDRESS]: silent } });
   expect(await internet.ask('www.example.com.', 'A')).toMatchObject({ rcode: SERVFAIL, ede: 22 });

@@ -57,6 +57,11 @@ export const WORLD: readonly ZoneSpec[] = [
       'loop2.example.com. CNAME loop1.example.com.',
       'moved.example.com. 300 DNAME other.net.',
       ...Array.from({ length: 15 }, (_, i) => `c${i}.example.com. CNAME c${i + 1}.example.com.`),
+      ...Array.from(
+        { length: 20 },
+        (_, i) => `medium.example.com. 300 TXT "${'x'.repeat(60)}${i}"`,
+      ),
+      ...Array.from({ length: 5 }, (_, i) => `small.example.com. 300 TXT "${'x'.repeat(60)}${i}"`),
       ...Array.from({ length: 60 }, (_, i) => `big.example.com. 300 TXT "${'x'.repeat(60)}${i}"`),
     ],
   },
