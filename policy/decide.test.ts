@@ -269,6 +269,30 @@ test('agrees with the definition written out naively', () => {
   );
 });
 
+test('what was asked before changes no decision', () => {
+  const shifts = fc.constantFrom(-2, 0, 2);
+  fc.assert(
+    fc.property(ruleSets, fc.array(fc.tuple(requests, shifts), { minLength: 2 }), (set, asked) => {
+      const used = createPolicy({ rules: set, devices, groups });
+      for (const [request, shift] of asked) {
+        const later = { ...request, now: request.now + shift };
+        const fresh = createPolicy({ rules: set, devices, groups });
+        expect(used.decide(later)).toEqual(fresh.decide(later));
+      }
+    }),
+  );
+});
+
+test('ever new names do not push out what is right', () => {
+  const policy = createPolicy({ rules: DEFAULT_RULES, devices });
+  const own = ask(device('phone'), 'resolve', 'record:laptop.alice.nymote');
+  const first = policy.decide(own);
+  for (let count = 0; count < 3_000; count++) {
+    policy.decide(ask(stranger('203.0.113.9'), 'resolve', `name:n${count}.example.org`));
+  }
+  expect(policy.decide(own)).toEqual(first);
+});
+
 test('the order of rules never matters', () => {
   fc.assert(
     fc.property(ruleSets, requests, fc.infiniteStream(fc.nat()), (set, request, order) => {

@@ -80,14 +80,33 @@ export function createPolicy({ rules, devices, groups = {} }: PolicyInput): Poli
   const keys = deviceKeys(devices, groups);
   const names = new Map(devices.map(({ id, name }) => [id, name]));
   const index = indexRules(rules);
+  const remembered = new Map<string, Decision>();
   return {
     problems: groupProblems(groups),
     decide(request) {
+      const key = memoryKey(request);
+      const known = remembered.get(key);
+      if (known !== undefined) return known;
       const subject = identify(request.asker, keys, names);
       const matched = findMatches(index, subject, request, resourceKeys(request.resource, keys));
-      return conclude(matched, subject, request);
+      const decision = conclude(matched, subject, request);
+      // What depends on no time holds for as long as this policy does.
+      if (matched.every(({ prepared }) => isTimeless(prepared))) {
+        if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+        remembered.set(key, decision);
+      }
+      return decision;
     },
   };
+}
+
+/** Decisions kept; some hundred bytes each. Who asks for ever new names only makes us think again. */
+const MAX_REMEMBERED = 1_024;
+
+/** All that a decision depends on but time; the resource, which may hold anything, comes last. */
+function memoryKey({ asker, verb, resource }: DecisionRequest): string {
+  const who = asker.kind === 'device' ? `${asker.strength} ${asker.id}` : asker.address;
+  return JSON.stringify([asker.kind, who, asker.zone, verb]) + resource;
 }
 
 type PreparedRule = {
@@ -220,11 +239,16 @@ function applies(
   );
 }
 
+function isTimeless({ timetable, until }: PreparedRule): boolean {
+  return timetable === undefined && until === undefined;
+}
+
 function phase(
-  { rule, timetable, until }: PreparedRule,
+  prepared: PreparedRule,
   { now, clockIsSet }: DecisionRequest,
 ): Omit<Match, 'prepared'> {
-  if (timetable === undefined && until === undefined) {
+  const { rule, timetable, until } = prepared;
+  if (isTimeless(prepared)) {
     return { active: true, until: undefined, unsure: false };
   }
   if (!clockIsSet) {
