@@ -42,7 +42,7 @@ export type EventHub = {
   close(): void;
 };
 
-type Entry = { readonly number: number; readonly topic: string; readonly frame: string };
+type Entry = { readonly number: number; readonly event: LiveEvent };
 type Reader = { readonly send: (text: string) => void; readonly topics: ReadonlySet<string> };
 type Controller = ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
 
@@ -66,9 +66,12 @@ export function createEventHub(
 
   const cancel = subscribe((event) => {
     number += 1;
-    const frame = frameOf(`${start}-${number}`, event.topic, JSON.stringify(event.data));
-    ring.push({ number, topic: event.topic, frame });
+    const entry = { number, event };
+    ring.push(entry);
     if (ring.length > RING_EVENTS) ring.shift();
+    // Every DNS answer comes by here: it is put into words only for somebody.
+    if (readers.size === 0) return;
+    const frame = frameOfEntry(start, entry);
     for (const reader of readers) {
       if (wants(reader.topics, event.topic)) reader.send(frame);
     }
@@ -160,12 +163,16 @@ function missedBy(
   const isHeld = seen?.[1] === start && number >= oldest - 1 && number <= newest;
   if (!isHeld) return [frameOf(`${start}-${newest}`, 'gap', '{}')];
   return ring
-    .filter((entry) => entry.number > number && wants(options.topics, entry.topic))
-    .map((entry) => entry.frame);
+    .filter((entry) => entry.number > number && wants(options.topics, entry.event.topic))
+    .map((entry) => frameOfEntry(start, entry));
 }
 
 function wants(topics: ReadonlySet<string>, topic: string): boolean {
   return topics.size === 0 || topics.has(topic);
+}
+
+function frameOfEntry(start: string, { number, event }: Entry): string {
+  return frameOf(`${start}-${number}`, event.topic, JSON.stringify(event.data));
 }
 
 /** `data` is JSON, which has no line ends outside strings and escapes them inside. */
