@@ -28,12 +28,18 @@ const TOOLS = [
   ['ssh-keygen', 'openssh-client', 'signatures of commits'],
   ['age', 'age', 'sealed backups'],
   ['chromium', 'chromium', 'the web admin in a browser'],
+  ['zbarimg', 'zbar-tools', 'QR codes as a camera reads them'],
   ['strace', 'strace', 'what reaches the disk, and when'],
   ['ps', 'procps', 'what appears in the list of processes'],
   ['curl', 'curl', 'the API as scripts use it'],
   ['readelf', 'binutils', 'what an executable for routers is'],
   ['busybox', 'busybox', "the router's shell"],
   ['tar', 'tar', 'packages for routers'],
+  [
+    '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1',
+    'libfaketime',
+    'a clock that was never set',
+  ],
   ['/lib/ld-musl-x86_64.so.1', 'musl', 'executables for routers'],
 ];
 
