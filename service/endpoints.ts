@@ -50,7 +50,8 @@ function parse(json: string): readonly Link[] {
   }
 }
 
-function isPrivate(address: string): boolean {
+/** Tells whether an address is one that the internet does not route (RFC 1918, 4193, 6598). */
+export function isPrivate(address: string): boolean {
   return /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|f[cd])/.test(
     address,
   );

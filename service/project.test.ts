@@ -88,6 +88,23 @@ test('tunnels are told of the others, and who may connect', () => {
 });
 
 test.each([
+  { endpoints: ['203.0.113.1:51821'], keep: false, why: 'others can come to us' },
+  { endpoints: ['192.168.1.7:51821'], keep: true, why: 'behind a router' },
+  {
+    endpoints: ['192.168.1.7:51821', '[2001:db8::7]:51821'],
+    keep: false,
+    why: 'one public address is enough',
+  },
+  { endpoints: ['100.64.3.4:51821'], keep: true, why: 'behind a carrier that translates' },
+  { endpoints: [], keep: true, why: 'nobody knows where we are' },
+])('a hidden device holds its way to signposts open: $why', ({ endpoints, keep }) => {
+  const node = { ...LAPTOP, name: 'desk', kind: 'node', ipv4: '100.64.0.4', endpoints };
+  const { devices } = project(stateOf({ devices: { l: LAPTOP, n: node } }), context);
+  const desired = projectTunnels(devices, 'n', context, () => true);
+  expect(desired.devices).toMatchObject([{ id: 'l', keep }]);
+});
+
+test.each([
   { state: {}, problem: undefined, why: 'all is well' },
   {
     state: { devices: { l: { ...LAPTOP, wireguardKey: 'x' } } },

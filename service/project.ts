@@ -20,6 +20,7 @@ import type { State, Problem as StoreProblem } from '#storage';
 import { type Desired, overlayAddress, overlayPrefix, type TunnelDevice } from '#tunnels';
 import { decodeBase64 } from './base64.ts';
 import { readEndpoint } from './config.ts';
+import { isPrivate } from './endpoints.ts';
 import { DeviceRecord, NameRecord, problemsOf, RealmSettings } from './records.ts';
 
 /** A device as the store has it, with what follows from it. */
@@ -78,10 +79,15 @@ export function projectTunnels(
 ): Desired {
   const own = devices.find(({ id }) => id === self);
   const others = devices.filter(({ id }) => id !== self);
+  const isHidden = own !== undefined && !own.endpoints.some(isPublic);
   return {
     self: { id: self, addresses: own === undefined ? [] : [own.ipv6, own.ipv4] },
     prefix: overlayPrefix(crypto, realm),
-    devices: others.map((device) => tunnelDevice(device, mayConnect(device))),
+    devices: others.map((device) => ({
+      ...tunnelDevice(device, mayConnect(device)),
+      // Nobody finds us behind a router unless we hold the way open.
+      keep: isHidden && device.kind === 'signpost',
+    })),
   };
 }
 
@@ -189,6 +195,12 @@ function readLine(line: string, problems: string[]): readonly ResourceRecord[] {
   if (parsed.ok) return [parsed.record];
   problems.push(`names: '${line}': ${parsed.reason}`);
   return [];
+}
+
+/** Tells whether the whole internet can send to this endpoint, as far as its address says. */
+function isPublic(endpoint: string): boolean {
+  const address = readEndpoint(endpoint)?.address;
+  return address !== undefined && !isPrivate(address);
 }
 
 function tunnelDevice(device: RealmDevice, mayConnect: boolean): TunnelDevice {
