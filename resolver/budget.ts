@@ -29,8 +29,23 @@ export const MAX_REFERRALS = 24;
 /** Bytes received for one client question (PowerDNS Recursor `max-bytesperq`: 100 000). */
 export const MAX_BYTES = 200_000;
 
+/** Questions without any answer in a row: then the line is down, and the asker should hear so before it gives up (glibc: 5 s). */
+export const MAX_TIMEOUTS_IN_A_ROW = 10;
+
 /** Milliseconds until we give up (Knot Resolver: 10 s; RFC 9520 §3.1 asks for a limit). */
 export const MAX_MILLISECONDS = 10_000;
+
+/**
+ * Signatures checked for one client question, its chain of keys included (KeyTrap CVE-2023-50387;
+ * PowerDNS Recursor: 30 for each answer, dnsmasq: 200). A P-384 signature counts as eight.
+ */
+export const MAX_SIGNATURES = 160;
+
+/** Of those, how many may turn out wrong (CVE-2025-8677; BIND: 1, dnsmasq: 20). */
+export const MAX_FAILED_SIGNATURES = 16;
+
+/** SHA-1 rounds for NSEC3 and digests for DS (CVE-2023-50868, CVE-2026-1519; PowerDNS Recursor: 600 hashes). */
+export const MAX_HASHES = 3000;
 
 /** Which limit was reached. */
 export type Exhausted =
@@ -38,6 +53,9 @@ export type Exhausted =
   | 'too-many-aliases'
   | 'too-many-server-names'
   | 'too-many-bytes'
+  | 'too-many-signatures'
+  | 'too-many-failed-signatures'
+  | 'too-many-hashes'
   | 'too-deep'
   | 'too-many-referrals'
   | 'out-of-time';
@@ -48,6 +66,9 @@ export type Budget = {
   readonly aliases: number;
   readonly names: number;
   readonly bytes: number;
+  readonly signatures: number;
+  readonly failedSignatures: number;
+  readonly hashes: number;
   /** On the monotonic clock, in seconds. */
   readonly deadline: number;
 };
@@ -59,6 +80,9 @@ export function fullBudget(now: number): Budget {
     aliases: MAX_ALIASES,
     names: MAX_NAMES_FOLLOWED,
     bytes: MAX_BYTES,
+    signatures: MAX_SIGNATURES,
+    failedSignatures: MAX_FAILED_SIGNATURES,
+    hashes: MAX_HASHES,
     deadline: now + MAX_MILLISECONDS / 1000,
   };
 }
@@ -68,6 +92,9 @@ const EXHAUSTED = {
   aliases: 'too-many-aliases',
   names: 'too-many-server-names',
   bytes: 'too-many-bytes',
+  signatures: 'too-many-signatures',
+  failedSignatures: 'too-many-failed-signatures',
+  hashes: 'too-many-hashes',
 } as const satisfies Record<Exclude<keyof Budget, 'deadline'>, Exhausted>;
 
 /** Pays `amount` of one kind. */
@@ -79,6 +106,17 @@ export function spend(
   const left = budget[kind] - amount;
   if (left < 0) return { ok: false, reason: EXHAUSTED[kind] };
   return { ok: true, budget: { ...budget, [kind]: left } };
+}
+
+/** A budget that synchronous work is paid from; what ran out first is remembered. */
+export type Purse = { budget: Budget; exhausted?: Exhausted };
+
+/** Pays from a purse; false when there is not enough, and nothing should be done. */
+export function pay(purse: Purse, kind: keyof typeof EXHAUSTED, amount: number): boolean {
+  const paid = spend(purse.budget, kind, amount);
+  if (paid.ok) purse.budget = paid.budget;
+  else purse.exhausted ??= paid.reason;
+  return paid.ok;
 }
 
 /** Milliseconds until the deadline; zero or less when it has passed. */

@@ -8,9 +8,32 @@
 
 import type { Exhausted } from './budget.ts';
 
+/** Why an answer that should be signed is not believed. */
+export type BogusReason =
+  | 'signatures-missing'
+  | 'signature-expired'
+  | 'signature-not-yet-valid'
+  | 'signature-invalid'
+  | 'signer-not-zone'
+  | 'dnskey-missing'
+  | 'no-zone-key'
+  | 'nsec-missing'
+  | 'alias-not-of-dname'
+  | 'chain-unreachable'
+  | Extract<Exhausted, 'too-many-signatures' | 'too-many-failed-signatures' | 'too-many-hashes'>;
+
+/** Why an answer could not be checked although its zone has signatures. */
+export type UnsupportedReason =
+  | 'unsupported-algorithm'
+  | 'unsupported-digest'
+  | 'too-many-iterations';
+
 /** Why a question was not answered from the DNS as it is. */
 export type Reason =
   | Exhausted
+  | BogusReason
+  | UnsupportedReason
+  | 'times-not-checked'
   | 'no-reachable-authority'
   | 'lame-delegation'
   | 'failure-cached'
@@ -34,6 +57,9 @@ const EXTENDED_ERRORS = {
   'too-many-aliases': { code: 0, text: 'gave up: the chain of CNAMEs is too long' },
   'too-many-server-names': { code: 0, text: 'gave up: too many name servers without address' },
   'too-many-bytes': { code: 0, text: 'gave up: the replies are too large' },
+  'too-many-signatures': { code: 6, text: 'gave up: too many signatures to check' },
+  'too-many-failed-signatures': { code: 6, text: 'gave up: too many wrong signatures' },
+  'too-many-hashes': { code: 6, text: 'gave up: the NSEC3 proof costs too many hashes' },
   'too-deep': { code: 0, text: 'gave up: name servers depend on each other too deeply' },
   'too-many-referrals': { code: 0, text: 'gave up: too many referrals' },
   'out-of-time': { code: 22, text: 'the name servers did not answer in time' },
@@ -44,6 +70,20 @@ const EXTENDED_ERRORS = {
   'alias-too-long': { code: 0, text: 'a DNAME makes the name too long' },
   'server-loop': { code: 22, text: 'the name servers can only be found by asking themselves' },
   'forwarders-failed': { code: 22, text: 'no configured forwarder gave a usable answer' },
+  'signatures-missing': { code: 10, text: 'the zone is signed, but this came without signatures' },
+  'signature-expired': { code: 7, text: 'the signature has expired' },
+  'signature-not-yet-valid': { code: 8, text: 'the signature is not valid yet' },
+  'signature-invalid': { code: 6, text: 'the signature is wrong' },
+  'signer-not-zone': { code: 6, text: 'the signer is not the zone' },
+  'dnskey-missing': { code: 9, text: 'no key of the zone fits the DS or the signature' },
+  'no-zone-key': { code: 11, text: 'the key that the DS names is no zone key' },
+  'nsec-missing': { code: 12, text: 'nothing proves that the name or type does not exist' },
+  'alias-not-of-dname': { code: 6, text: 'the CNAME is not what the DNAME makes' },
+  'chain-unreachable': { code: 5, text: 'the chain of trust could not be fetched' },
+  'unsupported-algorithm': { code: 1, text: 'the zone is signed with unknown algorithms only' },
+  'unsupported-digest': { code: 2, text: 'the DS set has unknown digests only' },
+  'too-many-iterations': { code: 27, text: 'NSEC3 with too many iterations counts as unsigned' },
+  'times-not-checked': { code: 0, text: 'the clock is not set: signature times were not checked' },
   'unsupported-type': { code: 21, text: 'questions of this type are not answered' },
   'unsupported-class': { code: 21, text: 'only class IN is served' },
   'recursion-not-desired': { code: 20, text: 'not authoritative, and recursion was not asked for' },

@@ -1,0 +1,75 @@
+/**
+ * Trust anchors: the names whose keys are believed without a parent's word, and those below which
+ * nothing is validated on purpose.
+ *
+ * @see RFC 4035 §4.4, RFC 5914's DS and DNSKEY text as zone files have it
+ * @see RFC 7646: negative trust anchors
+ * @see https://data.iana.org/root-anchors/root-anchors.xml
+ *
+ * Does not follow rollovers by itself (RFC 5011).
+ */
+
+import { type Name, parentOf, parseName } from '../name.ts';
+import { TYPE } from '../type.ts';
+import { parseRecord } from '../zone-file.ts';
+
+/** The root's two keys, of 2017 and 2024, as IANA publishes them. */
+export const IANA_ANCHORS: readonly string[] = [
+  '. IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D',
+  '. IN DS 38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16',
+];
+
+/** One name's anchors: digests of its keys, or the keys themselves. */
+export type TrustAnchor = {
+  readonly name: Name;
+  /** RDATA of DS records. */
+  readonly digests: readonly Uint8Array[];
+  /** RDATA of DNSKEY records. */
+  readonly keys: readonly Uint8Array[];
+};
+
+/** What is trusted, and what is deliberately not checked. */
+export type Anchors = {
+  readonly positive: ReadonlyMap<string, TrustAnchor>;
+  readonly negative: ReadonlySet<string>;
+};
+
+/** Reads anchors from lines of zone-file text and names; the first line that is none is told. */
+export function readAnchors(
+  lines: readonly string[],
+  negative: readonly string[] = [],
+): { ok: true; anchors: Anchors } | { ok: false; line: string } {
+  const positive = new Map<string, TrustAnchor>();
+  for (const line of lines) {
+    const parsed = parseRecord(line, { ttl: 0 });
+    const type = parsed.ok ? parsed.record.type : 0;
+    if (!parsed.ok || (type !== TYPE.DS && type !== TYPE.DNSKEY)) return { ok: false, line };
+    const { owner, rdata } = parsed.record;
+    const { digests, keys } = positive.get(owner.key) ?? { digests: [], keys: [] };
+    positive.set(owner.key, {
+      name: owner,
+      digests: type === TYPE.DS ? [...digests, rdata] : digests,
+      keys: type === TYPE.DNSKEY ? [...keys, rdata] : keys,
+    });
+  }
+  const names = new Set<string>();
+  for (const line of negative) {
+    const name = parseName(line);
+    if (name === undefined) return { ok: false, line };
+    names.add(name.key);
+  }
+  return { ok: true, anchors: { positive, negative: names } };
+}
+
+/** The anchor that decides about data at `name`, or why none does. The closest one wins (RFC 7646 §1.1). */
+export function closestAnchor(
+  { positive, negative }: Anchors,
+  name: Name,
+): TrustAnchor | 'negative-anchor' | 'no-anchor' {
+  for (let at: Name | undefined = name; at !== undefined; at = parentOf(at)) {
+    if (negative.has(at.key)) return 'negative-anchor';
+    const anchor = positive.get(at.key);
+    if (anchor !== undefined) return anchor;
+  }
+  return 'no-anchor';
+}

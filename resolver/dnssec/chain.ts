@@ -1,0 +1,286 @@
+/**
+ * The chain of trust: from an anchor down to the zone that a name's data is in.
+ *
+ *   anchor ─► DNSKEY ─► zone ─┬─► DS at the next label ─► DNSKEY ─► zone ─► …
+ *                             ├─► no DS, but a delegation: unsigned from here on
+ *                             └─► no delegation: still the same zone
+ *
+ * Pure but for the memory of what was found, whose times are monotonic seconds. What is needed and
+ * not there is named, not fetched.
+ *
+ * @see RFC 4035 §5.1, §5.2: islands of security, and referrals
+ * @see RFC 4509 §3: SHA-1 digests do not count beside better ones
+ * @see RFC 6840 §5.2: unknown algorithms mean unsigned
+ */
+
+import { pay } from '../budget.ts';
+import type { BogusReason, UnsupportedReason } from '../ede.ts';
+import type { Outcome } from '../frame.ts';
+import { countLabels, type Name } from '../name.ts';
+import { decodeRdataAs, type RdataOf } from '../rdata.ts';
+import type { RRset } from '../rrset.ts';
+import { TYPE } from '../type.ts';
+import { algorithmOf, DIGESTS, dsDigest, keyTag } from './algorithms.ts';
+import type { TrustAnchor } from './anchors.ts';
+import { gather, proveNoDs, proveNoName } from './proof.ts';
+import {
+  ancestorWith,
+  type Check,
+  isZoneKey,
+  type SignedZone,
+  usableKeys,
+  type ValidationKey,
+  verifySet,
+} from './verify.ts';
+
+/** Names remembered; the longest unused is forgotten first. */
+export const MAX_LINKS = 4096;
+
+/** DS records of one name that are looked at (PowerDNS Recursor `max-ds-per-zone`: 8). */
+export const MAX_DIGESTS = 8;
+
+/** Seconds any link is believed (RFC 8767 §4's day is too long for a revoked key). */
+const MAX_LINK_TTL = 3600;
+
+/** Seconds a broken link is believed, so that repaired zones come back soon (Unbound `val-bogus-ttl`: 60). */
+export const BOGUS_TTL = 60;
+/** And one that could not be fetched (RFC 9520 §3.2). */
+const UNREACHABLE_TTL = 5;
+
+/** Why data is not signed, or not checked. */
+export type InsecureReason =
+  | UnsupportedReason
+  | 'no-anchor'
+  | 'negative-anchor'
+  | 'unsigned-delegation'
+  | 'opt-out';
+
+/** What is at one name on the way down. */
+export type Link =
+  | { readonly kind: 'zone'; readonly keys: readonly ValidationKey[] }
+  | { readonly kind: 'no-cut' }
+  | { readonly kind: 'insecure'; readonly reason: InsecureReason }
+  | { readonly kind: 'bogus'; readonly reason: BogusReason };
+
+/** A question whose outcome is needed first. */
+export type Missing = {
+  readonly kind: 'missing';
+  readonly ask: readonly { readonly name: Name; readonly type: number }[];
+};
+
+/** Where a name's data is. */
+export type Place =
+  | ({ readonly kind: 'zone' } & SignedZone)
+  | Extract<Link, { kind: 'insecure' | 'bogus' }>;
+
+/** Remembered links. */
+export type ChainMemory = {
+  find(name: Name, now: number): Link | undefined;
+  put(name: Name, link: Link, ttl: number, now: number): void;
+  clear(): void;
+};
+
+/** What walking the chain needs. */
+export type Chain = {
+  readonly memory: ChainMemory;
+  /** What is known about DS and DNSKEY of a name. */
+  readonly supplied: (name: Name, type: number) => Outcome | undefined;
+  readonly check: Check;
+  /** Monotonic seconds. */
+  readonly now: number;
+};
+
+/** An empty memory. */
+export function createChainMemory(limit: number = MAX_LINKS): ChainMemory {
+  const links = new Map<string, { link: Link; expires: number }>();
+  return {
+    find({ key }, now) {
+      const found = links.get(key);
+      if (found === undefined) return undefined;
+      links.delete(key);
+      if (found.expires <= now) return undefined;
+      links.set(key, found);
+      return found.link;
+    },
+    put({ key }, link, ttl, now) {
+      links.delete(key);
+      links.set(key, { link, expires: now + Math.min(ttl, MAX_LINK_TTL) });
+      for (const oldest of links.keys()) {
+        if (links.size <= limit) break;
+        links.delete(oldest);
+      }
+    },
+    clear: () => links.clear(),
+  };
+}
+
+/** Walks from `anchor` to the zone that `target` is in. Precondition: it is at or below the anchor. */
+export function descend(anchor: TrustAnchor, target: Name, chain: Chain): Place | Missing {
+  let zone: SignedZone = { zone: anchor.name, keys: [] };
+  const first = countLabels(anchor.name);
+  const last = countLabels(target);
+  for (let labels = first; labels <= last; labels++) {
+    const name = ancestorWith(target, labels);
+    const isTop = labels === first;
+    const link = linkAt(name, chain, () =>
+      isTop ? anchored(anchor, chain) : delegated(name, zone, chain),
+    );
+    if (link.kind === 'zone') zone = { zone: name, keys: link.keys };
+    else if (link.kind !== 'no-cut') return link;
+  }
+  return { kind: 'zone', ...zone };
+}
+
+type Made = { readonly link: Link; readonly ttl: number };
+
+function linkAt(name: Name, chain: Chain, make: () => Made | Missing): Link | Missing {
+  const known = chain.memory.find(name, chain.now);
+  if (known !== undefined) return known;
+  const made = make();
+  if ('kind' in made) return made;
+  chain.memory.put(name, made.link, made.ttl, chain.now);
+  return made.link;
+}
+
+function missing(name: Name, type: number): Missing {
+  return { kind: 'missing', ask: [{ name, type }] };
+}
+
+function bogus(reason: BogusReason): Made {
+  const ttl = reason === 'chain-unreachable' ? UNREACHABLE_TTL : BOGUS_TTL;
+  return { link: { kind: 'bogus', reason }, ttl };
+}
+
+/** The zone at an anchor: its DNSKEY set, signed by a key the anchor names. */
+function anchored({ name, digests, keys }: TrustAnchor, chain: Chain): Made | Missing {
+  const trusted = usableKeys(keys);
+  const usable = usableDigests(digests);
+  if (trusted.length === 0 && !usable.ok) {
+    const reason = keys.length > 0 ? 'unsupported-algorithm' : usable.reason;
+    return { link: { kind: 'insecure', reason }, ttl: MAX_LINK_TTL };
+  }
+  return zoneKeys(name, trusted, usable.ok ? usable.digests : [], MAX_LINK_TTL, chain);
+}
+
+/** What the parent `zone` says is at `name`. */
+function delegated(name: Name, zone: SignedZone, chain: Chain): Made | Missing {
+  const outcome = chain.supplied(name, TYPE.DS);
+  if (outcome === undefined) return missing(name, TYPE.DS);
+  const { check } = chain;
+  switch (outcome.kind) {
+    case 'failure':
+      return bogus('chain-unreachable');
+    case 'answer': {
+      const checked = verifySet(outcome.rrset, zone, check);
+      if (!checked.ok) return bogus(checked.reason);
+      // A wildcard is no delegation: no zone is below it.
+      if (checked.nextCloser !== undefined) return bogus('signature-invalid');
+      const usable = usableDigests(outcome.rrset.rdatas);
+      if (usable.ok) return zoneKeys(name, [], usable.digests, checked.ttl, chain);
+      return { link: { kind: 'insecure', reason: usable.reason }, ttl: checked.ttl };
+    }
+    case 'alias': {
+      // Where an alias is, no zone can begin (RFC 1034 §3.6.2); nor below a DNAME (RFC 6672 §2.4).
+      const [alias] = outcome.rrsets;
+      const checked = alias && verifySet(alias, zone, check);
+      if (checked === undefined || !checked.ok) {
+        return bogus(checked?.reason ?? 'signatures-missing');
+      }
+      return { link: { kind: 'no-cut' }, ttl: checked.ttl };
+    }
+    case 'no-data':
+    case 'no-name':
+      return undelegated(name, zone, outcome, check);
+  }
+}
+
+function undelegated(
+  name: Name,
+  zone: SignedZone,
+  { kind, denial }: Extract<Outcome, { kind: 'no-data' | 'no-name' }>,
+  check: Check,
+): Made {
+  const evidence = gather(denial?.proof ?? [], zone, check);
+  const { ttl } = evidence;
+  const noDs = proveNoDs(evidence, name, check);
+  const proof =
+    noDs.kind === 'unproven' && kind === 'no-name' ? proveNoName(evidence, name, check) : noDs;
+  switch (proof.kind) {
+    case 'delegation':
+      return { link: { kind: 'insecure', reason: 'unsigned-delegation' }, ttl };
+    case 'opt-out':
+    case 'too-many-iterations':
+      return { link: { kind: 'insecure', reason: proof.kind }, ttl };
+    case 'no-cut':
+    case 'proven':
+      return { link: { kind: 'no-cut' }, ttl };
+    case 'unproven':
+      return bogus(proof.reason);
+  }
+}
+
+type UsableDigests =
+  | { readonly ok: true; readonly digests: readonly RdataOf<'DS'>[] }
+  | { readonly ok: false; readonly reason: UnsupportedReason };
+
+const SHA1_DIGEST = 1;
+
+function usableDigests(rdatas: readonly Uint8Array[]): UsableDigests {
+  const all = rdatas.slice(0, MAX_DIGESTS).flatMap((rdata) => decodeRdataAs('DS', rdata) ?? []);
+  const known = all.filter(({ algorithm }) => algorithmOf(algorithm) !== undefined);
+  if (known.length === 0) return { ok: false, reason: 'unsupported-algorithm' };
+  const digests = known.filter(
+    ({ digestType, digest }) => DIGESTS.get(digestType)?.size === digest.length,
+  );
+  if (digests.length === 0) return { ok: false, reason: 'unsupported-digest' };
+  const better = digests.filter(({ digestType }) => digestType !== SHA1_DIGEST);
+  return { ok: true, digests: better.length > 0 ? better : digests };
+}
+
+/** The keys of a zone, when its DNSKEY set is signed by one that is trusted already. */
+function zoneKeys(
+  name: Name,
+  trusted: readonly ValidationKey[],
+  digests: readonly RdataOf<'DS'>[],
+  ttl: number,
+  chain: Chain,
+): Made | Missing {
+  const outcome = chain.supplied(name, TYPE.DNSKEY);
+  if (outcome === undefined) return missing(name, TYPE.DNSKEY);
+  if (outcome.kind === 'failure') return bogus('chain-unreachable');
+  if (outcome.kind !== 'answer') return bogus('dnskey-missing');
+  const { rrset } = outcome;
+  const keys = usableKeys(rrset.rdatas);
+  const entries = keys.filter(
+    (key) =>
+      trusted.some(({ rdata }) => rdata.join() === key.rdata.join()) ||
+      digests.some((ds) => isDigestOf(ds, name, key.rdata, chain.check)),
+  );
+  if (entries.length === 0) {
+    if (chain.check.purse.exhausted === 'too-many-hashes') return bogus('too-many-hashes');
+    return bogus(hasNamedNonZoneKey(rrset, digests) ? 'no-zone-key' : 'dnskey-missing');
+  }
+  const checked = verifySet(rrset, { zone: name, keys: entries }, chain.check);
+  if (!checked.ok) return bogus(checked.reason);
+  return { link: { kind: 'zone', keys }, ttl: Math.min(ttl, checked.ttl) };
+}
+
+function isDigestOf(
+  ds: RdataOf<'DS'>,
+  zone: Name,
+  rdata: Uint8Array,
+  { crypto, purse }: Check,
+): boolean {
+  // The algorithm is the fourth octet of a DNSKEY (RFC 4034 §2.1).
+  if (ds.keyTag !== keyTag(rdata) || ds.algorithm !== rdata[3]) return false;
+  if (!pay(purse, 'hashes', 1)) return false;
+  return dsDigest(crypto, zone, rdata, ds.digestType)?.join() === ds.digest.join();
+}
+
+function hasNamedNonZoneKey({ rdatas }: RRset, digests: readonly RdataOf<'DS'>[]): boolean {
+  return rdatas.some((rdata) => {
+    const key = decodeRdataAs('DNSKEY', rdata);
+    const tag = keyTag(rdata);
+    return key !== undefined && !isZoneKey(key) && digests.some((ds) => ds.keyTag === tag);
+  });
+}

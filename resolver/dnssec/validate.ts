@@ -1,0 +1,217 @@
+/**
+ * The validator: what was found for one name, and what is trusted, become a verdict.
+ *
+ * Pure: it fetches nothing. When it lacks a DS or DNSKEY set it says which; the caller finds it and
+ * asks again. Each alias of a chain is a finding of its own.
+ *
+ * @see RFC 4035 §4.3 and §5: secure, insecure, bogus
+ * @see RFC 6840: clarifications, all of §4 and §5
+ */
+
+import type { BogusReason } from '../ede.ts';
+import type { Outcome } from '../frame.ts';
+import type { Question } from '../message.ts';
+import { isWithin, type Name, parentOf } from '../name.ts';
+import type { ResourceRecord } from '../record.ts';
+import { groupRecords, type RRset, recordsOf } from '../rrset.ts';
+import { synthesise } from '../scrub.ts';
+import { TYPE } from '../type.ts';
+import { type Anchors, closestAnchor } from './anchors.ts';
+import { type Chain, descend, type InsecureReason, type Missing } from './chain.ts';
+import { type Evidence, gather, proveNoData, proveNoName, proveWildcard } from './proof.ts';
+import { type SignedZone, signerOf, verifySet } from './verify.ts';
+
+/** What was found for one name, without failures. */
+export type Found = Exclude<Outcome, { readonly kind: 'failure' }>;
+
+/** A verdict (RFC 4035 §4.3). */
+export type Verdict =
+  | {
+      readonly state: 'secure';
+      /** Seconds it may be kept. */
+      readonly ttl: number;
+      /** What was found without the records that were not checked; only this may go out with AD. */
+      readonly found: Found;
+      /** There are no data because there is no name (RFC 9824 §2). */
+      readonly isDenial: boolean;
+    }
+  | { readonly state: 'insecure'; readonly reason: InsecureReason }
+  | { readonly state: 'bogus'; readonly reason: BogusReason };
+
+export type Validated = { readonly kind: 'verdict'; readonly verdict: Verdict } | Missing;
+
+/** What a verdict rests on. */
+export type Trust = Chain & { readonly anchors: Anchors };
+
+/** Judges what was found for `question`. */
+export function validate(question: Question, found: Found, trust: Trust): Validated {
+  switch (found.kind) {
+    case 'answer':
+      return judgeSet(found.rrset, found.proof, trust, (rrset, proof) => ({
+        ...found,
+        rrset,
+        proof,
+      }));
+    case 'alias': {
+      const [first, made] = found.rrsets;
+      if (first === undefined) throw new Error('unreachable: an alias without records');
+      if (made !== undefined && !isMadeBy(made, first)) return bogus('alias-not-of-dname');
+      return judgeSet(first, found.proof, trust, (rrset, proof) => ({
+        ...found,
+        // What the DNAME makes has no signature of its own and lives as long as it does.
+        rrsets: made === undefined ? [rrset] : [rrset, { ...made, ttl: rrset.ttl }],
+        proof,
+      }));
+    }
+    case 'no-data':
+    case 'no-name':
+      return judgeDenial(question, found, trust);
+  }
+}
+
+function isMadeBy(cname: RRset, dname: RRset): boolean {
+  const right = synthesise(dname, cname.owner);
+  return dname.type === TYPE.DNAME && right?.rdatas.join() === cname.rdatas.join();
+}
+
+function bogus(reason: BogusReason): Validated {
+  return { kind: 'verdict', verdict: { state: 'bogus', reason } };
+}
+
+function insecure(reason: InsecureReason): Validated {
+  return { kind: 'verdict', verdict: { state: 'insecure', reason } };
+}
+
+/* Which zone's word counts */
+
+type Word = { readonly kind: 'zone'; readonly zone: SignedZone } | Validated;
+
+/**
+ * The zone that must have signed data at `name`, which claims to be signed by `signer`.
+ *
+ * Without a signer it is the zone that the name lies in: if that one is signed, signatures are
+ * missing. A DS belongs to the zone above.
+ */
+function wordOf(name: Name, type: number, signer: Name | undefined, trust: Trust): Word {
+  const place = type === TYPE.DS ? (parentOf(name) ?? name) : name;
+  const anchor = closestAnchor(trust.anchors, place);
+  if (typeof anchor === 'string') return insecure(anchor);
+  // Who is above the anchor is nobody whose word counts.
+  const claimed = signer !== undefined && isWithin(signer, anchor.name) ? signer : undefined;
+  const reached = descend(anchor, claimed ?? place, trust);
+  switch (reached.kind) {
+    case 'missing':
+      return reached;
+    case 'insecure':
+      return insecure(reached.reason);
+    case 'bogus':
+      return bogus(reached.reason);
+    case 'zone':
+      if (claimed === undefined) return bogus('signatures-missing');
+      return reached.zone.key === claimed.key
+        ? { kind: 'zone', zone: reached }
+        : bogus('signer-not-zone');
+  }
+}
+
+/* Answers and aliases */
+
+function judgeSet(
+  rrset: RRset,
+  proof: readonly ResourceRecord[],
+  trust: Trust,
+  rebuild: (rrset: RRset, proof: readonly ResourceRecord[]) => Found,
+): Validated {
+  const word = wordOf(rrset.owner, rrset.type, signerOf(rrset), trust);
+  if (word.kind !== 'zone') return word;
+  const checked = verifySet(rrset, word.zone, trust.check);
+  if (!checked.ok) return bogus(checked.reason);
+  const { nextCloser } = checked;
+  if (nextCloser === undefined) return secure(checked.ttl, rebuild(capped(rrset, checked.ttl), []));
+  // A wildcard's answer needs the proof that nothing closer exists (CVE-2026-52686).
+  const evidence = gather(proof, word.zone, trust.check);
+  const proven = proveWildcard(evidence, nextCloser, trust.check);
+  switch (proven.kind) {
+    case 'unproven':
+      return bogus(proven.reason);
+    case 'opt-out':
+    case 'too-many-iterations':
+      return insecure(proven.kind);
+    case 'proven': {
+      const ttl = Math.min(checked.ttl, evidence.ttl);
+      return secure(ttl, rebuild(capped(rrset, ttl), shown(evidence, ttl)));
+    }
+  }
+}
+
+function secure(ttl: number, found: Found, isDenial = false): Validated {
+  return { kind: 'verdict', verdict: { state: 'secure', ttl, found, isDenial } };
+}
+
+function capped(rrset: RRset, ttl: number): RRset {
+  return { ...rrset, ttl: Math.min(rrset.ttl, ttl) };
+}
+
+function shown({ sets }: Evidence, ttl: number): ResourceRecord[] {
+  return sets.flatMap((set) => recordsOf(capped(set, ttl), true));
+}
+
+/* Denials */
+
+function judgeDenial(
+  question: Question,
+  found: Extract<Found, { kind: 'no-data' | 'no-name' }>,
+  trust: Trust,
+): Validated {
+  const { name, type } = question;
+  const { denial } = found;
+  const records = denial === undefined ? [] : [denial.soa, ...denial.proof];
+  const sets = groupRecords(records);
+  const word = wordOf(name, type, denierOf(sets, name, type), trust);
+  if (word.kind !== 'zone') return withoutProof(word, sets);
+  const { zone } = word;
+  const soa = sets.find((set) => set.type === TYPE.SOA && set.owner.key === zone.zone.key);
+  if (soa === undefined || denial === undefined) return bogus('nsec-missing');
+  const checked = verifySet(soa, zone, trust.check);
+  if (!checked.ok) return bogus(checked.reason);
+  const evidence = gather(denial.proof, zone, trust.check);
+  const proof =
+    found.kind === 'no-name'
+      ? proveNoName(evidence, name, trust.check)
+      : proveNoData(evidence, name, type, trust.check);
+  switch (proof.kind) {
+    case 'unproven':
+      return bogus(proof.reason);
+    case 'opt-out':
+    case 'too-many-iterations':
+      return insecure(proof.kind);
+    case 'proven': {
+      const ttl = Math.min(checked.ttl, evidence.ttl);
+      const [first, ...signatures] = recordsOf(capped(soa, ttl), true);
+      if (first === undefined) throw new Error('unreachable: a set without records');
+      const kept = { soa: first, proof: [...signatures, ...shown(evidence, ttl)] };
+      return secure(ttl, { ...found, denial: kept }, proof.isDenial === true);
+    }
+  }
+}
+
+/** Who signed the denial; the SOA's signer, when no NSEC or NSEC3 is signed. */
+function denierOf(sets: readonly RRset[], name: Name, type: number): Name | undefined {
+  const isProof = (set: RRset) => set.type !== TYPE.SOA;
+  const signers = [...sets.filter(isProof), ...sets.filter((set) => !isProof(set))].flatMap(
+    (set) => signerOf(set) ?? [],
+  );
+  // Of a DS its own zone has nothing to say (RFC 4035 §3.1.4.1).
+  return signers.find(
+    (signer) => isWithin(name, signer) && (type !== TYPE.DS || signer.key !== name.key),
+  );
+}
+
+/** Without any record there is nothing a signature could be missing from (RFC 8914 §4.13). */
+function withoutProof(word: Validated, sets: readonly RRset[]): Validated {
+  const isUnsigned =
+    word.kind === 'verdict' &&
+    word.verdict.state === 'bogus' &&
+    word.verdict.reason === 'signatures-missing';
+  return isUnsigned && sets.length === 0 ? bogus('nsec-missing') : word;
+}
