@@ -3,6 +3,7 @@
  *
  * Bun comes from the npm registry the user has configured, through `npm pack`, and is used only if
  * its hash is the one pinned here. The same sources give the same bytes, wherever they are built.
+ * Run as a program it prints the path of the Bun for this machine, for tests on it.
  *
  * @see https://bun.com/docs/bundler/executables
  */
@@ -82,13 +83,18 @@ export function buildAssets(report: Report): void {
   });
 }
 
+/** The path of the Bun that runs on this machine; it is a compiler, too. */
+function fetchCompiler(report: Report): string {
+  const name = COMPILERS[process.arch];
+  if (process.platform !== 'linux' || name === undefined) {
+    throw new Error(`no Bun for ${process.platform} on ${process.arch}: use Linux`);
+  }
+  return fetchBun(name, report);
+}
+
 /** Compiles `entry`, a path inside the project, and returns the executable's bytes. */
 export function compile(machine: Machine, entry: string, report: Report): Buffer {
-  const compilerName = COMPILERS[process.arch];
-  if (process.platform !== 'linux' || compilerName === undefined) {
-    throw new Error(`no compiler for ${process.platform} on ${process.arch}: use Linux`);
-  }
-  const compiler = fetchBun(compilerName, report);
+  const compiler = fetchCompiler(report);
   const { bun, target } = RUNTIMES[machine];
   const runtime = fetchBun(bun, report);
   const directory = mkdtempSync(join(makeCache(), 'compile-'));
@@ -180,3 +186,5 @@ function makeCache(): string {
   mkdirSync(cache, { recursive: true });
   return cache;
 }
+
+if (import.meta.main) console.log(fetchCompiler((line) => console.error(line)));

@@ -1,0 +1,211 @@
+/**
+ * The real process on real ports and a real disk: started, asked, stopped, cleaned up after.
+ *
+ * Ports are free ones below those the kernel gives to clients, tried before use.
+ */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const PROJECT = join(import.meta.dirname, '../..');
+const MAIN = join(PROJECT, 'service/main.ts');
+
+/** A start takes half a second; a busy machine, or libfaketime, some more. */
+const START_MS = 20_000;
+const RUN_MS = 30_000;
+
+const PACKAGES: Readonly<Record<string, string>> = {
+  dig: 'bind9-dnsutils',
+  delv: 'bind9-dnsutils',
+  git: 'git',
+  unbound: 'unbound',
+  mount: 'mount',
+  setpriv: 'util-linux',
+};
+
+/** What a program ended with. */
+export type Ended = {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
+/** Where a service is to live and how it is to run. */
+export type Place = {
+  readonly data: string;
+  readonly ports: Ports;
+  /** After the flags that every test needs. */
+  readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** What runs service/main.ts, with its arguments; this Node when absent. */
+  readonly program?: readonly string[];
+};
+
+export type Ports = {
+  readonly dns: number;
+  readonly admin: number;
+  readonly control: number;
+  readonly wireguard: number;
+};
+
+/** The running process. */
+export type Service = AsyncDisposable & {
+  readonly place: Place;
+  readonly pid: number;
+  /** Everything it has printed so far. */
+  readonly said: () => string;
+  /** The one-time code of the link it printed. */
+  readonly code: () => string;
+  /** Runs one command of ours against it. */
+  run(...words: readonly string[]): Promise<Ended>;
+  /** The same with `--json`, parsed. */
+  json(...words: readonly string[]): Promise<Record<string, unknown>>;
+  dig(...args: readonly string[]): Promise<string>;
+  /** Resolves with the exit code, or the signal's name. */
+  stop(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals | null>;
+};
+
+/** A directory that goes with the test. */
+export async function makeRoom(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'nymote-service-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** Ports that nobody has, on any address, for UDP or TCP. */
+export async function findPorts(): Promise<Ports> {
+  const found: number[] = [];
+  while (found.length < 4) {
+    const port = randomInt(12_000, 32_000);
+    if (!found.includes(port) && (await isFree(port))) found.push(port);
+  }
+  const [dns = 0, admin = 0, control = 0, wireguard = 0] = found;
+  return { dns, admin, control, wireguard };
+}
+
+/** Tells whether nobody has a port. */
+export async function isFree(port: number): Promise<boolean> {
+  try {
+    const server = createServer().listen({ port, host: '::' });
+    await once(server, 'listening');
+    await new Promise((resolve) => server.close(resolve));
+    const socket = createSocket('udp6').bind(port, '::');
+    await once(socket, 'listening');
+    await new Promise<void>((resolve) => socket.close(resolve));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The words that start it, for tests that expect it not to. */
+export function serveWords({ data, ports, flags = [] }: Place): string[] {
+  const { dns, admin, control, wireguard } = ports;
+  return [
+    ...['serve', '--data', data, '--tunnels', 'off', '--endpoints', '192.0.2.1'],
+    ...['--dns', `127.0.0.1:${dns}`, '--admin', `127.0.0.1:${admin}`],
+    ...['--control-port', String(control), '--wireguard-port', String(wireguard)],
+    // Nobody answers there, and nothing of a test goes to the internet.
+    ...['--forward', '127.0.0.1:1', ...flags],
+  ];
+}
+
+/** Runs `nymote` with these words to its end. */
+export function nymote(words: readonly string[], options: Partial<Place> = {}): Promise<Ended> {
+  const [program = process.execPath, ...args] = options.program ?? [];
+  const env = options.env === undefined ? {} : { env: options.env };
+  return runProgram(program, [...args, MAIN, ...words], env);
+}
+
+/** Starts the service and waits until it says that it is ready. */
+export async function startService(place: Place): Promise<Service> {
+  const [program = process.execPath, ...args] = place.program ?? [];
+  const child = spawn(program, [...args, MAIN, ...serveWords(place)], {
+    cwd: PROJECT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...place.env },
+  });
+  const output = gather(child);
+  const said = (): string => output.join('');
+  const exited = new Promise<number | NodeJS.Signals | null>((resolve) => {
+    child.once('exit', (code, signal) => resolve(code ?? signal));
+  });
+  await whenReady(child, said);
+  const stop: Service['stop'] = (signal = 'SIGTERM') => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    return exited;
+  };
+  const run: Service['run'] = (...words) => nymote([...words, '--data', place.data]);
+  return {
+    ...{ place, pid: child.pid ?? 0, said, stop, run },
+    code: () => /sign-in#(\S+)/.exec(said())?.[1] ?? '',
+    async json(...words) {
+      const { stdout, stderr } = await run(...words, '--json');
+      if (stdout === '') throw new Error(stderr);
+      return JSON.parse(stdout) as Record<string, unknown>;
+    },
+    dig: async (...words) => {
+      const at = ['+tries=1', '+time=5', '@127.0.0.1', '-p', String(place.ports.dns)];
+      return (await runProgram('dig', [...at, ...words])).stdout;
+    },
+    async [Symbol.asyncDispose]() {
+      await stop('SIGKILL');
+    },
+  };
+}
+
+async function whenReady(child: ChildProcess, said: () => string): Promise<void> {
+  const until = performance.now() + START_MS;
+  while (!said().includes('\nReady.')) {
+    if (child.exitCode !== null || child.signalCode !== null || performance.now() > until) {
+      child.kill('SIGKILL');
+      throw new Error(`nymote did not start: ${said()}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Runs a program to its end; a missing one says where to get it. */
+export async function runProgram(
+  program: string,
+  args: readonly string[],
+  options: { readonly env?: Readonly<Record<string, string>>; readonly input?: string } = {},
+): Promise<Ended> {
+  const child = spawn(program, args, {
+    cwd: PROJECT,
+    env: { ...process.env, ...options.env },
+    timeout: RUN_MS,
+  });
+  const output: [string[], string[]] = [[], []];
+  child.stdout.on('data', (data: Buffer) => output[0].push(String(data)));
+  child.stderr.on('data', (data: Buffer) => output[1].push(String(data)));
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(options.input ?? '');
+  const ended = Promise.withResolvers<number>();
+  child.once('close', (code) => ended.resolve(code ?? -1));
+  child.once('error', () => ended.reject(missing(program)));
+  const exitCode = await ended.promise;
+  return { exitCode, stdout: output[0].join(''), stderr: output[1].join('') };
+}
+
+function missing(program: string): Error {
+  const name = PACKAGES[program];
+  return new Error(
+    name === undefined
+      ? `${program} cannot be run`
+      : `${program} is missing: install the Debian package ${name}`,
+  );
+}
+
+function gather(child: ChildProcess): string[] {
+  const output: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (data: Buffer) => output.push(String(data)));
+  }
+  return output;
+}

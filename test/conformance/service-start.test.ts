@@ -1,0 +1,168 @@
+/**
+ * `nymote serve` as its owner meets it: what it prints, what it answers, how it ends, and that
+ * other people's validators agree with it.
+ */
+
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  findPorts,
+  isFree,
+  makeRoom,
+  nymote,
+  runProgram,
+  type Service,
+  startService,
+} from './service-stand.ts';
+
+const FQDN = 'laptop.alice.nymote';
+const NOBODY = 'nobody-is-called-so.alice.nymote';
+
+/** The one that the executables for routers are made with; from the cache, or fetched. */
+function fetchBun(): string {
+  const script = join(import.meta.dirname, '../../openwrt/package/executable.ts');
+  return execFileSync(process.execPath, [script], { encoding: 'utf8' }).trim();
+}
+
+/** Whoever runs it: everything below holds for each. */
+const RUNNERS = [
+  { name: 'Node', program: () => [process.execPath] },
+  { name: 'Bun', program: () => [fetchBun()] },
+];
+
+describe.each(RUNNERS)('on $name', ({ program }) => {
+  let room: Awaited<ReturnType<typeof makeRoom>>;
+  let service: Service;
+  let anchors = '';
+
+  beforeAll(async () => {
+    room = await makeRoom();
+    const place = { data: join(room.path, 'data'), ports: await findPorts(), program: program() };
+    service = await startService(place);
+    anchors = join(room.path, 'anchors');
+    await writeFile(anchors, (await service.run('zone', 'anchor')).stdout);
+  }, 120_000);
+
+  afterAll(async () => {
+    await service?.[Symbol.asyncDispose]();
+    await room?.[Symbol.asyncDispose]();
+  });
+
+  test('the greeting says who it is, where it listens and what to do next', () => {
+    const { ports, data } = service.place;
+    expect(service.said().split('\n')).toEqual([
+      expect.stringMatching(/^nymote \d+\.\d+\.\d+: this is laptop\.alice\.nymote$/),
+      '',
+      `  DNS      127.0.0.1:${ports.dns} (UDP and TCP)`,
+      `  Admin    http://127.0.0.1:${ports.admin}`,
+      `  Data     ${data}`,
+      expect.stringMatching(/^ {2}Tunnels {2}off: .+/),
+      '',
+      'Sign in (the link works once, for ten minutes):',
+      expect.stringMatching(`^  http://127\\.0\\.0\\.1:${ports.admin}/sign-in#[0-9A-Z-]{20,}$`),
+      'Ask for a name:',
+      `  dig @127.0.0.1 -p ${ports.dns} ${FQDN} AAAA +dnssec`,
+      expect.stringContaining('npm start -- --user you'),
+      '',
+      'Ready. Ctrl-C stops it.',
+      '',
+    ]);
+  });
+
+  test.each([
+    { over: 'UDP', flags: [] },
+    { over: 'TCP', flags: ['+tcp'] },
+  ])('the printed dig line gets a signed answer over $over', async ({ flags }) => {
+    const line = /^ {2}dig (.+)$/m.exec(service.said())?.[1] ?? '';
+    const { stdout } = await runProgram('dig', [...line.split(' '), ...flags]);
+    expect(stdout).toContain('status: NOERROR');
+    expect(stdout).toMatch(/^laptop\.alice\.nymote\.\s+30\s+IN\s+AAAA\s+fd/m);
+    expect(stdout).toMatch(/^laptop\.alice\.nymote\.\s+30\s+IN\s+RRSIG\s+AAAA 13 3 30 /m);
+    expect(stdout).toContain(flags.length === 0 ? '(UDP)' : '(TCP)');
+  });
+
+  test.each([
+    { name: FQDN, type: 'AAAA', says: '; fully validated', why: 'a name' },
+    { name: FQDN, type: 'MX', says: '; negative response, fully validated', why: 'no such type' },
+    { name: NOBODY, type: 'A', says: '; negative response, fully validated', why: 'no such name' },
+  ])('delv validates $type of $name: $why', async ({ name, type, says }) => {
+    const at = ['@127.0.0.1', '-p', String(service.place.ports.dns)];
+    const args = ['-a', anchors, '+root=alice.nymote', ...at, name, type];
+    expect((await runProgram('delv', args)).stdout.split('\n')).toContain(says);
+  });
+
+  test('the command line talks to it', async () => {
+    const { exitCode, stdout } = await service.run('status');
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(`This is ${FQDN} (signpost)`);
+  });
+
+  test('its control port is had on IPv4 and IPv6', () => {
+    expect(service.said()).not.toContain('Other devices cannot come');
+  });
+
+  test('SIGTERM ends it with 0, and leaves nothing behind; a restart finds the same realm', async () => {
+    const before = (await service.run('zone', 'anchor')).stdout;
+    const began = performance.now();
+    expect(await service.stop('SIGTERM')).toBe(0);
+    expect(performance.now() - began).toBeLessThan(3_000);
+    const { data, ports } = service.place;
+    expect(existsSync(join(data, 'nymote.sock'))).toBe(false);
+    for (const port of Object.values(ports)) expect(await isFree(port), `port ${port}`).toBe(true);
+    expect((await nymote(['status', '--data', data])).exitCode).toBe(5);
+    service = await startService(service.place);
+    expect((await service.run('zone', 'anchor')).stdout).toBe(before);
+    expect(await service.stop('SIGINT')).toBe(0);
+  });
+});
+
+test('Unbound, pointed at it with its anchor, calls the answers authentic', async () => {
+  await using room = await makeRoom();
+  const ports = await findPorts();
+  await using service = await startService({ data: join(room.path, 'data'), ports });
+  const anchor = (await service.run('zone', 'anchor', '--format', 'unbound')).stdout;
+  const own = (await findPorts()).dns;
+  const file = join(room.path, 'unbound.conf');
+  await writeFile(file, unboundConfig(room.path, own, ports.dns, anchor));
+  const child = spawn('unbound', ['-d', '-p', '-c', file], { stdio: 'ignore' });
+  const failed = once(child, 'error').then(() => {
+    throw new Error('unbound is missing: install the Debian package unbound');
+  });
+  failed.catch(() => undefined);
+  const exited = once(child, 'exit');
+  try {
+    const at = ['+tries=8', '+time=1', '@127.0.0.1', '-p', String(own), '+dnssec'];
+    const ask = (name: string) => runProgram('dig', [...at, name, 'AAAA']);
+    const { stdout } = await Promise.race([ask(FQDN), failed]);
+    expect(stdout).toMatch(/status: NOERROR[\s\S]+flags:[^;]* ad[ ;]/);
+    expect((await ask(NOBODY)).stdout).toMatch(/status: NXDOMAIN[\s\S]+flags:[^;]* ad[ ;]/);
+  } finally {
+    child.kill('SIGTERM');
+    await exited;
+  }
+});
+
+function unboundConfig(directory: string, own: number, port: number, anchor: string): string {
+  return `server:
+  directory: "${directory}"
+  username: ""
+  chroot: ""
+  pidfile: ""
+  use-syslog: no
+  interface: 127.0.0.1
+  port: ${own}
+  do-ip6: no
+  do-not-query-localhost: no
+  module-config: "validator iterator"
+  ${anchor.trim().split('\n').join('\n  ')}
+remote-control:
+  control-enable: no
+stub-zone:
+  name: "alice.nymote"
+  stub-addr: 127.0.0.1@${port}
+`;
+}
