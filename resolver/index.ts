@@ -2,10 +2,9 @@
  * The door of the resolver: names, messages, zones, and the server that answers for them.
  */
 
-export type { Before, Origin, Ruling, ZoneServer } from './answering.ts';
+export type { Before, Ruling } from './answering.ts';
 export { type Authority, createAuthority } from './authority.ts';
 export { type Anchor, anchor, generateZoneKey, type ZoneKey } from './dnssec/keys.ts';
-export type { ExtendedError } from './ede.ts';
 export { decodeMessage, encodeMessage, type Message, type Question } from './message.ts';
 export { type Name, parseName, printName } from './name.ts';
 export { decodeRdata, type Rdata } from './rdata.ts';
@@ -15,9 +14,7 @@ export {
   createResolver,
   type Resolver,
   type ResolverOptions,
-  type ResolverStats,
 } from './resolver.ts';
-export { ROOT_HINTS, type RootHint } from './root-hints.ts';
 export { TYPE, typeName, typeNumber } from './type.ts';
 export { buildZone, type Zone, type ZoneInput, type ZoneProblem } from './zone.ts';
 export { parseRecord, printRecord } from './zone-file.ts';

@@ -2,7 +2,9 @@
  * Our resolver between real authoritative servers (NSD, BIND, Knot) and real askers (dig, delv).
  */
 
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nodeRuntime } from '#runtime/node';
 import { type HierarchyStand, openHierarchy } from './hierarchy-stand.ts';
 
 let stand: HierarchyStand;
@@ -188,4 +190,35 @@ test('many questions on one TCP connection', async () => {
     'status: NOERROR',
     'status: NXDOMAIN',
   ]);
+});
+
+describe('whatever arrives, the process lives and goes on answering', () => {
+  const runtime = nodeRuntime({ log: () => undefined });
+  const address = () => {
+    const [first] = stand.resolver.addresses;
+    if (first === undefined) throw new Error('the resolver listens nowhere');
+    return first;
+  };
+  const junk = fc.sample(fc.uint8Array({ maxLength: 600 }), { numRuns: 400, seed: 1 });
+
+  test('random datagrams: silence, or an answer with the same id', async () => {
+    const replies: Uint8Array[] = [];
+    await using socket = await runtime.udp.bind({ address: '127.0.0.1', port: 0 }, (data) =>
+      replies.push(data.slice()),
+    );
+    for (const octets of junk) socket.send(octets, address());
+    expect(await stand.dig('www.example.com')).toContain('192.0.2.80');
+    const ids = new Set(junk.map(([high, low]) => `${high} ${low}`));
+    expect(replies.filter(([high, low]) => !ids.has(`${high} ${low}`))).toEqual([]);
+    expect(replies.every((reply) => ((reply[2] ?? 0) & 0x80) !== 0)).toBe(true);
+  });
+
+  test('random octets over TCP', async () => {
+    for (const octets of junk.slice(0, 40)) {
+      const connection = await runtime.tcp.connect(address());
+      await connection.write(octets).catch(() => undefined);
+      connection.abort();
+    }
+    expect(await stand.dig('+tcp', 'www.example.com')).toContain('192.0.2.80');
+  });
 });
