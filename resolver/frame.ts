@@ -78,7 +78,12 @@ export type Outcome =
   | { readonly kind: 'no-data' | 'no-name'; readonly denial: Denial | undefined }
   | { readonly kind: 'failure'; readonly reason: Reason };
 
-export type State = { readonly frames: readonly Frame[]; readonly budget: Budget };
+export type State = {
+  readonly frames: readonly Frame[];
+  readonly budget: Budget;
+  /** Questions that timed out since the last reply. */
+  readonly timeouts: number;
+};
 
 /** After a step: nothing to send and no outcome never happens. */
 export type Step = {

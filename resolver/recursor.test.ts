@@ -12,6 +12,7 @@ import {
   MAX_REFERRALS,
   MAX_SENDS,
   MAX_SENDS_PER_NAME,
+  MAX_TIMEOUTS_IN_A_ROW,
 } from './budget.ts';
 import { createCache } from './cache.ts';
 import { rootCut } from './delegation.ts';
@@ -165,6 +166,18 @@ describe('the budget', () => {
     }));
     expect(outcome).toEqual({ kind: 'failure', reason: 'out-of-time' });
     expect(Math.round(milliseconds)).toBe(MAX_MILLISECONDS);
+  });
+
+  test('silence: a line that is down is called so before the asker gives up', () => {
+    const { outcome, sends, milliseconds } = play(
+      'www.example.',
+      TYPE.A,
+      worldOf({ root: manyServers }),
+      () => ({ event: { kind: 'timeout' }, takes: 0 }),
+    );
+    expect(outcome).toEqual({ kind: 'failure', reason: 'no-reachable-authority' });
+    expect(sends.length).toBe(MAX_TIMEOUTS_IN_A_ROW);
+    expect(milliseconds).toBeLessThan(5000);
   });
 
   test('sends for one name: many failing servers are not all asked', () => {

@@ -20,10 +20,10 @@
 
 import {
   type Budget,
-  type Exhausted,
   MAX_DEPTH,
   MAX_REFERRALS,
   MAX_SENDS_PER_NAME,
+  MAX_TIMEOUTS_IN_A_ROW,
   millisecondsLeft,
   spend,
 } from './budget.ts';
@@ -56,7 +56,7 @@ import { RCODE, TYPE } from './type.ts';
 
 /** Starts a question; feed the state to `step` with `{ kind: 'start' }`. */
 export function begin(name: Name, type: number, budget: Budget): State {
-  return { frames: [frameFor(name, type)], budget };
+  return { frames: [frameFor(name, type)], budget, timeouts: 0 };
 }
 
 type Progress =
@@ -103,7 +103,7 @@ function advance(state: State, now: number, world: World): Progress {
       const followed = [...frame.followed, `${choice.type} ${choice.name.key}`];
       const below = replaceTop(state, { ...frame, followed });
       const frames = [...below.frames, frameFor(choice.name, choice.type)];
-      return { kind: 'go', state: { frames, budget: paid.budget } };
+      return { kind: 'go', state: { ...state, frames, budget: paid.budget } };
     }
     case 'none': {
       const { hearsay } = frame;
@@ -187,7 +187,13 @@ function absorb(
   switch (event.kind) {
     case 'timeout':
       world.servers.lost(pending.server, now);
-      return { kind: 'go', state: countTry(idle, pending.server, 1) };
+      if (state.timeouts + 1 >= MAX_TIMEOUTS_IN_A_ROW) {
+        return giveUp(idle, 'no-reachable-authority', now, world);
+      }
+      return {
+        kind: 'go',
+        state: countTry({ ...idle, timeouts: state.timeouts + 1 }, pending.server, 1),
+      };
     case 'unreachable':
       world.servers.lost(pending.server, now);
       return { kind: 'go', state: countTry(idle, pending.server, NEVER_AGAIN) };
@@ -197,7 +203,13 @@ function absorb(
       const paid = spend(state.budget, 'bytes', event.bytes);
       if (!paid.ok) return giveUp(idle, paid.reason, now, world);
       world.servers.answered(pending.server, event.milliseconds);
-      return read({ ...idle, budget: paid.budget }, pending, event.message, now, world);
+      return read(
+        { ...idle, budget: paid.budget, timeouts: 0 },
+        pending,
+        event.message,
+        now,
+        world,
+      );
     }
   }
 }
@@ -335,12 +347,7 @@ function fail(state: State, reason: Reason, now: number, world: World): Progress
 }
 
 /** Ends the whole question: what it shares among all its frames is used up. */
-function giveUp(
-  state: State,
-  reason: Exhausted | 'alias-loop',
-  now: number,
-  world: World,
-): Progress {
+function giveUp(state: State, reason: Reason, now: number, world: World): Progress {
   const [first] = state.frames;
   if (first === undefined) throw new Error('unreachable: no frame');
   return fail({ ...state, frames: [first] }, reason, now, world);
