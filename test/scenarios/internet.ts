@@ -196,9 +196,14 @@ function readAnswer(octets: Uint8Array): Answer {
 type Zone = { readonly spec: ZoneSpec; readonly apex: Name; readonly records: ResourceRecord[] };
 
 function buildZone(spec: ZoneSpec): Zone {
-  const dotted = spec.apex === '.' ? '' : spec.apex;
-  const soa = `${spec.apex} 3600 IN SOA ns.${dotted || 'root.'} host.${dotted || 'root.'} 1 7200 900 1209600 300`;
-  return { spec, apex: nameOf(spec.apex), records: [soa, ...spec.lines].map(recordOf) };
+  const lines = [soaOf(spec.apex), ...spec.lines];
+  return { spec, apex: nameOf(spec.apex), records: lines.map(recordOf) };
+}
+
+/** The SOA that every zone gets. */
+export function soaOf(apex: string): string {
+  const domain = apex === '.' ? 'root.' : apex;
+  return `${apex} 3600 IN SOA ns.${domain} host.${domain} 1 7200 900 1209600 300`;
 }
 
 async function openServer(
@@ -313,7 +318,21 @@ function dataFrom(zone: Zone, name: Name, type: number): Data {
   );
   if (dname !== undefined) return { rcode: 0, answers: [dname], authorities: [] };
   const exists = zone.records.some(({ owner }) => owner.key.endsWith(name.key));
+  const wild = exists ? undefined : wildcardFor(zone, name);
+  if (wild !== undefined) return dataFrom(wild, name, type);
   return { rcode: exists ? 0 : 3, answers: [], authorities: soa };
+}
+
+/** The zone with what its wildcard stands for at `name` (RFC 4592 §3.3). */
+function wildcardFor(zone: Zone, name: Name): Zone | undefined {
+  for (let { key } = name; key !== zone.apex.key; ) {
+    key = key.slice(key.charCodeAt(0) + 1);
+    if (!zone.records.some(({ owner }) => owner.key.endsWith(key))) continue;
+    const found = zone.records.filter(({ owner }) => owner.key === `\x01*${key}`);
+    const made = found.map((record) => ({ ...record, owner: name }));
+    return made.length === 0 ? undefined : { ...zone, records: [...zone.records, ...made] };
+  }
+  return undefined;
 }
 
 function followAlias(zone: Zone, alias: ResourceRecord, type: number): Data {

@@ -23,26 +23,25 @@
  * head makes a key, `trust-key: id` anchors it, and in sections `DNSKEY id…`, `DS id…` and
  * `SIGN id…` stand for records (rpl-sign.ts).
  *
+ * `ZONE_BEGIN` makes whole zones (rpl-zone.ts); entries at the same address come first.
+ * `ASK 1 name type AD NOERROR` with the answer's records below is QUERY and CHECK_ANSWER in one;
+ * `ede=n` and CD may stand there too.
+ *
  * Only reads: rpl-run.ts plays.
  */
 
-import { parseName, parseRecord, type Question, typeNumber } from '#resolver';
+import {
+  type Entry,
+  nextLine,
+  type Reader,
+  readEntry,
+  readLines,
+  readQuestion,
+  type Words,
+} from './rpl-entry.ts';
 import { type Head, type Problem, readHead } from './rpl-head.ts';
 import type { SectionLine } from './rpl-sign.ts';
-import { addToHash, nsec3Hash } from './rpl-sign.ts';
-
-/** A question with its answer, or what an answer must be like. */
-export type Entry = {
-  readonly line: number;
-  readonly match: ReadonlySet<string>;
-  readonly adjust: ReadonlySet<string>;
-  /** Flags and return code, as words. */
-  readonly reply: ReadonlySet<string>;
-  readonly questions: readonly Question[];
-  readonly answers: readonly SectionLine[];
-  readonly authorities: readonly SectionLine[];
-  readonly additionals: readonly SectionLine[];
-};
+import type { ZoneBlock } from './rpl-zone.ts';
 
 /** What one server says while the step number lies between the two. */
 export type Range = {
@@ -62,6 +61,7 @@ export type Scenario = {
   readonly title: string;
   readonly head: Head;
   readonly ranges: readonly Range[];
+  readonly zones: readonly ZoneBlock[];
   readonly steps: readonly Step[];
 };
 
@@ -82,37 +82,29 @@ export function parseScenario(
   return problems.length > 0 ? { ok: false, problems } : { ok: true, scenario: { head, ...body } };
 }
 
-type Line = { readonly number: number; readonly text: string };
-
-type Reader = { readonly lines: readonly Line[]; at: number; readonly problems: Problem[] };
-
-function next(reader: Reader): { line: number; text: string; words: string[] } | undefined {
-  const line = reader.lines[reader.at++];
-  return line && { line: line.number, text: line.text, words: line.text.split(/\s+/) };
-}
-
 function readBody(reader: Reader): Omit<Scenario, 'head'> {
   const ranges: Range[] = [];
+  const zones: ZoneBlock[] = [];
   const steps: Step[] = [];
   let title = '';
-  for (let line = next(reader); line !== undefined; line = next(reader)) {
+  for (let line = nextLine(reader); line !== undefined; line = nextLine(reader)) {
     const [word] = line.words;
     if (word === 'SCENARIO_BEGIN') title = line.words.slice(1).join(' ');
     else if (word === 'SCENARIO_END') break;
     else if (word === 'RANGE_BEGIN') ranges.push(readRange(reader, line));
+    else if (word === 'ZONE_BEGIN') zones.push(readZone(reader, line));
+    else if (word === 'ASK') steps.push(...readAsk(reader, line));
     else if (word === 'STEP') steps.push(...readStep(reader, line));
     else reader.problems.push({ line: line.line, reason: `not understood: ${word}` });
   }
-  return { title, ranges, steps };
+  return { title, ranges, zones, steps };
 }
-
-type Words = { readonly line: number; readonly words: readonly string[] };
 
 function readRange(reader: Reader, begin: Words): Range {
   const [from, to] = begin.words.slice(1).map(Number);
   let address = '';
   const entries: Entry[] = [];
-  for (let line = next(reader); line?.text !== 'RANGE_END'; line = next(reader)) {
+  for (let line = nextLine(reader); line?.text !== 'RANGE_END'; line = nextLine(reader)) {
     if (line === undefined) {
       reader.problems.push({ line: begin.line, reason: 'no RANGE_END' });
       break;
@@ -125,6 +117,26 @@ function readRange(reader: Reader, begin: Words): Range {
   return { from: from ?? 0, to: to ?? 0, address, entries };
 }
 
+const STYLES = new Map([
+  ['NSEC3', 'nsec3'],
+  ['OPTOUT', 'optout'],
+] as const);
+
+function readZone(reader: Reader, { line: begin, words }: Words): ZoneBlock {
+  const [, apex = '', addresses = '', ...rest] = words;
+  const lines: SectionLine[] = [];
+  for (let line = nextLine(reader); line?.text !== 'ZONE_END'; line = nextLine(reader)) {
+    if (line === undefined) {
+      reader.problems.push({ line: begin, reason: 'no ZONE_END' });
+      break;
+    }
+    lines.push(...readLines(reader, line));
+  }
+  const style = rest.map((word) => STYLES.get(word as 'NSEC3')).find((each) => each !== undefined);
+  const keys = rest.filter((word) => !STYLES.has(word as 'NSEC3'));
+  return { line: begin, apex, at: addresses.split(','), keys, style: style ?? 'nsec', lines };
+}
+
 const STEPS_WITH_ENTRY = new Map([
   ['QUERY', 'query'],
   ['CHECK_ANSWER', 'check-answer'],
@@ -135,7 +147,7 @@ function readStep(reader: Reader, { line, words }: Words): Step[] {
   const number = Number(count);
   const kind = STEPS_WITH_ENTRY.get(word as 'QUERY');
   if (kind !== undefined) {
-    const begin = next(reader);
+    const begin = nextLine(reader);
     if (begin?.text === 'ENTRY_BEGIN') {
       return [{ kind, number, line, entry: readEntry(reader, begin.line) }];
     }
@@ -153,118 +165,37 @@ function readStep(reader: Reader, { line, words }: Words): Step[] {
   return [];
 }
 
-/* Entries */
-
-const VOCABULARY = {
-  MATCH:
-    'opcode qtype qname subdomain question flags rcode answer authority UDP TCP edns noedns ede=',
-  ADJUST: 'copy_id copy_query do_not_answer',
-  REPLY: 'QR AA TC RD RA AD CD DO NOERROR FORMERR SERVFAIL NXDOMAIN NOTIMP REFUSED YXDOMAIN',
-} as const;
-
-const SECTIONS = new Map([
-  ['QUESTION', 'questions'],
-  ['ANSWER', 'answers'],
-  ['AUTHORITY', 'authorities'],
-  ['ADDITIONAL', 'additionals'],
-] as const);
-
-function readEntry(reader: Reader, begin: number): Entry {
-  const words = { MATCH: new Set<string>(), ADJUST: new Set<string>(), REPLY: new Set<string>() };
-  const questions: Question[] = [];
-  const sections = {
-    answers: [] as SectionLine[],
-    authorities: [] as SectionLine[],
-    additionals: [] as SectionLine[],
-  };
-  let section: keyof typeof sections | 'questions' | undefined;
-  for (let line = next(reader); line?.text !== 'ENTRY_END'; line = next(reader)) {
-    if (line === undefined) {
-      reader.problems.push({ line: begin, reason: 'no ENTRY_END' });
-      break;
-    }
-    const [first = '', ...rest] = line.words;
-    if (first === 'SECTION') {
-      section = SECTIONS.get(rest[0] as 'ANSWER');
-      if (section === undefined) reader.problems.push({ line: line.line, reason: 'bad section' });
-    } else if (first in words) {
-      addWords(reader, line.line, first as keyof typeof words, rest, words);
-    } else if (section === 'questions') questions.push(...readQuestion(reader, line));
-    else if (section === undefined) {
-      reader.problems.push({ line: line.line, reason: `not understood: ${first}` });
-    } else sections[section].push(...readLines(reader, line));
-  }
-  const { MATCH: match, ADJUST: adjust, REPLY: reply } = words;
-  return { line: begin, match, adjust, reply, questions, ...sections };
-}
-
-function addWords(
-  reader: Reader,
-  line: number,
-  kind: keyof typeof VOCABULARY,
-  found: readonly string[],
-  into: Readonly<Record<keyof typeof VOCABULARY, Set<string>>>,
-): void {
-  const known = VOCABULARY[kind].split(' ');
-  for (const word of found) {
-    if (!known.includes(word.replace(/=.*/, '='))) {
-      reader.problems.push({ line, reason: `${kind} does not know ${word}` });
-    }
-    into[kind].add(word);
-  }
-}
-
-const CLASSES: ReadonlyMap<string | undefined, number> = new Map([
-  ['IN', 1],
-  ['CH', 3],
-  ['ANY', 255],
+/** What ends the records after ASK. */
+const AFTER_ASK: ReadonlySet<string | undefined> = new Set([
+  'ASK',
+  'STEP',
+  'SCENARIO_END',
+  undefined,
 ]);
 
-function readQuestion(reader: Reader, { line, words }: Words): Question[] {
-  const name = parseName(words[0] ?? '');
-  const type = typeNumber(words.at(-1) ?? '');
-  if (name === undefined || type === undefined) {
-    reader.problems.push({ line, reason: `no question: ${words.join(' ')}` });
-    return [];
+/** `ASK n name type word…` and the answer's records: both steps in one, with AD asked for. */
+function readAsk(reader: Reader, { line, text, words }: Words): Step[] {
+  const [, number, name = '', type = '', ...said] = words;
+  const questions = readQuestion(reader, { line, text, words: [name, type] });
+  const answers: SectionLine[] = [];
+  while (!AFTER_ASK.has(reader.lines[reader.at]?.text.split(/\s/)[0])) {
+    const next = nextLine(reader);
+    if (next !== undefined) answers.push(...readLines(reader, next));
   }
-  const klass = words.length > 2 ? (CLASSES.get(words[1]) ?? 1) : 1;
-  return [{ name, type, class: klass }];
-}
-
-/** A line of a section: a record, several of them, or an order to make some. */
-function readLines(reader: Reader, { line, words }: Words): SectionLine[] {
-  const [first, ...rest] = words;
-  if (first === 'SIGN' || first === 'DNSKEY' || first === 'DS') {
-    const changes = rest.filter((word) => word.includes('='));
-    const keys = rest.filter((word) => !word.includes('='));
-    return [{ kind: 'made', line, order: first, keys, changes: new Map(changes.map(pairOf)) }];
-  }
-  const texts = first === '$GENERATE' ? generate(rest) : [words.join(' ')];
-  return texts.flatMap((text) => {
-    const parsed = parseRecord(text.replaceAll(HASHED, replaceHash), { ttl: 3600 });
-    if (parsed.ok) return [{ kind: 'record', record: parsed.record }];
-    reader.problems.push({ line, reason: `${parsed.reason}: ${text}` });
-    return [];
-  });
-}
-
-function pairOf(word: string): [string, string] {
-  const at = word.indexOf('=');
-  return [word.slice(0, at), word.slice(at + 1)];
-}
-
-const HASHED = /H\(([^)]*)\)([+-]1)?/g;
-
-function replaceHash(whole: string, text: string, change?: string): string {
-  const name = parseName(text);
-  return name === undefined ? whole : addToHash(nsec3Hash(name), Number(change ?? 0));
-}
-
-/** `1-9 n$ …`: the text once for each number; `${1}` is the number and one more. */
-function generate([range = '', ...words]: readonly string[]): string[] {
-  const [first = 0, last = -1] = range.split('-').map(Number);
-  const text = words.join(' ');
-  return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) =>
-    text.replaceAll(/\$\{(\d+)\}|\$/g, (_match, add = '0') => String(first + index + Number(add))),
-  );
+  const rest = { line, adjust: new Set<string>(), questions, authorities: [], additionals: [] };
+  const asked = ['RD', 'AD', ...said.filter((word) => word === 'CD')];
+  const match = [
+    'question',
+    'flags',
+    'rcode',
+    'answer',
+    ...said.filter((word) => word.includes('=')),
+  ];
+  const query = { ...rest, match: new Set<string>(), reply: new Set(asked), answers: [] };
+  const check = { ...rest, match: new Set(match), reply: new Set(['RD', 'RA', ...said]), answers };
+  const shared = { number: Number(number), line };
+  return [
+    { ...shared, kind: 'query', entry: query },
+    { ...shared, kind: 'check-answer', entry: check },
+  ];
 }

@@ -12,12 +12,24 @@ import {
   type Message,
   printName,
   printRecord,
+  TYPE,
   typeName,
 } from '#resolver';
 import { fakeRuntime } from '#runtime/fake';
-import { type Asked, type Internet, openInternet, type Quirk, queryFor } from './internet.ts';
-import type { Entry, Scenario, Step } from './rpl-file.ts';
+import {
+  type Asked,
+  type Internet,
+  openInternet,
+  type Quirk,
+  queryFor,
+  recordOf,
+  soaOf,
+  type ZoneSpec,
+} from './internet.ts';
+import type { Entry } from './rpl-entry.ts';
+import type { Scenario, Step } from './rpl-file.ts';
 import { makeKeys, type ScenarioKeys } from './rpl-sign.ts';
+import { isBelow, type SignedZone, signedZone, withProofs, type ZoneBlock } from './rpl-zone.ts';
 
 /** Where the resolver did not do as written. */
 export type Difference = { readonly line: number; readonly expected: string; readonly got: string };
@@ -35,17 +47,24 @@ export async function playScenario(
   scenario: Scenario,
   options: { readonly minimise: boolean },
 ): Promise<Outcome> {
-  const { head, ranges, steps } = scenario;
+  const { head, ranges, zones, steps } = scenario;
   const keys = await makeKeys(fakeRuntime().crypto, head.keys, head.now);
   const unknown: string[] = [];
   const current = { number: 0 };
+  const specs = zones.map((zone) => specOf(zone, keys));
+  const signers = zones.map((zone, index) => {
+    const lines = [soaOf(zone.apex), ...(specs[index]?.lines ?? [])];
+    return signedZone(zone, lines.map(recordOf), keys);
+  });
   const quirkOf = (address: string): Quirk => {
     const own = ranges.filter((range) => range.address === address);
-    return (query, _right, transport) => {
+    const held = signers.filter(({ block }) => block.at.includes(address));
+    return (query, right, transport) => {
       const entry = own
         .filter(({ from, to }) => from <= current.number && current.number <= to)
         .flatMap(({ entries }) => entries)
         .find((each) => fits(each, query, transport));
+      if (entry === undefined && held.length > 0) return proven(right, query, held);
       if (entry === undefined) {
         const [question] = query.questions;
         unknown.push(`${address} ${question ? printQuestion(question) : ''}`);
@@ -54,8 +73,12 @@ export async function playScenario(
       return entry.adjust.has('do_not_answer') ? undefined : replyOf(entry, query, keys);
     };
   };
-  const addresses = new Set([...ranges.map(({ address }) => address), ...head.roots]);
-  await using internet = await openInternet([], {
+  const addresses = new Set([
+    ...ranges.map(({ address }) => address),
+    ...zones.flatMap(({ at }) => at),
+    ...head.roots,
+  ]);
+  await using internet = await openInternet(specs, {
     quirks: Object.fromEntries([...addresses].map((address) => [address, quirkOf(address)])),
     rootHints: [{ name: 'root-server.test.', addresses: head.roots }],
     trustAnchors: [...head.anchors, ...head.trusted.map((id) => keys.anchor(id))],
@@ -118,14 +141,6 @@ function fits({ match, questions }: Entry, query: Message, transport: 'udp' | 't
   return !match.has(query.edns === undefined ? 'edns' : 'noedns');
 }
 
-/** Keys are lower-cased wire form: label by label. */
-function isBelow(key: string, ancestor: string): boolean {
-  for (let at = 0; at < key.length; at += key.charCodeAt(at) + 1) {
-    if (key.slice(at) === ancestor) return true;
-  }
-  return false;
-}
-
 const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED', 'YXDOMAIN'];
 
 function replyOf(entry: Entry, query: Message, keys: ScenarioKeys): Message {
@@ -150,6 +165,25 @@ function replyOf(entry: Entry, query: Message, keys: ScenarioKeys): Message {
     additionals: keys.expand(entry.additionals),
     edns: query.edns === undefined ? undefined : edns,
   };
+}
+
+function specOf({ apex, at, lines }: ZoneBlock, keys: ScenarioKeys): ZoneSpec {
+  return { apex, at, lines: keys.expand(lines).map((record) => printRecord(record)) };
+}
+
+/** The zone's own answer, signed when the zone is. */
+function proven(right: Message, query: Message, held: readonly SignedZone[]): Message {
+  const [question] = query.questions;
+  if (question === undefined) return right;
+  const { name, type } = question;
+  const zone = held
+    .filter(({ apex }) => isBelow(name.key, apex.key))
+    // DS is its parent's.
+    .filter(({ apex }) => type !== TYPE.DS || apex.key !== name.key || held.length === 1)
+    .toSorted((a, b) => b.apex.key.length - a.apex.key.length)[0];
+  return zone === undefined || zone.block.keys.length === 0
+    ? right
+    : withProofs(right, query, zone);
 }
 
 /* The asker */

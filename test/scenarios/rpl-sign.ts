@@ -39,6 +39,12 @@ type ScenarioKey = {
 export type ScenarioKeys = {
   /** The records a section's lines stand for. */
   expand(lines: readonly SectionLine[]): ResourceRecord[];
+  /** Signatures by all these keys over each set; `owner`: the wildcard it was made from. */
+  sign(
+    records: readonly ResourceRecord[],
+    ids: readonly string[],
+    owner?: string,
+  ): ResourceRecord[];
   /** A key as a trust anchor: DS as text. */
   anchor(id: string): string;
 };
@@ -68,6 +74,11 @@ export async function makeKeys(
       const [tag, digest] = [keyTag(key.dnskey), digestOf(key).toString('hex')];
       return `${key.order.zone} 3600 IN DS ${tag} ${key.order.algorithm} 2 ${digest}`;
     },
+    sign(records, ids, owner) {
+      const used = ids.map((id) => find(id, 0));
+      const changes = new Map(owner === undefined ? [] : [['owner', owner]]);
+      return signAll(records, used, changes, now);
+    },
     expand(lines) {
       const records: ResourceRecord[] = [];
       let unsigned = 0;
@@ -77,7 +88,7 @@ export async function makeKeys(
           const used = line.keys.map((id) => find(id, line.line));
           if (line.order !== 'SIGN') records.push(...used.map((key) => keyRecord(key, line)));
           else {
-            records.push(...signAll(records.slice(unsigned), used, line, now));
+            records.push(...signAll(records.slice(unsigned), used, line.changes, now));
             unsigned = records.length;
           }
         }
@@ -124,22 +135,22 @@ function digestOf({ zone, dnskey }: ScenarioKey): Buffer {
 function signAll(
   records: readonly ResourceRecord[],
   keys: readonly ScenarioKey[],
-  line: Made,
+  changes: Made['changes'],
   now: number,
 ): ResourceRecord[] {
-  const covered = line.changes.get('covers')?.split(',').map(typeNumber);
+  const covered = changes.get('covers')?.split(',').map(typeNumber);
   const sets = Map.groupBy(
     records.filter(({ type }) => type !== TYPE.RRSIG && (covered?.includes(type) ?? true)),
     ({ owner, type }) => `${type} ${owner.key}`,
   );
-  return [...sets.values()].flatMap((set) => keys.map((key) => signSet(set, key, line, now)));
+  return [...sets.values()].flatMap((set) => keys.map((key) => signSet(set, key, changes, now)));
 }
 
 /** RFC 4034 §3.1.8.1. */
 function signSet(
   set: readonly ResourceRecord[],
   key: ScenarioKey,
-  { changes }: Made,
+  changes: Made['changes'],
   now: number,
 ): ResourceRecord {
   const [first] = set;
