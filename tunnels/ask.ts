@@ -118,6 +118,10 @@ const LATE_MS = 50;
 async function run(context: Context, attempt: Attempt): Promise<Reach> {
   const { driver } = context;
   const { device } = attempt;
+  // Looking is a program, and this is what happens nearly every time.
+  if (await driver.wasSeenUp(device)) {
+    return up(context, attempt, 'already-up');
+  }
   if (!(await driver.refresh())) {
     return { state: 'unreachable', reason: 'wg-failed' };
   }

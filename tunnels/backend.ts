@@ -57,6 +57,8 @@ export type Backend = AsyncDisposable & {
   readonly isNew: boolean;
   observe(): Promise<WireguardInterface>;
   handshakes(): Promise<ReadonlyMap<KeyText, number>>;
+  /** The kernel's number for the interface, another each time it is made; runs no program. */
+  index(): Promise<string | undefined>;
   setPeer(peer: {
     readonly publicKey: KeyText;
     readonly allowedIps?: readonly string[];
@@ -81,6 +83,7 @@ const ENVIRONMENT = {
 };
 const INTERFACE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/;
 const SOCKETS = '/var/run/wireguard';
+const INTERFACES = '/sys/class/net';
 
 /** Makes or takes over the interface. Fails with TunnelError. */
 export async function openBackend(machine: Machine, options: BackendOptions): Promise<Backend> {
@@ -123,6 +126,10 @@ function driveInterface(
     },
     async handshakes() {
       return parseHandshakes(await run('wg', 'show', name, 'latest-handshakes'));
+    },
+    async index() {
+      const bytes = await machine.files.read(`${INTERFACES}/${name}/ifindex`);
+      return bytes && new TextDecoder().decode(bytes);
     },
     async setPeer(peer) {
       await run('wg', 'set', name, ...peerArguments(peer));

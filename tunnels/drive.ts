@@ -50,6 +50,8 @@ export type Driver = AsyncDisposable & {
   pair(deviceId: string): Pair;
   peer(device: TunnelDevice): Peer | undefined;
   state(device: TunnelDevice): PairState;
+  /** True for a tunnel that was up when last looked at, on the same interface; runs no program. */
+  wasSeenUp(device: TunnelDevice): Promise<boolean>;
   /** True as soon as a handshake later than the pair's agreement is seen; false at the deadline. */
   waitForHandshake(device: TunnelDevice, deadline: () => number): Promise<boolean>;
 };
@@ -57,6 +59,8 @@ export type Driver = AsyncDisposable & {
 /** WireGuard on the side that begins keeps the other's router from forgetting it. */
 const KEEPALIVE_SECONDS = 25;
 const RETRY_MS = 5_000;
+/** Twice the time between two looks of the planner. What others do to our peers meanwhile shows later. */
+const BELIEVED_MS = 60_000;
 const FIRST_POLL_MS = 5;
 const LAST_POLL_MS = 40;
 
@@ -69,6 +73,8 @@ type State = {
   backend: Backend;
   desired: Desired | undefined;
   peers: readonly Peer[];
+  /** When `peers` were last looked at, and on which interface. */
+  seen: { readonly at: number; readonly index: string | undefined } | undefined;
   problem: string | undefined;
   cancelWake: Cancel;
   isStale: boolean;
@@ -88,6 +94,7 @@ export async function openDriver(runtime: DriverRuntime, options: DriverOptions)
     stop: new AbortController(),
     desired: undefined,
     peers: [],
+    seen: undefined,
     problem: undefined,
     cancelWake: () => undefined,
     isStale: false,
@@ -96,6 +103,8 @@ export async function openDriver(runtime: DriverRuntime, options: DriverOptions)
   };
   const peer = (device: TunnelDevice) => findPeer(state, device);
   const pair = (deviceId: string) => state.pairs.get(deviceId) ?? NEW_PAIR;
+  const stateOf = (device: TunnelDevice) =>
+    pairState(device, pair(device.id), peer(device), times(state));
   return {
     kind: backend.kind,
     problem: () => state.problem,
@@ -105,7 +114,8 @@ export async function openDriver(runtime: DriverRuntime, options: DriverOptions)
     change: (deviceId, change) => state.pairs.set(deviceId, { ...pair(deviceId), ...change }),
     pair,
     peer,
-    state: (device) => pairState(device, pair(device.id), peer(device), times(state)),
+    state: stateOf,
+    wasSeenUp: async (device) => stateOf(device) === 'up' && (await isSeenValid(state)),
     waitForHandshake: (device, deadline) => waitForHandshake(state, device, deadline),
     [Symbol.asyncDispose]: () => close(state),
   };
@@ -203,7 +213,7 @@ async function perform(state: State, action: Action): Promise<void> {
 async function refresh(state: State): Promise<boolean> {
   return attempt(state, async () => {
     try {
-      state.peers = (await state.backend.observe()).peers;
+      await look(state);
     } catch (thrown) {
       if (state.stop.signal.aborted) {
         throw thrown;
@@ -211,10 +221,25 @@ async function refresh(state: State): Promise<boolean> {
       state.runtime.log('warn', 'tunnel-interface-lost', { error: String(thrown) });
       state.backend = await openBackend(state.runtime, state.options);
       await addressInterface(state);
-      state.peers = (await state.backend.observe()).peers;
+      await look(state);
       state.options.forgot();
     }
   });
+}
+
+async function look(state: State): Promise<void> {
+  const at = state.runtime.clock.monotonic();
+  const index = await state.backend.index();
+  state.peers = (await state.backend.observe()).peers;
+  state.seen = { at, index };
+}
+
+async function isSeenValid({ seen, problem, runtime, backend }: State): Promise<boolean> {
+  const isLate = runtime.clock.monotonic() - (seen?.at ?? 0) > BELIEVED_MS;
+  if (seen?.index === undefined || isLate || problem !== undefined) {
+    return false;
+  }
+  return (await backend.index()) === seen.index;
 }
 
 async function addressInterface({ backend, desired }: State): Promise<void> {

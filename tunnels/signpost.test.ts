@@ -65,6 +65,26 @@ describe('reaching', () => {
     expect([again, back]).toMatchObject([{ via: 'already-up' }, { via: 'already-up' }]);
   });
 
+  test('a tunnel that was just seen runs no program; on another interface it is looked at', async () => {
+    const pair = await startPair({});
+    const { a } = pair;
+    const index = '/sys/class/net/nya/ifindex';
+    const ask = async () => {
+      const before = a.runtime.exec.calls.length;
+      expect(await finish(pair, a.tunnels.reach('b', 1_000))).toMatchObject({ state: 'up' });
+      return a.runtime.exec.calls.length - before;
+    };
+    await a.runtime.files.makeDirectory('/sys/class/net/nya');
+    await a.runtime.files.replace(index, Uint8Array.of(1));
+    await ask();
+    expect(await ask()).toBe(0);
+    await a.runtime.files.replace(index, Uint8Array.of(2));
+    expect(await ask()).toBe(1);
+    expect(await ask()).toBe(0);
+    await a.runtime.files.remove(index);
+    expect(await ask()).toBe(1);
+  });
+
   test('all who ask at once share one attempt', async () => {
     const pair = await startPair({ delayMs: 20 });
     const all = Promise.all([1, 2, 3].map(() => pair.a.tunnels.reach('b', 1_000)));
