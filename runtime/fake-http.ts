@@ -12,6 +12,7 @@ import {
   sourceFor,
   type Wire,
 } from './fake-hosts.ts';
+import { checkCredentials, secured } from './fake-tls.ts';
 import { type Endpoint, type Http, type Path, RuntimeError } from './index.ts';
 
 type Handle = (request: Request, from: Endpoint | Path) => Response | Promise<Response>;
@@ -20,16 +21,21 @@ const FETCH_TIMEOUT_MS = 30_000;
 
 /** The HTTP of one host. */
 export function fakeHttp(wire: Wire, host: Host): Http {
+  const listen: Http['listen'] = async (local, handle) => {
+    const { endpoint, release } =
+      'path' in local ? claimPath(host, local, handle) : claim(host, 'tcp', local, handle);
+    return {
+      local: endpoint,
+      async [Symbol.asyncDispose]() {
+        release();
+      },
+    };
+  };
   return {
-    async listen(local, handle) {
-      const { endpoint, release } =
-        'path' in local ? claimPath(host, local, handle) : claim(host, 'tcp', local, handle);
-      return {
-        local: endpoint,
-        async [Symbol.asyncDispose]() {
-          release();
-        },
-      };
+    listen,
+    async listenSecurely(local, credentials, handle) {
+      checkCredentials(credentials);
+      return secured(await listen(local, handle));
     },
     fetch(request, options = {}) {
       const { path, timeoutMs = FETCH_TIMEOUT_MS } = options;

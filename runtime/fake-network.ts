@@ -9,8 +9,9 @@ import type { ManualClock } from './fake-clock.ts';
 import type { Host, Quality, Wire } from './fake-hosts.ts';
 import { fakeHttp } from './fake-http.ts';
 import { fakeTcp } from './fake-tcp.ts';
+import { fakeTls } from './fake-tls.ts';
 import { fakeUdp } from './fake-udp.ts';
-import type { Http, Random, Tcp, Udp } from './index.ts';
+import type { Http, Random, Tcp, Tls, Udp } from './index.ts';
 
 /** A network of a test. */
 export type FakeNetwork = {
@@ -18,6 +19,7 @@ export type FakeNetwork = {
   join(...addresses: readonly string[]): {
     readonly udp: Udp;
     readonly tcp: Tcp;
+    readonly tls: Tls;
     readonly http: Http;
   };
   /** Changes the path between two addresses, both ways; '*' stands for any other. */
@@ -44,7 +46,8 @@ export function fakeNetwork(clock: ManualClock, random: Random): FakeNetwork {
     join(...addresses) {
       const host: Host = { addresses, bound: new Map(), nextPort: FIRST_EPHEMERAL_PORT };
       hosts.push(host);
-      return { udp: fakeUdp(wire, host), tcp: fakeTcp(wire, host), http: fakeHttp(wire, host) };
+      const tcp = fakeTcp(wire, host);
+      return { udp: fakeUdp(wire, host), tcp, tls: fakeTls(tcp), http: fakeHttp(wire, host) };
     },
     setPath(one, other, quality) {
       const changed = { ...(paths.get(`${one} ${other}`) ?? PERFECT), ...quality };

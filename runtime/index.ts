@@ -16,6 +16,7 @@ export type Runtime = {
   readonly crypto: Crypto;
   readonly udp: Udp;
   readonly tcp: Tcp;
+  readonly tls: Tls;
   readonly http: Http;
   readonly exec: Exec;
   readonly files: Files;
@@ -77,12 +78,40 @@ export type Connection = AsyncDisposable & {
   abort(): void;
 };
 
+/** Streams under TLS 1.2 or later, the server's side. */
+export type Tls = {
+  /**
+   * Listens for clients that speak one of `protocols` (ALPN, RFC 7301); who offers others is turned
+   * away, who offers none is accepted with undefined. Handshakes are bounded in time and number.
+   * Fails as `Tcp.listen` does, and with 'bad-key' when the credentials are of no use.
+   */
+  listen(
+    local: Endpoint,
+    options: { readonly credentials: Credentials; readonly protocols: readonly string[] },
+    accept: (connection: Connection, protocol: string | undefined) => void,
+  ): Promise<SecureListener>;
+};
+
+/** A certificate, those of its issuers after it, and its private key; all PEM (RFC 7468). */
+export type Credentials = { readonly certificate: string; readonly key: string };
+
+export type SecureListener = Listener & {
+  /** Holds from the next handshake on. Throws RuntimeError 'bad-key', and then nothing changed. */
+  replaceCredentials(credentials: Credentials): void;
+};
+
 /** HTTP with the web's Request and Response. */
 export type Http = {
   listen(
     local: Endpoint | Path,
     handle: (request: Request, from: Endpoint | Path) => Response | Promise<Response>,
   ): Promise<Listener>;
+  /** HTTP/2 and HTTP/1.1 over TLS; fails as `Tls.listen` does. */
+  listenSecurely(
+    local: Endpoint,
+    credentials: Credentials,
+    handle: (request: Request, from: Endpoint | Path) => Response | Promise<Response>,
+  ): Promise<SecureListener>;
   /** Over TCP, or over the unix socket `options.path`. Fails as `Tcp.connect` does. */
   fetch(
     request: Request,

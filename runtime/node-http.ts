@@ -25,6 +25,7 @@ import {
   RuntimeError,
 } from './index.ts';
 import { translate } from './node-errors.ts';
+import { listenSecurely } from './node-https.ts';
 import { remoteOf, startListening } from './node-tcp.ts';
 
 /** Headers must come quickly; bodies may be slow (a phone uploading a backup). */
@@ -46,7 +47,16 @@ export type Acceptor = { readonly server: Server; readonly closeAllConnections: 
 
 /** The machine's HTTP; the HTTP server itself accepts, unless `accept` names somebody else. */
 export function nodeHttp(log: Log, accept: (http: HttpServer) => Acceptor = acceptItself): Http {
-  return { listen: (local, handle) => listen(log, accept, local, handle), fetch: fetchOver };
+  return {
+    listen: (local, handle) => listen(log, accept, local, handle),
+    listenSecurely: (local, credentials, handle) => {
+      const listener = listenerOf(log, local, handle);
+      return listenSecurely(local, credentials, (incoming, outgoing) => {
+        void listener(incoming, outgoing);
+      });
+    },
+    fetch: fetchOver,
+  };
 }
 
 const acceptItself = (server: HttpServer): Acceptor => ({
@@ -60,16 +70,7 @@ async function listen(
   local: Endpoint | Path,
   handle: (request: Request, from: Endpoint | Path) => Response | Promise<Response>,
 ): Promise<Listener> {
-  const listener = getRequestListener(
-    (request, { incoming }) => handle(request, remoteOf(incoming.socket, local)),
-    {
-      overrideGlobalObjects: false,
-      errorHandler(thrown) {
-        log('error', 'http-handler-failed', { error: String(thrown) });
-        return new Response(null, { status: 500 });
-      },
-    },
-  );
+  const listener = listenerOf(log, local, handle);
   const http = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -91,6 +92,23 @@ async function listen(
       clearTimeout(timer);
     },
   };
+}
+
+function listenerOf(
+  log: Log,
+  local: Endpoint | Path,
+  handle: (request: Request, from: Endpoint | Path) => Response | Promise<Response>,
+): ReturnType<typeof getRequestListener> {
+  return getRequestListener(
+    (request, { incoming }) => handle(request, remoteOf(incoming.socket, local)),
+    {
+      overrideGlobalObjects: false,
+      errorHandler(thrown) {
+        log('error', 'http-handler-failed', { error: String(thrown) });
+        return new Response(null, { status: 500 });
+      },
+    },
+  );
 }
 
 async function fetchOver(

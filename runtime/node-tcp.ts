@@ -78,7 +78,8 @@ async function connect(
   return connectionOf(socket, remote);
 }
 
-function connectionOf(socket: Socket, remote: Endpoint | Path): Connection {
+/** A socket as the seam has it. */
+export function connectionOf(socket: Socket, remote: Endpoint | Path): Connection {
   // Without a listener a reset would end the process; write() and received() tell their callers.
   socket.on('error', () => undefined);
   return {

@@ -11,6 +11,7 @@ import { nodeFiles } from './node-files.ts';
 import { nodeHttp } from './node-http.ts';
 import { stderrLog } from './node-log.ts';
 import { nodeTcp } from './node-tcp.ts';
+import { nodeTls } from './node-tls.ts';
 import { nodeUdp } from './node-udp.ts';
 
 /** The real machine. Logs go to standard error unless `options.log` takes them. */
@@ -22,6 +23,7 @@ export function nodeRuntime(options: { readonly log?: Log } = {}): Runtime {
     crypto: nodeCrypto(systemRandom),
     udp: nodeUdp(),
     tcp: nodeTcp(),
+    tls: nodeTls(),
     http: nodeHttp(log),
     exec: nodeExec(),
     files: nodeFiles(),

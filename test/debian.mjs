@@ -18,6 +18,8 @@ const TOOLS = [
   ['named', 'bind9', 'name servers to resolve from'],
   ['named-rrchecker', 'bind9', 'a judge over records as text'],
   ['dig', 'bind9-dnsutils', 'questions as people ask them'],
+  ['kdig', 'knot-dnsutils', 'questions over TLS and HTTP/2'],
+  ['openssl', 'openssl', 'certificates and handshakes of somebody else'],
   ['delv', 'bind9-dnsutils', 'a second validator that must agree'],
   ['dnssec-signzone', 'bind9-utils', 'zones signed by somebody else'],
   ['nsd', 'nsd', 'a third name server, and the yardstick for speed'],

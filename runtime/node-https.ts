@@ -1,0 +1,71 @@
+/**
+ * HTTP over TLS by node:http2, which also speaks HTTP/1.1 to who asks for it (ALPN).
+ *
+ * @see RFC 9113 §3.2, RFC 7301
+ * @see CVE-2023-44487: Node itself ends sessions that only open and reset streams
+ */
+
+import {
+  createSecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from 'node:http2';
+import type { TLSSocket } from 'node:tls';
+import type { Credentials, Endpoint, SecureListener } from './index.ts';
+import { openSecurely, tlsOptions } from './node-tls.ts';
+
+const MAX_STREAMS = 100;
+const MAX_HEADER_BYTES = 16 * 1024;
+/** Megabytes that one session may make us hold. */
+const MAX_SESSION_MEGABYTES = 2;
+/** Milliseconds without a frame or a request. */
+const IDLE_TIMEOUT_MS = 30_000;
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** How long running answers may take to finish when the server closes. */
+const CLOSE_GRACE_MS = 500;
+
+/** Listens; `listener` gets requests of both versions. */
+export async function listenSecurely(
+  local: Endpoint,
+  credentials: Credentials,
+  listener: (incoming: Http2ServerRequest, outgoing: Http2ServerResponse) => void,
+): Promise<SecureListener> {
+  const sessions = new Set<ServerHttp2Session>();
+  const sockets = new Set<TLSSocket>();
+  const server = createSecureServer(
+    {
+      ...tlsOptions(credentials, ['h2', 'http/1.1']),
+      allowHTTP1: true,
+      maxSessionMemory: MAX_SESSION_MEGABYTES,
+      settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: MAX_HEADER_BYTES },
+    },
+    listener,
+  );
+  // Of HTTP/1.1, for which node:http2 takes no options.
+  Object.assign(server, {
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: IDLE_TIMEOUT_MS,
+  });
+  server.on('secureConnection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    socket.on('error', () => undefined);
+  });
+  server.on('session', (session) => {
+    sessions.add(session);
+    session.once('close', () => sessions.delete(session));
+    session.on('error', () => session.destroy());
+    session.setTimeout(IDLE_TIMEOUT_MS, () => session.destroy());
+  });
+  return openSecurely(server, local, async (closed) => {
+    for (const session of sessions) session.close();
+    const timer = setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+    }, CLOSE_GRACE_MS);
+    await closed;
+    clearTimeout(timer);
+  });
+}

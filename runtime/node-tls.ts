@@ -1,0 +1,124 @@
+/**
+ * Streams under TLS by node:tls, the server's side.
+ *
+ * A handshake costs us a signature and the other side nothing, so the ones under way are limited
+ * in number and in time.
+ *
+ * @see RFC 9325 §3.1.1: nothing below TLS 1.2
+ */
+
+import {
+  createSecureContext,
+  createServer,
+  type Server,
+  type TLSSocket,
+  type TlsOptions,
+} from 'node:tls';
+import { type Credentials, RuntimeError, type SecureListener, type Tls } from './index.ts';
+import { connectionOf, remoteOf, startListening } from './node-tcp.ts';
+
+/** Milliseconds a handshake may take: some round trips on a bad mobile network. */
+const HANDSHAKE_TIMEOUT_MS = 5_000;
+const MAX_CONNECTIONS = 512;
+/** Handshakes under way, in all and for one address. */
+const MAX_HANDSHAKES = 128;
+const MAX_HANDSHAKES_PER_CLIENT = 32;
+
+/** The machine's TLS. */
+export function nodeTls(): Tls {
+  return { listen };
+}
+
+async function listen(...[local, options, accept]: Parameters<Tls['listen']>) {
+  const { credentials, protocols } = options;
+  const open = new Set<TLSSocket>();
+  const server = createServer(
+    { ...tlsOptions(credentials, protocols), allowHalfOpen: true, noDelay: true },
+    (socket) => {
+      open.add(socket);
+      socket.once('close', () => open.delete(socket));
+      const protocol = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined;
+      accept(connectionOf(socket, remoteOf(socket, local)), protocol);
+    },
+  );
+  return openSecurely(server, local, async (closed) => {
+    for (const socket of open) socket.destroy();
+    await closed;
+  });
+}
+
+/** What every TLS server of ours is made with. Throws RuntimeError 'bad-key'. */
+export function tlsOptions(credentials: Credentials, protocols: readonly string[]): TlsOptions {
+  checkCredentials(credentials);
+  const { certificate: cert, key } = credentials;
+  return {
+    ...{ cert, key },
+    ALPNProtocols: [...protocols],
+    minVersion: 'TLSv1.2',
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+  };
+}
+
+/** Lets a TLS server listen; `end` ends what is open when it closes. */
+export async function openSecurely(
+  server: Server,
+  local: Parameters<Tls['listen']>[0],
+  end: (closed: Promise<unknown>) => Promise<void>,
+): Promise<SecureListener> {
+  const handshakes = limitHandshakes(server);
+  server.maxConnections = MAX_CONNECTIONS;
+  return {
+    local: await startListening(server, local),
+    replaceCredentials(credentials) {
+      checkCredentials(credentials);
+      server.setSecureContext({ cert: credentials.certificate, key: credentials.key });
+    },
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      handshakes.abort();
+      await end(closed);
+    },
+  };
+}
+
+function checkCredentials({ certificate: cert, key }: Credentials): void {
+  try {
+    createSecureContext({ cert, key });
+  } catch (thrown) {
+    throw new RuntimeError('bad-key', 'the certificate and its key are of no use', thrown);
+  }
+}
+
+type Incoming = Pick<TLSSocket, 'remoteAddress' | 'remotePort'>;
+
+/** Turns away who begins more handshakes than anybody needs. */
+function limitHandshakes(server: Server): { abort(): void } {
+  const underWay = new Map<string, TLSSocket>();
+  // Node shows the raw socket first and the secured one later: only their other end is the same.
+  const nameOf = (socket: Incoming) => `${socket.remoteAddress} ${socket.remotePort}`;
+  server.on('connection', (socket: TLSSocket) => {
+    const mine = [...underWay.values()].filter(
+      ({ remoteAddress }) => remoteAddress === socket.remoteAddress,
+    ).length;
+    if (underWay.size >= MAX_HANDSHAKES || mine >= MAX_HANDSHAKES_PER_CLIENT) {
+      socket.destroy();
+      return;
+    }
+    const name = nameOf(socket);
+    underWay.set(name, socket);
+    socket.once('close', () => {
+      if (underWay.get(name) === socket) underWay.delete(name);
+    });
+  });
+  server.on('secureConnection', (socket: TLSSocket) => underWay.delete(nameOf(socket)));
+  // Without a listener Bun would report them as nobody's errors.
+  server.on('tlsClientError', (_thrown: Error, socket: TLSSocket) => {
+    underWay.delete(nameOf(socket));
+    socket.destroy();
+  });
+  return {
+    abort() {
+      for (const socket of underWay.values()) socket.destroy();
+    },
+  };
+}

@@ -1,0 +1,182 @@
+import { once } from 'node:events';
+import { createConnection, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectByTls, type TLSSocket } from 'node:tls';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Credentials, Endpoint } from '#runtime';
+import { fakeRuntime } from '#runtime/fake';
+import { makeCredentials } from './credentials.ts';
+import { REAL, realRuntime } from './real.ts';
+import { type Client, endpointOf, LOCAL, shout, tlsSuite } from './tls.ts';
+
+let credentials: Credentials;
+beforeAll(async () => {
+  credentials = await makeCredentials('one.example');
+});
+
+const { tls, http, exec, clock } = realRuntime();
+
+tlsSuite(REAL, async () => ({
+  tls,
+  credentials,
+  connect: async (to) => clientOf(await secure(to)),
+}));
+
+tlsSuite('fake', async () => {
+  const runtime = fakeRuntime();
+  return {
+    tls: runtime.tls,
+    credentials,
+    async connect(to) {
+      const connection = await runtime.tcp.connect(to);
+      const hear = async () => {
+        let heard = '';
+        for await (const chunk of connection.received()) heard += new TextDecoder().decode(chunk);
+        return heard;
+      };
+      return {
+        write: (text) => void connection.write(new TextEncoder().encode(text)),
+        // The stream in memory closes both ways at once: first hear what is on its way.
+        end: () => void runtime.clock.settle().then(() => connection[Symbol.asyncDispose]()),
+        heard: hear(),
+      };
+    },
+  };
+});
+
+describe(`${REAL} tls on the wire`, () => {
+  const options = () => ({ credentials, protocols: ['dot'] });
+
+  test.each([
+    { offers: ['dot'], gets: 'dot', why: 'the one we speak' },
+    { offers: ['h2', 'dot'], gets: 'dot', why: 'among others' },
+    { offers: undefined, gets: false, why: 'RFC 7858 clients need not offer any' },
+    { offers: ['h2'], gets: 'turned away', why: 'another service' },
+  ])('ALPN $offers: $why', async ({ offers, gets }) => {
+    await using listener = await tls.listen(LOCAL, options(), shout);
+    const alpn = offers === undefined ? {} : { ALPNProtocols: offers };
+    const { alpnProtocol } = await secure(endpointOf(listener.local), alpn).catch(() => ({
+      alpnProtocol: 'turned away',
+    }));
+    expect(alpnProtocol).toBe(gets);
+  });
+
+  test('nothing below TLS 1.2', async () => {
+    await using listener = await tls.listen(LOCAL, options(), shout);
+    const old = { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'DEFAULT:@SECLEVEL=0' };
+    const connecting = secure(endpointOf(listener.local), old as ConnectionOptions);
+    await expect(connecting).rejects.toThrow();
+  });
+
+  test('a new certificate holds from the next handshake on, the open connection goes on', async () => {
+    await using listener = await tls.listen(LOCAL, options(), shout);
+    const before = await secure(endpointOf(listener.local));
+    listener.replaceCredentials(await makeCredentials('two.example'));
+    const after = await secure(endpointOf(listener.local));
+    expect([nameIn(before), nameIn(after)]).toEqual(['one.example', 'two.example']);
+    const client = clientOf(before);
+    client.write('on');
+    client.end();
+    expect(await client.heard).toBe('ON');
+    after.destroy();
+  });
+
+  test('handshakes that do not go on are ended, and one address cannot hold many', async () => {
+    await using listener = await tls.listen(LOCAL, options(), shout);
+    const to = endpointOf(listener.local);
+    const silent: Socket[] = [];
+    let ended = 0;
+    for (let index = 0; index < 40; index++) {
+      const socket = createConnection({ host: to.address, port: to.port });
+      socket.on('error', () => undefined);
+      socket.once('close', () => ended++);
+      socket.resume();
+      silent.push(socket);
+      await once(socket, 'connect');
+    }
+    await clock.sleep(500);
+    expect(ended).toBe(8);
+    for (let round = 0; round < 100 && ended < silent.length; round++) await clock.sleep(100);
+    expect(ended).toBe(silent.length);
+    const client = clientOf(await secure(to));
+    client.end();
+    expect(await client.heard).toBe('');
+  });
+});
+
+describe(`${REAL} http over tls`, () => {
+  test.each(['2', '1.1'])('HTTP/%s', async (version) => {
+    await using server = await http.listenSecurely(LOCAL, credentials, async (request, from) => {
+      const { pathname, search } = new URL(request.url);
+      const asker = 'address' in from ? from.address : '';
+      const words = [request.method, pathname, search, asker, await request.text()];
+      return new Response(words.join(' '), { status: 201 });
+    });
+    const flag = version === '2' ? '--http2' : '--http1.1';
+    const answer = await curl(endpointOf(server.local), flag, '-d', 'content');
+    expect(answer).toBe(`POST /a ?b=c 127.0.0.1 content ${version} 201`);
+  });
+
+  test('a port on 0.0.0.0 leaves the same port on :: to somebody else', async () => {
+    const handle = () => new Response('');
+    const any = { address: '0.0.0.0', port: 0 };
+    await using four = await http.listenSecurely(any, credentials, handle);
+    const { port } = endpointOf(four.local);
+    await using six = await http.listenSecurely({ address: '::', port }, credentials, handle);
+    expect(endpointOf(six.local).port).toBe(port);
+  });
+
+  test('a new certificate holds, and closing does not wait for idle clients', async () => {
+    const server = await http.listenSecurely(LOCAL, credentials, () => new Response('hello'));
+    const to = endpointOf(server.local);
+    const idle = await secure(to, { ALPNProtocols: ['h2'] });
+    server.replaceCredentials(await makeCredentials('two.example'));
+    const next = await secure(to, { ALPNProtocols: ['h2'] });
+    expect([nameIn(idle), nameIn(next)]).toEqual(['one.example', 'two.example']);
+    await server[Symbol.asyncDispose]();
+    await expect(secure(to)).rejects.toThrow();
+  });
+});
+
+test('the fake one serves what comes plain', async () => {
+  const { http: fake } = fakeRuntime();
+  await using server = await fake.listenSecurely(LOCAL, credentials, () => new Response('hello'));
+  const { port } = endpointOf(server.local);
+  const answer = await fake.fetch(new Request(`http://127.0.0.1:${port}/`));
+  expect(await answer.text()).toBe('hello');
+  const bad = { certificate: 'no', key: 'no' };
+  const listening = fake.listenSecurely(LOCAL, bad, () => new Response());
+  await expect(listening).rejects.toMatchObject({ code: 'bad-key' });
+});
+
+function secure(to: Endpoint, options: ConnectionOptions = { ALPNProtocols: ['dot'] }) {
+  return new Promise<TLSSocket>((resolve, reject) => {
+    const socket = connectByTls(
+      { host: to.address, port: to.port, rejectUnauthorized: false, ...options },
+      () => resolve(socket),
+    );
+    socket.on('error', reject);
+    socket.on('close', () => reject(new Error('closed')));
+  });
+}
+
+const nameIn = (socket: TLSSocket) => String(socket.getPeerCertificate().subject.CN);
+
+function clientOf(socket: TLSSocket): Client {
+  const heard = new Promise<string>((resolve) => {
+    let text = '';
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => resolve(text));
+  });
+  return { write: (text) => void socket.write(text), end: () => void socket.end(), heard };
+}
+
+async function curl({ port }: Endpoint, ...args: string[]): Promise<string> {
+  const { stdout, stderr } = await exec('curl', [
+    ...['-sSk', '-m', '5', '-w', ' %{http_version} %{http_code}', ...args],
+    `https://127.0.0.1:${port}/a?b=c`,
+  ]);
+  return stdout + stderr;
+}
