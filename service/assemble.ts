@@ -12,13 +12,13 @@ import { socketPath } from './cli.ts';
 import { type Config, printEndpoint } from './config.ts';
 import { type Current, createCurrent } from './current.ts';
 import { createDeviceChanges } from './devices.ts';
-import { examine } from './doctor.ts';
+import { examine, TUNNEL_FIXES } from './doctor.ts';
 import { createEnrolment } from './enrol.ts';
 import type { House } from './house.ts';
 import { createLive } from './live.ts';
 import { listenForPeers } from './peers.ts';
 import { openRealm, type Realm } from './realm.ts';
-import { type Replica, startReplica } from './replicate.ts';
+import { type Replica, startReplica } from './replica.ts';
 import { publishOnUbus } from './router.ts';
 import { createRulings } from './ruling.ts';
 import { createSealing } from './sealed.ts';
@@ -109,9 +109,12 @@ async function startTunnels(
   current: Current,
 ): Promise<readonly string[]> {
   if (wanted !== 'off') await tunnels.start();
-  const { state, problem } = await tunnels.status();
+  const { state, reason = 'failed', problem = '' } = await tunnels.status();
   if (wanted === 'on' && state === 'off') {
-    throw new RuntimeError('denied', `tunnels cannot be made: ${problem ?? 'unknown reason'}`);
+    throw new RuntimeError(
+      reason === 'not-root' ? 'denied' : 'io',
+      `tunnels cannot be made: ${problem}; ${TUNNEL_FIXES[reason]}`,
+    );
   }
   current.onChange(() => {
     tunnels.apply(current.desired()).catch((error: unknown) => {

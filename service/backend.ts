@@ -93,10 +93,8 @@ async function refusing<T>(action: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (!(error instanceof StorageError)) throw error;
     const details = error.problems.map(({ path, message }) => `${path}: ${message}`);
-    throw new WebAdminError(
-      REFUSALS[error.code],
-      `${[error.message, ...details].join('; ')}.`,
-      error,
-    );
+    const isFull = error.code === 'no-space';
+    const words = [isFull ? 'The disk is full, nothing was changed' : error.message, ...details];
+    throw new WebAdminError(REFUSALS[error.code], `${words.join('; ')}.`, error);
   }
 }

@@ -3,7 +3,7 @@
 import { parseName, type Resolver, TYPE } from '#resolver';
 import { type Runtime, RuntimeError } from '#runtime';
 import type { Store } from '#storage';
-import type { Tunnels } from '#tunnels';
+import type { TunnelStatus, Tunnels } from '#tunnels';
 import type { Check } from '#web-admin';
 import { type Config, printEndpoint } from './config.ts';
 import { describeDamage } from './views.ts';
@@ -98,8 +98,22 @@ async function checkTunnels(tunnels: Tunnels): Promise<Check> {
   if (reason === 'not-started') return { name: 'tunnels', ok: true, detail: 'off, as you set it' };
   if (state === 'up') return { name: 'tunnels', ok: true, detail: `up (${backend ?? 'unknown'})` };
   const detail = problem ?? 'off';
-  return { name: 'tunnels', ok: false, detail, fix: 'run nymote as root, or with CAP_NET_ADMIN' };
+  return { name: 'tunnels', ok: false, detail, fix: TUNNEL_FIXES[reason ?? 'failed'] };
 }
+
+/** What a person can do about tunnels that are off. */
+export const TUNNEL_FIXES = {
+  'not-started': 'start nymote without --tunnels off',
+  'not-root': 'run nymote as root, or with CAP_NET_ADMIN',
+  'no-ip': 'install the package iproute2 (on OpenWrt: ip-full)',
+  'no-wg': 'install the package wireguard-tools',
+  'no-wireguard': 'install the package wireguard-go (on OpenWrt: kmod-wireguard)',
+  'no-tun': 'load the kernel module wireguard, or tun',
+  'interface-taken': 'name another interface with --interface',
+  'port-taken': 'name other ports with --wireguard-port and --control-port',
+  'bad-interface-name': 'name another interface with --interface',
+  failed: 'look for a line tunnels-off in the log',
+} as const satisfies Record<NonNullable<TunnelStatus['reason']>, string>;
 
 async function checkRecursion({ runtime, resolver, config }: Patient): Promise<Check> {
   const root = parseName(WELL_KNOWN);
@@ -120,7 +134,7 @@ async function checkRecursion({ runtime, resolver, config }: Patient): Promise<C
 
 function checkReplica({ store, replicaProblem }: Patient): Check {
   if (store.isWritable)
-    return { name: 'replication', ok: true, detail: 'this device is the writer' };
+    return { name: 'replication', ok: true, detail: 'changes are made on this device' };
   const problem = replicaProblem();
   if (problem === undefined) return { name: 'replication', ok: true, detail: 'up to date' };
   return {

@@ -32,7 +32,8 @@ import {
   type Realm,
   saveZoneKeys,
 } from './realm.ts';
-import { pullFrom, readLimited } from './replicate.ts';
+import { createStamps, pullFrom } from './replica.ts';
+import { readLimited } from './replicate.ts';
 import { createSealing } from './sealed.ts';
 
 /** Path of the one request. */
@@ -189,12 +190,16 @@ async function settle(
   {
     await using store = await openStore(runtime, { directory: `${directory}/store`, realm });
     await store.importCommits(decodeBase64(history));
-    let stamp = Math.floor(clock.now() * 1_000);
+    const asking = {
+      self: keys.id,
+      sealing,
+      store: () => store,
+      http: runtime.http,
+      stamps: createStamps(clock),
+    };
     const problem = await pullFrom(
-      runtime,
-      { self: keys.id, sealing, store: () => store },
+      asking,
       { publicKey, endpoints: [printEndpoint(from)] },
-      () => ++stamp,
       endpoints,
     );
     if (problem !== undefined)

@@ -22,7 +22,7 @@ export function printStatus(status: Status): string {
   const up = tunnels.peers.filter(({ state }) => state === 'up').length;
   const lines = [
     `This is ${device.name}.${status.apex} (${device.kind}), nymote ${status.version}.`,
-    `DNS      ${dns.addresses.join(', ')}: ${dns.questions} questions, ${dns.cacheHits} from the cache`,
+    `DNS      ${dns.addresses.join(', ')}: ${dns.questions} ${dns.questions === 1 ? 'question' : 'questions'}, ${dns.cacheHits} from the cache`,
     tunnels.state === 'off'
       ? `Tunnels  off: ${tunnels.reason ?? 'no reason given'}`
       : `Tunnels  ${up} of ${tunnels.peers.length} up (${tunnels.backend ?? 'unknown'})`,

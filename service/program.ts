@@ -68,19 +68,19 @@ async function withConfig(
   const environment = readEnvironment(process.env);
   const directory = settings['data'] ?? environment.values['data'] ?? DEFAULT_DATA;
   const path = `${directory}/nymote.json`;
-  const files = (await openRuntime('error')).files;
-  const bytes = await files.read(path);
-  const file = bytes && readConfigFile(path, new TextDecoder().decode(bytes));
-  if (file !== undefined && 'message' in file) return blame([file]);
-  const sources = [
-    ...(file ? [file] : []),
-    environment,
-    { name: 'the command line', values: settings },
-  ];
-  const result = readConfig(sources);
-  if ('problems' in result) return blame(result.problems);
-  const runtime = await openRuntime(result.config.logLevel);
+  const { files } = await openRuntime('error');
   try {
+    const bytes = await files.read(path);
+    const file = bytes && readConfigFile(path, new TextDecoder().decode(bytes));
+    if (file !== undefined && 'message' in file) return blame([file]);
+    const sources = [
+      ...(file ? [file] : []),
+      environment,
+      { name: 'the command line', values: settings },
+    ];
+    const result = readConfig(sources);
+    if ('problems' in result) return blame(result.problems);
+    const runtime = await openRuntime(result.config.logLevel);
     return await next(runtime, result.config);
   } catch (error) {
     return explainFailure(error);

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
 import { openStore } from '#storage';
 import type { RealmDevice } from './project.ts';
-import { createReplicationServer, pullFrom, REPLICATE_PATH, readLimited } from './replicate.ts';
+import { createStamps, pullFrom } from './replica.ts';
+import { createReplicationServer, REPLICATE_PATH, readLimited } from './replicate.ts';
 import { createSealing } from './sealed.ts';
 
 const ID_A = 'a'.repeat(26);
@@ -45,15 +46,15 @@ async function pair() {
     bodies.push(body);
     return serve(post(body));
   });
-  let stamp = 100;
-  const pull = (sealing = createSealing(crypto, random, b), endpoints: string[] = []) =>
-    pullFrom(
-      runtime,
-      { self: ID_B, sealing, store: () => replica },
-      device(ID_A, a.publicKey),
-      () => ++stamp,
-      endpoints,
-    );
+  const { http } = runtime;
+  const pull = (
+    sealing = createSealing(crypto, random, b),
+    endpoints: string[] = [],
+    stamps = createStamps(runtime.clock),
+  ) => {
+    const asking = { self: ID_B, sealing, store: () => replica, http, stamps };
+    return pullFrom(asking, device(ID_A, a.publicKey), endpoints);
+  };
   return { runtime, writer, replica, serve, pull, heard, bodies, known };
 }
 
@@ -72,6 +73,16 @@ test('the writer hears where the replica can be reached; nonsense is dropped', a
   const { pull, heard } = await pair();
   await pull(undefined, ['198.51.100.7:51821', 'example.org:1']);
   expect(heard[0]).toEqual({ device: ID_B, endpoints: ['198.51.100.7:51821'] });
+});
+
+test('a replica whose clock went back is told where to go on', async () => {
+  const { pull, heard } = await pair();
+  await pull();
+  const raised: number[] = [];
+  const late = { next: () => (raised.at(-1) ?? 0) + 1, raise: (last: number) => raised.push(last) };
+  expect(await pull(undefined, [], late)).toBeUndefined();
+  expect(raised).toHaveLength(1);
+  expect(heard).toHaveLength(3);
 });
 
 test('a replayed request is refused', async () => {
