@@ -334,8 +334,9 @@ function fromRecursion(query: Message, question: Question, { outcome, from }: Re
       return { ...bare(rcode), authorities, from };
     }
     case 'failure': {
-      const rcode = outcome.reason === 'alias-too-long' ? RCODE.YXDOMAIN : RCODE.SERVFAIL;
-      return { ...bare(rcode, extendedError(outcome.reason)), from };
+      const rcode = outcome.dname === undefined ? RCODE.SERVFAIL : RCODE.YXDOMAIN;
+      const answers = outcome.dname === undefined ? [] : print([outcome.dname]);
+      return { ...bare(rcode, extendedError(outcome.reason)), answers, from };
     }
   }
 }

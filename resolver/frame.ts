@@ -76,7 +76,8 @@ export type Outcome =
     }
   /** Without grounds (`denial`) it is believed once and not kept. */
   | { readonly kind: 'no-data' | 'no-name'; readonly denial: Denial | undefined }
-  | { readonly kind: 'failure'; readonly reason: Reason };
+  /** With the DNAME that makes a name of more than 255 octets (RFC 6672 §2.2), when that is why. */
+  | { readonly kind: 'failure'; readonly reason: Reason; readonly dname?: RRset };
 
 export type State = {
   readonly frames: readonly Frame[];

@@ -27,6 +27,9 @@ export function learn(
       for (const rrset of said) cache.putRecords(rrset, trust, now, reply.proof);
       return;
     }
+    case 'alias-too-long':
+      cache.putRecords(reply.dname, trust, now);
+      return;
     case 'no-data':
       if (reply.denial === undefined) return;
       cache.putNoData(sent.name, sent.type, reply.denial, trust, now);

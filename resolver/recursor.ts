@@ -140,7 +140,7 @@ function fromCache(name: Name, type: number, now: number, { cache }: World): Out
   const dname = cache.findDname(name, now);
   if (dname === undefined) return undefined;
   const made = synthesise(dname, name);
-  if (made === undefined) return { kind: 'failure', reason: 'alias-too-long' };
+  if (made === undefined) return { kind: 'failure', reason: 'alias-too-long', dname };
   return aliasOutcome([dname, made], []);
 }
 
@@ -319,8 +319,9 @@ function act(state: State, sent: Send, reply: Reply, now: number, world: World):
     }
     case 'failure':
       return { kind: 'go', state: countTry(state, sent.server, NEVER_AGAIN) };
-    case 'alias-loop':
     case 'alias-too-long':
+      return finish(state, { kind: 'failure', reason: reply.kind, dname: reply.dname }, world);
+    case 'alias-loop':
       return fail(state, reply.kind, now, world);
   }
 }

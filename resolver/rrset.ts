@@ -19,9 +19,15 @@ export type RRset = {
   readonly signatures: readonly Uint8Array[];
 };
 
-/** Groups class IN records into sets, in order of first appearance; a set's TTL is its smallest. */
+type Group = { first: ResourceRecord; rdatas: Map<string, Uint8Array>; ttl: number };
+
+/**
+ * Groups class IN records into sets, in order of first appearance.
+ *
+ * A set's TTL is its smallest; equal records count once (RFC 2181 §5).
+ */
 export function groupRecords(records: readonly ResourceRecord[]): RRset[] {
-  const groups = new Map<string, { first: ResourceRecord; rdatas: Uint8Array[]; ttl: number }>();
+  const groups = new Map<string, Group>();
   const signatures = new Map<string, Uint8Array[]>();
   for (const record of records) {
     if (record.class !== CLASS.IN) continue;
@@ -33,11 +39,13 @@ export function groupRecords(records: readonly ResourceRecord[]): RRset[] {
       continue;
     }
     const key = `${record.type} ${record.owner.key}`;
+    const { rdata } = record;
     const group = groups.get(key);
     if (group === undefined) {
-      groups.set(key, { first: record, rdatas: [record.rdata], ttl: safeTtl(record.ttl) });
+      const rdatas = new Map([[rdata.join(), rdata]]);
+      groups.set(key, { first: record, rdatas, ttl: safeTtl(record.ttl) });
     } else {
-      group.rdatas.push(record.rdata);
+      group.rdatas.set(rdata.join(), rdata);
       group.ttl = Math.min(group.ttl, safeTtl(record.ttl));
     }
   }
@@ -45,7 +53,7 @@ export function groupRecords(records: readonly ResourceRecord[]): RRset[] {
     owner: first.owner,
     type: first.type,
     ttl,
-    rdatas,
+    rdatas: [...rdatas.values()],
     signatures: signatures.get(key) ?? [],
   }));
 }

@@ -62,7 +62,8 @@ export type Reply =
       readonly ds: RRset | undefined;
     }
   | { readonly kind: 'lame'; readonly hearsay?: Reply }
-  | { readonly kind: 'alias-loop' | 'alias-too-long' | 'failure' };
+  | { readonly kind: 'alias-too-long'; readonly dname: RRset }
+  | { readonly kind: 'alias-loop' | 'failure' };
 
 /** Reads a reply whose question, id and sender were already found right. */
 export function scrub(message: Message, asked: Asked): Reply {
@@ -85,7 +86,7 @@ function readAny(message: Message, asked: Asked): Reply {
   const { rcode } = message;
   const answer = readAnswer(message, asked);
   if (rcode === RCODE.YXDOMAIN) {
-    return { kind: answer?.kind === 'alias-too-long' ? 'alias-too-long' : 'failure' };
+    return answer?.kind === 'alias-too-long' ? answer : { kind: 'failure' };
   }
   // The name is said not to exist and given an address: one of both is wrong.
   const isContradiction = answer?.kind === 'answer' && answer.aliases.length === 0;
@@ -110,8 +111,7 @@ function readAnswer(message: Message, asked: Asked): Reply | undefined {
     const rrset = byKey.get(`${asked.type} ${name.key}`);
     if (rrset !== undefined) return { kind: 'answer', aliases, rrset, proof };
     const step = followAlias(byKey, name, sets);
-    if (step === 'alias-too-long') return { kind: step };
-    if (step === undefined) break;
+    if (step?.target === undefined) return endChain(aliases, name, proof, step?.dname);
     const { cname, target } = step;
     if (step.dname !== undefined) aliases.push(step.dname);
     aliases.push(cname);
@@ -121,24 +121,37 @@ function readAnswer(message: Message, asked: Asked): Reply | undefined {
     seen.add(target.key);
     name = target;
   }
-  return aliases.length === 0 ? undefined : { kind: 'alias', aliases, target: name, proof };
+  return endChain(aliases, name, proof);
 }
+
+function endChain(
+  aliases: readonly RRset[],
+  target: Name,
+  proof: readonly ResourceRecord[],
+  tooLong?: RRset,
+): Reply | undefined {
+  if (aliases.length > 0) return { kind: 'alias', aliases, target, proof };
+  return tooLong && { kind: 'alias-too-long', dname: tooLong };
+}
+
+type AliasStep =
+  | { readonly dname?: RRset; readonly cname: RRset; readonly target: Name }
+  /** The DNAME would make a name of more than 255 octets. */
+  | { readonly dname: RRset; readonly target: undefined };
 
 /** One step of the chain in this reply: a CNAME at the name, or a DNAME above it. */
 function followAlias(
   byKey: ReadonlyMap<string, RRset>,
   name: Name,
   sets: readonly RRset[],
-): { dname?: RRset; cname: RRset; target: Name } | 'alias-too-long' | undefined {
+): AliasStep | undefined {
   const dname = sets.find(
     (set) => set.type === TYPE.DNAME && set.owner.key !== name.key && isWithin(name, set.owner),
   );
   if (dname !== undefined) {
     const cname = synthesise(dname, name);
     const target = cname && aliasTarget(cname);
-    return cname === undefined || target === undefined
-      ? 'alias-too-long'
-      : { dname, cname, target };
+    return cname && target ? { dname, cname, target } : { dname, target: undefined };
   }
   const cname = byKey.get(`${TYPE.CNAME} ${name.key}`);
   const target = cname && aliasTarget(cname);
