@@ -154,7 +154,10 @@ async function findPath(context: Context, attempt: Attempt): Promise<Reach> {
     const until = () =>
       attempt.phase === 'waiting' ? Math.min(attempt.deadline, patience) : attempt.deadline;
     if (await driver.waitForHandshake(attempt.device, until)) {
-      await driver.refresh();
+      // Who began knows the endpoint already; who waited learns it from WireGuard.
+      if (attempt.phase !== 'connecting') {
+        await driver.refresh();
+      }
       return up(context, attempt, attempt.phase === 'connecting' ? 'asked' : 'answered');
     }
     if (runtime.clock.monotonic() >= attempt.deadline) {

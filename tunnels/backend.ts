@@ -132,12 +132,21 @@ function driveInterface(
       return bytes && new TextDecoder().decode(bytes);
     },
     async setPeer(peer) {
-      await run('wg', 'set', name, ...peerArguments(peer));
-      if (peer.allowedIps !== undefined) {
-        const wanted = peer.allowedIps.filter((prefix) => prefix.endsWith('/32'));
-        await setRoutes(run, name, routes.get(peer.publicKey) ?? [], wanted);
-        routes.set(peer.publicKey, wanted);
+      const before = routes.get(peer.publicKey) ?? [];
+      const wanted = peer.allowedIps?.filter((prefix) => prefix.endsWith('/32')) ?? before;
+      // A route without its peer carries nothing, so neither has to wait for the other. Of two that
+      // fail, the peer is what is told.
+      const [peerSet, routesSet] = await Promise.allSettled([
+        run('wg', 'set', name, ...peerArguments(peer)),
+        setRoutes(run, name, before, wanted),
+      ]);
+      if (peerSet.status === 'rejected') {
+        throw peerSet.reason;
       }
+      if (routesSet.status === 'rejected') {
+        throw routesSet.reason;
+      }
+      routes.set(peer.publicKey, wanted);
     },
     async removePeer(publicKey) {
       await run('wg', 'set', name, 'peer', publicKey, 'remove');
