@@ -25,6 +25,9 @@ async function measure(program: Program): Promise<readonly Row[]> {
   progress(`memory: ${program.name}`);
   const directory = await mkdtemp(join(tmpdir(), 'nymote-bench-'));
   try {
+    // A first start compiles, and keeps what it compiled.
+    await using first = await startHouse({ program, directory });
+    await first[Symbol.asyncDispose]();
     await using house = await startHouse({ program, directory });
     const atStart = await residentMegabytes(house.pid);
     await load({ port: house.port, count: QUESTIONS, names: NAMES });
