@@ -139,11 +139,12 @@ function pairOf(word: string): [string, string] {
   return [word.slice(0, at), word.slice(at + 1)];
 }
 
-const HASHED = /H\(([^)]*)\)([+-]1)?/g;
+const HASHED = /H\(([^),]*)(?:,(\d+))?\)([+-]1)?/g;
 
-function replaceHash(whole: string, text: string, change?: string): string {
+function replaceHash(whole: string, text: string, iterations = '0', change = '0'): string {
   const name = parseName(text);
-  return name === undefined ? whole : addToHash(nsec3Hash(name), Number(change ?? 0));
+  if (name === undefined) return whole;
+  return addToHash(nsec3Hash(name, Number(iterations)), Number(change));
 }
 
 /** `1-9 n$ …`: the text once for each number; `${1}` is the number and one more. */

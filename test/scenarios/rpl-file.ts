@@ -19,7 +19,7 @@
  *     SCENARIO_END                             not more questions than that since the last QUERY
  *
  * Our own additions save pasting: `$GENERATE 1-9 n$ …` (BIND's); `H(name)` is a name's NSEC3 hash
- * without salt and iterations, `H(name)-1` the one before; `key: id zone algorithm [flags]` in the
+ * without salt, `H(name,9)` with 9 iterations, `H(name)-1` the one before; `key: id zone algorithm [flags]` in the
  * head makes a key, `trust-key: id` anchors it, and in sections `DNSKEY id…`, `DS id…` and
  * `SIGN id…` stand for records (rpl-sign.ts).
  *
@@ -169,6 +169,8 @@ function readStep(reader: Reader, { line, words }: Words): Step[] {
 const AFTER_ASK: ReadonlySet<string | undefined> = new Set([
   'ASK',
   'STEP',
+  'RANGE_BEGIN',
+  'ZONE_BEGIN',
   'SCENARIO_END',
   undefined,
 ]);

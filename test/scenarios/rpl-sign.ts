@@ -8,7 +8,9 @@
  * the signatures by all these keys over each set above it up to the last SIGN. Changes:
  * `expiration=-60` `inception=60` (seconds from the scenario's beginning), `signer=name`,
  * `labels=n`, `owner=*.name` (signed as this wildcard), `covers=NS` (only these sets), `tag=n`,
- * `algorithm=n`, `broken=yes`; for DS `digest=n` (3: nobody's), `broken=yes`.
+ * `algorithm=n`, `broken=yes`, `copies=n` (broken ones, each in another octet); for DS `digest=n`
+ * (3: nobody's), `algorithm=n`, `broken=yes`; for DNSKEY `twins=n`: so many more of the same tag,
+ * none of which is a key.
  */
 
 import { createHash } from 'node:crypto';
@@ -86,7 +88,7 @@ export async function makeKeys(
         if (line.kind === 'record') records.push(line.record);
         else {
           const used = line.keys.map((id) => find(id, line.line));
-          if (line.order !== 'SIGN') records.push(...used.map((key) => keyRecord(key, line)));
+          if (line.order !== 'SIGN') records.push(...used.flatMap((key) => keyRecords(key, line)));
           else {
             records.push(...signAll(records.slice(unsigned), used, line.changes, now));
             unsigned = records.length;
@@ -98,9 +100,13 @@ export async function makeKeys(
   };
 }
 
-/** The NSEC3 hash of a name, without salt and iterations, in base32hex (RFC 5155 §5). */
-export function nsec3Hash({ key }: Name): string {
-  return base32(createHash('sha1').update(key, 'latin1').digest());
+/** The NSEC3 hash of a name, without salt, in base32hex (RFC 5155 §5). */
+export function nsec3Hash({ key }: Name, iterations = 0): string {
+  let digest = createHash('sha1').update(key, 'latin1').digest();
+  for (let count = 0; count < iterations; count++) {
+    digest = createHash('sha1').update(digest).digest();
+  }
+  return base32(digest);
 }
 
 /** The hash `by` further. */
@@ -117,15 +123,30 @@ function base32(bytes: Uint8Array): string {
     .padStart(32, '0');
 }
 
-function keyRecord(key: ScenarioKey, { order, changes }: Made): ResourceRecord {
+function keyRecords(key: ScenarioKey, { order, changes }: Made): ResourceRecord[] {
   const shared = { owner: key.zone, class: 1, ttl: 3600 };
-  if (order === 'DNSKEY') return { ...shared, type: TYPE.DNSKEY, rdata: key.dnskey };
+  if (order === 'DNSKEY') {
+    const twins = Array.from({ length: Number(changes.get('twins') ?? 0) }, (_, index) =>
+      twin(key.dnskey, index + 1),
+    );
+    return [...twins, key.dnskey].map((rdata) => ({ ...shared, type: TYPE.DNSKEY, rdata }));
+  }
   const digest = digestOf(key);
   if (changes.has('broken')) digest[0] = (digest[0] ?? 0) ^ 1;
   const kind = Number(changes.get('digest') ?? 2);
   const algorithm = Number(changes.get('algorithm') ?? key.order.algorithm);
   const rdata = octets(u16(keyTag(key.dnskey)), [algorithm, kind], digest);
-  return { ...shared, type: TYPE.DS, rdata };
+  return [{ ...shared, type: TYPE.DS, rdata }];
+}
+
+/** The key with two words changed round: the tag, a sum of words, stays. */
+function twin(dnskey: Uint8Array, index: number): Uint8Array {
+  const start = 4;
+  const other = start + 2 * index;
+  const changed = dnskey.slice();
+  changed.set(dnskey.subarray(other, other + 2), start);
+  changed.set(dnskey.subarray(start, start + 2), other);
+  return changed;
 }
 
 function digestOf({ zone, dnskey }: ScenarioKey): Buffer {
@@ -143,7 +164,10 @@ function signAll(
     records.filter(({ type }) => type !== TYPE.RRSIG && (covered?.includes(type) ?? true)),
     ({ owner, type }) => `${type} ${owner.key}`,
   );
-  return [...sets.values()].flatMap((set) => keys.map((key) => signSet(set, key, changes, now)));
+  const copies = Array.from({ length: Number(changes.get('copies') ?? 1) }, (_, index) => index);
+  return [...sets.values()].flatMap((set) =>
+    keys.flatMap((key) => copies.map((copy) => signSet(set, key, changes, now, copy))),
+  );
 }
 
 /** RFC 4034 §3.1.8.1. */
@@ -152,6 +176,7 @@ function signSet(
   key: ScenarioKey,
   changes: Made['changes'],
   now: number,
+  copy: number,
 ): ResourceRecord {
   const [first] = set;
   if (first === undefined) throw new Error('unreachable: a group has a member');
@@ -174,7 +199,7 @@ function signSet(
     octets(lowered(owner), u16(type), u16(1), u32(ttl), u16(rdata.length), rdata),
   ]);
   const signature = Uint8Array.from(key.signer.sign(octets(fields, ...signed)));
-  if (changes.has('broken')) signature[20] = (signature[20] ?? 0) ^ 1;
+  if (changes.has('broken') || changes.has('copies')) signature[copy] = (signature[copy] ?? 0) ^ 1;
   return { ...first, type: TYPE.RRSIG, rdata: octets(fields, signature) };
 }
 
