@@ -18,7 +18,8 @@ import { EDE_OPTION, type ExtendedError, encodeExtendedError } from './ede.ts';
 import type { Edns, EdnsOption } from './edns.ts';
 import type { Message } from './message.ts';
 import { isWithin, type Name } from './name.ts';
-import { type Line, type Plan, planAnswer } from './plan.ts';
+import type { Line, Plan } from './plan.ts';
+import { createPlanner } from './planner.ts';
 import type { ResourceRecord } from './record.ts';
 import { CLASS, OPCODE, RCODE, TYPE } from './type.ts';
 import { type RecordSet, withApexSets, type Zone } from './zone.ts';
@@ -81,6 +82,7 @@ export function createAuthority({ zone, keys, crypto }: AuthorityOptions): Autho
 
 function authorityOf(bare: Zone, sets: readonly RecordSet[], signer: ZoneSigner): Authority {
   const zone = withApexSets(bare, sets);
+  const planFor = createPlanner(zone);
   return {
     apex: zone.apex,
     answer(query, context) {
@@ -88,7 +90,7 @@ function authorityOf(bare: Zone, sets: readonly RecordSet[], signer: ZoneSigner)
       if (refusal !== undefined) return refuse(query, refusal);
       const [question] = query.questions;
       if (question === undefined) throw new Error('unreachable: checked above');
-      return respond(query, planAnswer(zone, question, context.followAliases), (line, isAnswer) => {
+      return respond(query, planFor(question, context.followAliases), (line, isAnswer) => {
         const isDevice = isAnswer && line.set.owner.key !== zone.apex.key;
         const ttl = Math.min(line.set.ttl, (isDevice ? context.ttlCap : undefined) ?? line.set.ttl);
         const wanted = line.bare === true || (line.signed && query.edns?.dnssecOk === true);
