@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Backend, publishNymote } from './object.ts';
 import { createUbus } from './ubus.ts';
-import { createHandClock, createHub, settle } from './ubus-hub.ts';
+import { createHandClock, createHub, settle } from './ubus-hub.fixture.ts';
 
 const backend: Backend = {
   status: async () => ({

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Connection } from '#runtime';
 import { Conversation, sequenceAfter } from './ubus-conversation.ts';
-import { createHandClock, settle } from './ubus-hub.ts';
+import { createHandClock, settle } from './ubus-hub.fixture.ts';
 import { encodeUbusMessage, UBUS_MESSAGE } from './ubus-message.ts';
 
 /** A connection on which a test says what comes. */

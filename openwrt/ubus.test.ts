@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Log } from '#runtime';
 import { createUbus, type UbusObject } from './ubus.ts';
-import { createHandClock, createHub, settle } from './ubus-hub.ts';
+import { createHandClock, createHub, settle } from './ubus-hub.fixture.ts';
 import { UBUS_MESSAGE } from './ubus-message.ts';
 
 function createBench() {

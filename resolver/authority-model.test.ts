@@ -11,8 +11,8 @@ import { generateZoneKey } from './dnssec/keys.ts';
 import { decodeMessage, encodeMessage, type Message } from './message.ts';
 import type { Name } from './name.ts';
 import type { ResourceRecord } from './record.ts';
-import { APEX, sampleName, sampleQuery, sampleRecord } from './sample-zone.ts';
 import { RCODE, TYPE } from './type.ts';
+import { APEX, sampleName, sampleQuery, sampleRecord } from './zone.fixture.ts';
 import { buildZone, type Zone } from './zone.ts';
 
 const { crypto } = nodeRuntime();

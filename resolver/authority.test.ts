@@ -8,8 +8,8 @@ import type { Edns } from './edns.ts';
 import { decodeMessage, encodeMessage, type Message } from './message.ts';
 import { labels, nameFromLabels } from './name.ts';
 import { decodeRdataAs } from './rdata.ts';
-import { APEX, listed, sampleName, sampleQuery, zoneOf } from './sample-zone.ts';
 import { CLASS, OPCODE, rcodeName, TYPE } from './type.ts';
+import { APEX, listed, sampleName, sampleQuery, zoneOf } from './zone.fixture.ts';
 
 const { crypto } = nodeRuntime();
 const key = await generateZoneKey(crypto);

@@ -11,8 +11,8 @@ import {
   TRUST,
   type Trust,
 } from './cache.ts';
+import { nameOf, recordOf } from './reply.fixture.ts';
 import type { RRset } from './rrset.ts';
-import { nameOf, recordOf } from './sample-reply.ts';
 import { TYPE } from './type.ts';
 
 const setOf = (owner: string, octet: number, ttl = 60): RRset => ({

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createCache, TRUST } from './cache.ts';
 import type { Send } from './frame.ts';
 import { learn } from './learn.ts';
-import { nameOf, replyTo } from './sample-reply.ts';
+import { nameOf, replyTo } from './reply.fixture.ts';
 import { scrub } from './scrub.ts';
 import { TYPE } from './type.ts';
 

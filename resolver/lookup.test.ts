@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { locate } from './lookup.ts';
 import { printName } from './name.ts';
-import { sampleName, zoneOf } from './sample-zone.ts';
+import { sampleName, zoneOf } from './zone.fixture.ts';
 
 const zone = zoneOf(
   'desktop A 100.64.0.2',

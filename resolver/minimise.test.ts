@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { lastLabels, MAX_MINIMISE_COUNT, nextLabels } from './minimise.ts';
 import { countLabels, printName } from './name.ts';
-import { nameOf } from './sample-reply.ts';
+import { nameOf } from './reply.fixture.ts';
 
 test.each([
   {

@@ -4,8 +4,8 @@ import { createAuthority } from './authority.ts';
 import { generateZoneKey } from './dnssec/keys.ts';
 import type { Edns } from './edns.ts';
 import type { Message } from './message.ts';
-import { listed, sampleQuery, zoneOf } from './sample-zone.ts';
 import { rcodeName } from './type.ts';
+import { listed, sampleQuery, zoneOf } from './zone.fixture.ts';
 
 const { crypto } = nodeRuntime();
 const key = await generateZoneKey(crypto);

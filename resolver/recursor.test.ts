@@ -19,7 +19,7 @@ import { rootCut } from './delegation.ts';
 import type { Event, Outcome, Send, Settings, World } from './frame.ts';
 import type { Message } from './message.ts';
 import { begin, step } from './recursor.ts';
-import { nameOf, replyTo } from './sample-reply.ts';
+import { nameOf, replyTo } from './reply.fixture.ts';
 import { createServers } from './servers.ts';
 import { TYPE } from './type.ts';
 

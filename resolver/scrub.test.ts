@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Message } from './message.ts';
 import { printName } from './name.ts';
-import { nameOf, recordOf, replyTo } from './sample-reply.ts';
+import { nameOf, recordOf, replyTo } from './reply.fixture.ts';
 import {
   type Asked,
   MAX_ADDRESSES_PER_SERVER,

@@ -3,8 +3,8 @@ import type { Connection, Endpoint } from '#runtime';
 import { fakeRuntime } from '#runtime/fake';
 import { frame } from './framing.ts';
 import { decodeMessage, encodeMessage, type Message } from './message.ts';
+import { replyTo } from './reply.fixture.ts';
 import { bare, respond } from './response.ts';
-import { replyTo } from './sample-reply.ts';
 import { MAX_UDP_IN_FLIGHT, MAX_UDP_PER_CLIENT, startListeners } from './server.ts';
 import {
   createTcpService,

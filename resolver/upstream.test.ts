@@ -4,7 +4,7 @@ import { type FakeRuntime, fakeRuntime } from '#runtime/fake';
 import type { Event, Send } from './frame.ts';
 import { decodeMessage, encodeMessage, type Message } from './message.ts';
 import { printName } from './name.ts';
-import { nameOf, recordOf } from './sample-reply.ts';
+import { nameOf, recordOf } from './reply.fixture.ts';
 import { createUpstream, type Upstream } from './upstream.ts';
 
 const SERVER: Endpoint = { address: '198.51.100.1', port: 53 };

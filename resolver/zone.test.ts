@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { printName } from './name.ts';
 import { decodeRdata } from './rdata.ts';
 import type { ResourceRecord } from './record.ts';
-import { APEX, sampleName, sampleRecord, zoneOf } from './sample-zone.ts';
 import { TYPE } from './type.ts';
+import { APEX, sampleName, sampleRecord, zoneOf } from './zone.fixture.ts';
 import { buildZone, lastNameBefore, withApexSets } from './zone.ts';
 
 const base = { apex: APEX, serial: 7, ttl: 300, nameServers: [sampleName('router')] };

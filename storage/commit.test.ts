@@ -13,7 +13,7 @@ import {
   signCommit,
 } from './commit.ts';
 import { StorageError } from './error.ts';
-import { signerOf } from './fixture.ts';
+import { signerOf } from './realm.fixture.ts';
 import { peekKey } from './sshsig.ts';
 
 /** Any UTF-16, well-formed or not; fast-check's own takes a second to begin. */

@@ -15,7 +15,7 @@ import {
   type SimulatedHost,
   type SimulatedWorld,
   simulateWireguard,
-} from './simulated-wireguard.ts';
+} from './wireguard.fixture.ts';
 import { printKey } from './wg.ts';
 
 const PREFIX = 'fd00:1:2::/48';

@@ -10,7 +10,7 @@ import {
   printName,
 } from '../name.ts';
 import { decodeRdataAs } from '../rdata.ts';
-import { APEX, sampleName, sampleRecord, zoneOf } from '../sample-zone.ts';
+import { APEX, sampleName, sampleRecord, zoneOf } from '../zone.fixture.ts';
 import { TYPE, typeName } from '../type.ts';
 import { buildZone, type RecordSet, type Zone } from '../zone.ts';
 import { firstAfter, firstBeyond, lastBefore, nsecAt, nsecOver, reachesFurther } from './denial.ts';

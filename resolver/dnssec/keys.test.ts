@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { nodeRuntime } from '#runtime/node';
 import { parseName, ROOT } from '../name.ts';
 import { decodeRdata } from '../rdata.ts';
-import { APEX } from '../sample-zone.ts';
+import { APEX } from '../zone.fixture.ts';
 import { TYPE } from '../type.ts';
 import { anchor, dnskeyRdata, generateZoneKey, keySets, type SigningAlgorithm } from './keys.ts';
 

@@ -3,7 +3,7 @@ import type { Crypto } from '#runtime';
 import { nodeRuntime } from '#runtime/node';
 import { parseName, ROOT } from '../name.ts';
 import { decodeRdataAs, encodeRdata } from '../rdata.ts';
-import { APEX, sampleName, sampleRecord } from '../sample-zone.ts';
+import { APEX, sampleName, sampleRecord } from '../zone.fixture.ts';
 import { TYPE } from '../type.ts';
 import type { RecordSet } from '../zone.ts';
 import { generateZoneKey, type SigningAlgorithm } from './keys.ts';
