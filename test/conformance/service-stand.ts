@@ -8,7 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -88,7 +88,7 @@ export async function findPorts(): Promise<Ports> {
   return { dns, admin, control, wireguard };
 }
 
-/** Tells whether nobody has a port. */
+/** Tells whether nobody has a port; a machine without IPv6 has nobody there. */
 export async function isFree(port: number): Promise<boolean> {
   try {
     const server = createServer().listen({ port, host: '::' });
@@ -98,8 +98,8 @@ export async function isFree(port: number): Promise<boolean> {
     await once(socket, 'listening');
     await new Promise<void>((resolve) => socket.close(resolve));
     return true;
-  } catch {
-    return false;
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code !== 'EADDRINUSE';
   }
 }
 
@@ -110,6 +110,7 @@ export function serveWords({ data, ports, flags = [] }: Place): string[] {
     ...['serve', '--data', data, '--tunnels', 'off', '--endpoints', '192.0.2.1'],
     ...['--dns', `127.0.0.1:${dns}`, '--admin', `127.0.0.1:${admin}`],
     ...['--control-port', String(control), '--wireguard-port', String(wireguard)],
+    ...['--interface', `nym${dns}`],
     // Nobody answers there, and nothing of a test goes to the internet.
     ...['--forward', '127.0.0.1:1', ...flags],
   ];
@@ -168,6 +169,55 @@ async function whenReady(child: ChildProcess, said: () => string): Promise<void>
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** Starts Debian's Unbound as a resolver that asks the service and validates with its anchor. */
+export async function startUnbound(
+  service: Service,
+  directory: string,
+  settings: readonly string[] = [],
+): Promise<AsyncDisposable & { readonly dig: Service['dig'] }> {
+  const anchor = (await service.run('zone', 'anchor', '--format', 'unbound')).stdout;
+  const { dns: port } = await findPorts();
+  const file = join(directory, 'unbound.conf');
+  await writeFile(
+    file,
+    `server:
+  directory: "${directory}"
+  username: ""
+  chroot: ""
+  pidfile: ""
+  use-syslog: no
+  interface: 127.0.0.1
+  port: ${port}
+  do-ip6: no
+  do-not-query-localhost: no
+  module-config: "validator iterator"
+  ${[...anchor.trim().split('\n'), ...settings].join('\n  ')}
+remote-control:
+  control-enable: no
+stub-zone:
+  name: "alice.nymote"
+  stub-addr: 127.0.0.1@${service.place.ports.dns}
+`,
+  );
+  const child = spawn('unbound', ['-d', '-p', '-c', file], { stdio: 'ignore' });
+  const failed = once(child, 'error').then(() => {
+    throw missing('unbound');
+  });
+  failed.catch(() => undefined);
+  const exited = once(child, 'exit');
+  return {
+    async dig(...words) {
+      // It may still be starting: dig asks again.
+      const at = ['+tries=8', '+time=1', '@127.0.0.1', '-p', String(port), '+dnssec'];
+      return (await Promise.race([runProgram('dig', [...at, ...words]), failed])).stdout;
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
 }
 
 /** Runs a program to its end; a missing one says where to get it. */

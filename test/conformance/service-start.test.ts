@@ -3,8 +3,7 @@
  * other people's validators agree with it.
  */
 
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,6 +16,7 @@ import {
   runProgram,
   type Service,
   startService,
+  startUnbound,
 } from './service-stand.ts';
 
 const FQDN = 'laptop.alice.nymote';
@@ -122,47 +122,11 @@ describe.each(RUNNERS)('on $name', ({ program }) => {
 
 test('Unbound, pointed at it with its anchor, calls the answers authentic', async () => {
   await using room = await makeRoom();
-  const ports = await findPorts();
-  await using service = await startService({ data: join(room.path, 'data'), ports });
-  const anchor = (await service.run('zone', 'anchor', '--format', 'unbound')).stdout;
-  const own = (await findPorts()).dns;
-  const file = join(room.path, 'unbound.conf');
-  await writeFile(file, unboundConfig(room.path, own, ports.dns, anchor));
-  const child = spawn('unbound', ['-d', '-p', '-c', file], { stdio: 'ignore' });
-  const failed = once(child, 'error').then(() => {
-    throw new Error('unbound is missing: install the Debian package unbound');
+  await using service = await startService({
+    data: join(room.path, 'data'),
+    ports: await findPorts(),
   });
-  failed.catch(() => undefined);
-  const exited = once(child, 'exit');
-  try {
-    const at = ['+tries=8', '+time=1', '@127.0.0.1', '-p', String(own), '+dnssec'];
-    const ask = (name: string) => runProgram('dig', [...at, name, 'AAAA']);
-    const { stdout } = await Promise.race([ask(FQDN), failed]);
-    expect(stdout).toMatch(/status: NOERROR[\s\S]+flags:[^;]* ad[ ;]/);
-    expect((await ask(NOBODY)).stdout).toMatch(/status: NXDOMAIN[\s\S]+flags:[^;]* ad[ ;]/);
-  } finally {
-    child.kill('SIGTERM');
-    await exited;
-  }
+  await using unbound = await startUnbound(service, room.path);
+  expect(await unbound.dig(FQDN, 'AAAA')).toMatch(/status: NOERROR[\s\S]+flags:[^;]* ad[ ;]/);
+  expect(await unbound.dig(NOBODY, 'AAAA')).toMatch(/status: NXDOMAIN[\s\S]+flags:[^;]* ad[ ;]/);
 });
-
-function unboundConfig(directory: string, own: number, port: number, anchor: string): string {
-  return `server:
-  directory: "${directory}"
-  username: ""
-  chroot: ""
-  pidfile: ""
-  use-syslog: no
-  interface: 127.0.0.1
-  port: ${own}
-  do-ip6: no
-  do-not-query-localhost: no
-  module-config: "validator iterator"
-  ${anchor.trim().split('\n').join('\n  ')}
-remote-control:
-  control-enable: no
-stub-zone:
-  name: "alice.nymote"
-  stub-addr: 127.0.0.1@${port}
-`;
-}
