@@ -4,10 +4,9 @@
 
 import type { Log } from './index.ts';
 
-/** Prints everything but 'debug'; the reader of stderr adds the time. */
+/** Prints everything; the reader of stderr adds the time. */
 export function stderrLog(): Log {
   return (level, event, fields = {}) => {
-    if (level === 'debug') return;
     const words = Object.entries(fields)
       .filter(([, value]) => value !== undefined)
       .map(([key, value]) => ` ${key}=${print(value)}`);

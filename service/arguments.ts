@@ -15,6 +15,8 @@ export type Flag = {
   /** What the value is; absent for a switch. */
   readonly expects?: string;
   readonly help: string;
+  /** What holds without the flag. */
+  readonly otherwise?: string;
 };
 
 export type Verb = {
@@ -43,7 +45,8 @@ const DATA: Flag = {
   flag: '--data',
   key: 'data',
   expects: 'a path',
-  help: 'data directory of the service (default ./data)',
+  otherwise: './data',
+  help: 'data directory of the service',
 };
 const SERVICE_FLAGS: readonly Flag[] = CONFIG_FLAGS;
 const NAME: Operand = { name: 'name' };
@@ -55,7 +58,7 @@ export const VERBS: readonly Verb[] = [
     name: 'join',
     operands: [{ name: 'endpoint' }, { name: 'code' }],
     flags: SERVICE_FLAGS,
-    help: "make this machine one of somebody's devices, with a code from `device add --node`",
+    help: 'make this machine one of your devices, with a code from `device add --node` on the first',
   },
   { name: 'status', operands: [], flags: [DATA], help: 'say how things are' },
   {
@@ -79,7 +82,7 @@ export const VERBS: readonly Verb[] = [
     flags: [DATA],
     help: 'remove a device, its name and its tunnel',
   },
-  { name: 'zone show', operands: [], flags: [DATA], help: 'print the zone as records' },
+  { name: 'zone show', operands: [], flags: [DATA], help: 'print all names and their addresses' },
   {
     name: 'zone anchor',
     operands: [],
@@ -89,10 +92,11 @@ export const VERBS: readonly Verb[] = [
         flag: '--format',
         key: 'format',
         expects: 'delv, unbound, ds or dnskey',
-        help: 'for whom (default delv)',
+        otherwise: 'delv',
+        help: 'for whom',
       },
     ],
-    help: "print the zone's trust anchor",
+    help: 'print the key that others can check your names with',
   },
   {
     name: 'why',
@@ -103,17 +107,25 @@ export const VERBS: readonly Verb[] = [
         flag: '--asker',
         key: 'asker',
         expects: 'a device or an address',
-        help: 'who asks (default: this device)',
+        otherwise: 'this device',
+        help: 'who asks',
       },
       {
         flag: '--verb',
         key: 'verb',
         expects: 'resolve or connect',
-        help: 'what for (default resolve)',
+        otherwise: 'resolve',
+        help: 'what for',
       },
-      { flag: '--at', key: 'at', expects: 'a date and time', help: 'when (default now)' },
+      {
+        flag: '--at',
+        key: 'at',
+        expects: 'a date and time',
+        otherwise: 'now',
+        help: 'when',
+      },
     ],
-    help: 'say whether something is allowed, and by which rule',
+    help: 'say whether a name may be asked for or reached, and by which rule',
   },
   {
     name: 'log',
@@ -124,9 +136,10 @@ export const VERBS: readonly Verb[] = [
         flag: '--limit',
         key: 'limit',
         expects: 'a number',
-        help: 'at most so many commits (default 20)',
+        otherwise: '20',
+        help: 'at most so many changes',
       },
-      { flag: '--path', key: 'path', expects: 'a path', help: 'only commits that touch it' },
+      { flag: '--path', key: 'path', expects: 'a path', help: 'only changes of it, e.g. devices' },
     ],
     help: 'list the changes, newest first',
   },
@@ -137,13 +150,13 @@ export const VERBS: readonly Verb[] = [
       { name: 'to', optional: true },
     ],
     flags: [DATA],
-    help: 'what changed between two commits (default: the last one)',
+    help: 'what changed between two entries of the log (default: in the last one)',
   },
   {
     name: 'revert',
     operands: [{ name: 'commit' }],
     flags: [DATA],
-    help: 'undo one commit with a new one',
+    help: 'undo one entry of the log with a new one',
   },
   {
     name: 'signers',
@@ -156,7 +169,7 @@ export const VERBS: readonly Verb[] = [
     operands: [NAME],
     flags: [
       DATA,
-      { flag: '--days', key: 'days', expects: 'a number', help: 'valid so long (default 30)' },
+      { flag: '--days', key: 'days', expects: 'a number', otherwise: '30', help: 'valid so long' },
     ],
     help: 'make a token for the API or for git, shown once',
   },
@@ -167,7 +180,12 @@ export const VERBS: readonly Verb[] = [
     flags: [DATA],
     help: 'make a token worthless',
   },
-  { name: 'sign-in', operands: [], flags: [DATA], help: 'print a one-time link to the admin page' },
+  {
+    name: 'sign-in',
+    operands: [],
+    flags: [DATA],
+    help: 'print a link that opens the admin page, once',
+  },
   {
     name: 'doctor',
     operands: [],
@@ -253,9 +271,10 @@ export function printHelp(verb?: Verb): string {
       'Exit codes: 0 ok, 1 failed, 2 usage, 3 denied, 4 conflict, 5 unreachable.',
     ].join('\n');
   }
-  const rows = [...verb.flags, ...COMMON_FLAGS].map(
-    ({ flag, expects, help }) => [expects ? `${flag} <${expects}>` : flag, help] as const,
-  );
+  const rows = [...verb.flags, ...COMMON_FLAGS].map(({ flag, expects, help, otherwise }) => {
+    const words = [help, ...(expects ? [expects] : [])].join(': ');
+    return [flag, otherwise === undefined ? words : `${words} (default ${otherwise})`] as const;
+  });
   return [`nymote ${usage(verb)}`, `  ${verb.help}`, '', ...columns(rows)].join('\n');
 }
 

@@ -45,7 +45,7 @@ type Settings = { readonly [K in keyof Config]: Setting<Config[K]> };
 const MAX_LIST = 32;
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-const LABEL_WORDS = 'a name of a–z, 0–9 and hyphens (at most 63)';
+const LABEL_WORDS = 'a name of a–z, 0–9 and -';
 
 const label: Read<string> = (text) => (LABEL.test(text) ? text : undefined);
 const oneOf =
@@ -93,7 +93,7 @@ export function isAddress(text: string): boolean {
 
 const SETTINGS: Settings = {
   user: { read: label, expects: LABEL_WORDS, help: 'whose devices these are' },
-  name: { read: label, expects: LABEL_WORDS, help: "this device's name" },
+  name: { read: label, expects: LABEL_WORDS, help: "this device's name in front of <user>.nymote" },
   apex: {
     read: (text) => {
       const labels = text.replace(/\.$/, '').split('.');
@@ -102,7 +102,7 @@ const SETTINGS: Settings = {
         : undefined;
     },
     expects: 'a domain name in lower case',
-    help: 'zone apex, if not <user>.nymote',
+    help: 'the domain that names end in, instead of <user>.nymote',
   },
   data: {
     read: (text) => (text === '' ? undefined : text),
@@ -122,7 +122,7 @@ const SETTINGS: Settings = {
   forward: {
     read: listOf((text) => readEndpoint(text, 53)),
     expects: 'address[:port], several with commas',
-    help: 'forward to these resolvers instead of recursing',
+    help: 'ask these resolvers (those of your provider, say) instead of the name servers of the internet',
   },
   rootHints: {
     read: listOf((text) => {
@@ -131,17 +131,17 @@ const SETTINGS: Settings = {
       return isHint ? { name, address } : undefined;
     }),
     expects: 'name=address, several with commas',
-    help: "root servers instead of IANA's",
+    help: "root servers instead of IANA's, for laboratories",
   },
   tunnels: {
     read: oneOf('auto', 'on', 'off'),
     expects: 'auto, on or off',
-    help: 'WireGuard tunnels; auto: when allowed to',
+    help: 'WireGuard tunnels; auto makes them where it may',
   },
   interface: {
     read: (text) => (/^[a-z][a-z0-9-]{0,14}$/.test(text) ? text : undefined),
     expects: 'an interface name of at most 15 characters',
-    help: 'WireGuard interface of ours',
+    help: 'name of the WireGuard interface to make',
   },
   wireguardPort: { read: port, expects: 'a port', help: 'WireGuard UDP port' },
   controlPort: {
@@ -152,14 +152,14 @@ const SETTINGS: Settings = {
   endpoints: {
     read: listOf((text) => (isAddress(text) ? text : undefined)),
     expects: 'addresses, several with commas',
-    help: 'where others can reach this device',
+    help: 'addresses at which your devices reach this one from outside, if it does not have them itself',
   },
   zoneAlgorithm: {
     read: oneOf('ecdsa-p256', 'ed25519'),
     expects: 'ecdsa-p256 or ed25519',
-    help: 'algorithm of a new zone key',
+    help: 'algorithm of the key that signs the names, when it is made',
   },
-  ubus: { read: (text) => text, expects: 'a path', help: 'ubus socket (OpenWrt)' },
+  ubus: { read: (text) => text, expects: 'a path', help: "ubus socket, for OpenWrt's own pages" },
   logLevel: {
     read: oneOf('error', 'warn', 'info', 'debug'),
     expects: 'error, warn, info or debug',
@@ -198,7 +198,16 @@ export const CONFIG_FLAGS = KEYS.map((key) => ({
   flag: flagOf(key),
   expects: SETTINGS[key].expects,
   help: SETTINGS[key].help,
+  ...(printSetting(DEFAULTS[key]) === '' ? {} : { otherwise: printSetting(DEFAULTS[key]) }),
 }));
+
+/** As the setting is written on the command line. */
+function printSetting(value: Config[keyof Config]): string {
+  if (typeof value !== 'object') return String(value);
+  return value
+    .map((item) => (typeof item === 'object' && 'port' in item ? printEndpoint(item) : ''))
+    .join(',');
+}
 
 /** A source of settings: text values by key, and the words to blame it with. */
 export type ConfigSource = {

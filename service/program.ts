@@ -25,6 +25,8 @@ const DEFAULT_DATA = './data';
 
 /** Does what the words say; returns the exit code. */
 export async function main(words: readonly string[]): Promise<number> {
+  // A reader that leaves (`nymote log | head`, a log daemon that restarts) must not end us.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const isHelp = words.length === 0 || ['help', '--help', '-h'].includes(words[0] ?? '');
   if (isHelp) return say({ exitCode: EXIT.ok, stdout: `${printHelp()}\n`, stderr: '' });
   const read = readArguments(words[0] === '--version' ? ['version'] : words);

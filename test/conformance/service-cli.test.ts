@@ -5,7 +5,14 @@
 
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findPorts, makeRoom, nymote, type Service, startService } from './service-stand.ts';
+import {
+  findPorts,
+  makeRoom,
+  nymote,
+  runProgram,
+  type Service,
+  startService,
+} from './service-stand.ts';
 
 let room: Awaited<ReturnType<typeof makeRoom>>;
 let service: Service;
@@ -146,6 +153,17 @@ describe.concurrent('what does not', () => {
     );
     expect(exitCode).toBe(5);
   });
+});
+
+test('a reader that leaves early is no error', async () => {
+  const main = join(import.meta.dirname, '../../service/main.ts');
+  const { stderr } = await runProgram('sh', [
+    '-c',
+    '"$0" "$1" help | true',
+    process.execPath,
+    main,
+  ]);
+  expect(stderr).toBe('');
 });
 
 test('every verb has --help, without a service', async () => {

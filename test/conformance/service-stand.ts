@@ -67,6 +67,8 @@ export type Service = AsyncDisposable & {
   /** The same with `--json`, parsed. */
   json(...words: readonly string[]): Promise<Record<string, unknown>>;
   dig(...args: readonly string[]): Promise<string>;
+  /** Closes the pipes that it prints to. */
+  readonly stopListening: () => void;
   /** Resolves with the exit code, or the signal's name. */
   stop(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals | null>;
 };
@@ -144,6 +146,10 @@ export async function startService(place: Place): Promise<Service> {
   const run: Service['run'] = (...words) => nymote([...words, '--data', place.data]);
   return {
     ...{ place, pid: child.pid ?? 0, said, stop, run },
+    stopListening() {
+      child.stdout.destroy();
+      child.stderr.destroy();
+    },
     code: () => /sign-in#(\S+)/.exec(said())?.[1] ?? '',
     async json(...words) {
       const { stdout, stderr } = await run(...words, '--json');
@@ -201,9 +207,10 @@ stub-zone:
   stub-addr: 127.0.0.1@${service.place.ports.dns}
 `,
   );
-  const child = spawn('unbound', ['-d', '-p', '-c', file], { stdio: 'ignore' });
+  const program = 'unbound';
+  const child = spawn(program, ['-d', '-p', '-c', file], { stdio: 'ignore' });
   const failed = once(child, 'error').then(() => {
-    throw missing('unbound');
+    throw missing(program);
   });
   failed.catch(() => undefined);
   const exited = once(child, 'exit');

@@ -105,6 +105,12 @@ describe.each(RUNNERS)('on $name', ({ program }) => {
     expect(service.said()).not.toContain('Other devices cannot come');
   });
 
+  test('a reader of its log that leaves does not end it', async () => {
+    service.stopListening();
+    for (const name of ['phone', 'tablet']) await service.run('device', 'add', name);
+    expect((await service.run('device', 'list')).stdout).toContain('tablet.alice.nymote');
+  });
+
   test('SIGTERM ends it with 0, and leaves nothing behind; a restart finds the same realm', async () => {
     const before = (await service.run('zone', 'anchor')).stdout;
     const began = performance.now();
