@@ -39,14 +39,19 @@ export async function openRealm(runtime: Runtime, config: Config): Promise<Realm
   if (realm !== undefined) await requireKeys(files, config.data);
   const keys = await openKeys(runtime, config.data);
   const endpoints = await findEndpoints(runtime, config);
-  const store = await openRealmStore(runtime, config, keys, { endpoints, realm });
-  await requireMembership(store, keys.id, config.data);
-  await files.replace(`${config.data}/realm`, encodeText(`${store.realm}\n`));
-  const zoneKeys = await openZoneKeys(runtime, config);
-  await tellEndpoints(store, keys.id, endpoints);
+  await using opening = new AsyncDisposableStack();
+  const store = opening.use(await openRealmStore(runtime, config, keys, { endpoints, realm }));
+  requireMembership(store, keys.id, config.data);
+  const mayBegin = realm === undefined && store.isWritable;
+  const zoneKeys = await openZoneKeys(runtime, config, mayBegin);
+  // The last step of a beginning: from here on a file that is missing was lost.
+  if (realm === undefined)
+    await files.replace(`${config.data}/realm`, encodeText(`${store.realm}\n`));
+  await tellEndpoints(runtime, store, keys.id, endpoints);
+  const opened = opening.move();
   return {
     ...{ keys, store, zoneKeys, endpoints },
-    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
 
@@ -91,10 +96,9 @@ async function requireKeys(files: Runtime['files'], directory: string): Promise<
 }
 
 /** A store without a beginning, or a device that was removed, has nothing to serve. */
-async function requireMembership(store: Store, id: string, directory: string): Promise<void> {
+function requireMembership(store: Store, id: string, directory: string): void {
   const state = store.state();
   if (state.get('devices')?.has(id) === true) return;
-  await store[Symbol.asyncDispose]();
   const isEmpty = state.get('realm') === undefined;
   const found = store.problems.map(({ where, message }) => `${where}: ${message}`);
   throw isEmpty
@@ -158,12 +162,19 @@ async function openRealmStore(
 
 /** The writer keeps its own endpoints true; a replica tells them when it asks for news. */
 async function tellEndpoints(
+  { log }: Pick<Runtime, 'log'>,
   store: Store,
   id: string,
   endpoints: readonly string[],
 ): Promise<void> {
   if (!store.isWritable) return;
-  await commitEndpoints(store, id, endpoints);
+  try {
+    await commitEndpoints(store, id, endpoints);
+  } catch (error) {
+    // A full disk takes changes away, not names.
+    if (!(error instanceof StorageError)) throw error;
+    log('warn', 'endpoints-not-committed', { error: String(error) });
+  }
 }
 
 /** Writes where a device can be reached, if that is news. */
@@ -195,26 +206,32 @@ const ZoneKeysSchema = v.strictObject({
   ),
 });
 
+/** Keys made anew would break everybody's anchor: only a realm that begins has none yet. */
 async function openZoneKeys(
   runtime: Runtime,
   { data, zoneAlgorithm }: Config,
+  mayBegin: boolean,
 ): Promise<readonly ZoneKey[]> {
   const path = `${data}/zone.json`;
   const bytes = await runtime.files.read(path);
-  if (bytes === undefined) {
+  if (bytes === undefined && mayBegin) {
     const keys = [await generateZoneKey(runtime.crypto, zoneAlgorithm)];
     await saveZoneKeys(runtime, data, keys);
     return keys;
   }
-  const keys = decodeZoneKeys(new TextDecoder().decode(bytes));
+  const keys = bytes && decodeZoneKeys(new TextDecoder().decode(bytes));
   if (keys === undefined) {
-    throw new RuntimeError(
-      'bad-key',
-      `${path} is damaged; it holds the keys that sign your names. Put a backup of it back, or move it away: new keys are made, and whoever trusts the old ones needs \`nymote zone anchor\` again`,
-    );
+    const problem = bytes === undefined ? 'missing' : 'damaged';
+    throw new RuntimeError('bad-key', `${path} is ${problem}; ${lostZoneKeys(data)}`);
   }
   return keys;
 }
+
+const lostZoneKeys = (data: string): string =>
+  'it holds the keys that sign your names. Put a backup of it back, or copy it from another full ' +
+  'device of yours; if joining was cut short, join again. To have new keys made on the first ' +
+  `device, move it and ${data}/realm away: whoever trusts the old ones needs \`nymote zone anchor\` ` +
+  'again, and your other full devices must join again';
 
 /** Writes the zone's keys for this device alone. */
 export async function saveZoneKeys(

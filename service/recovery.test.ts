@@ -1,0 +1,74 @@
+/**
+ * Starting again: after a cut at any moment, without a file, on a full disk. What was once told to
+ * others (the realm, the zone's keys) is never silently made anew.
+ */
+
+import { expect, test } from 'vitest';
+import { RuntimeError } from '#runtime';
+import { PowerCut } from '#runtime/fake';
+import { join } from './enrol.ts';
+import { A, type Home, homeOf, rebooted, twoHomes } from './homes.fixture.ts';
+
+/** What `start` ends in: the anchor, or what is said. */
+async function anchorOf(home: Home): Promise<unknown> {
+  await using _ = await home.start();
+  return (await home.json('zone anchor'))['ds'];
+}
+
+async function stepsOf(act: (home: Home) => Promise<unknown>): Promise<number> {
+  const { a } = twoHomes();
+  await act(a);
+  return a.runtime.files.steps;
+}
+
+test('a cut at any moment of the first start: the next start makes or finds one whole realm', async () => {
+  const steps = await stepsOf(anchorOf);
+  expect(steps).toBeGreaterThan(10);
+  for (let step = 1; step <= steps; step++) {
+    const { a } = twoHomes();
+    a.runtime.files.crashAt(step, step % 2 === 0 ? 'lost' : 'kept');
+    await expect(a.start(), `step ${step}`).rejects.toThrow(PowerCut);
+    const again = rebooted(a);
+    const first = await anchorOf(again);
+    expect(await anchorOf(rebooted(again)), `step ${step}`).toBe(first);
+  }
+});
+
+test.each([
+  { lost: ['zone.json'], says: /zone\.json is missing; .*another full device/, why: 'the keys' },
+  { lost: ['zone.json', 'realm'], says: undefined, why: 'on purpose: both' },
+])('the writer without $lost: $why', async ({ lost, says }) => {
+  const { a } = twoHomes();
+  const before = await anchorOf(a);
+  for (const file of lost) await a.runtime.files.remove(`/data/${file}`);
+  const started = anchorOf(rebooted(a));
+  if (says === undefined) expect(await started).not.toBe(before);
+  else await expect(started).rejects.toThrow(says);
+});
+
+test('a join that was cut short is no realm, and makes no zone keys of its own', async () => {
+  const { a, b } = twoHomes();
+  await using _ = await a.start();
+  const { code } = await a.json('device add desktop --node');
+  const endpoint = { address: A, port: 51_821 };
+  expect(await join(b.runtime, b.config, endpoint, String(code))).toMatchObject({ ok: true });
+  for (const file of ['zone.json', 'realm']) await b.runtime.files.remove(`/data/${file}`);
+  await expect(b.start()).rejects.toThrow(/join/);
+});
+
+test('a full disk does not keep a device from starting', async () => {
+  const { a } = twoHomes();
+  const before = await anchorOf(a);
+  const { runtime } = rebooted(a);
+  const full = () => Promise.reject(new RuntimeError('no-space', 'the disk is full'));
+  const files = {
+    ...runtime.files,
+    replace: full,
+    openAppend: async (path: string) => ({
+      ...(await runtime.files.openAppend(path)),
+      append: full,
+    }),
+  };
+  const elsewhere = { ...a.config, endpoints: ['192.0.2.77'] };
+  expect(await anchorOf(homeOf({ ...runtime, files }, elsewhere))).toBe(before);
+});
