@@ -1,11 +1,13 @@
 /**
- * `npm run bench -- [topic…] [--json]`: measures, beside a peer in the same run where there is one.
+ * `npm run bench -- [topic…] [--json | --markdown]`: measures, beside a peer in the same run.
  *
- * Tables for people; with `--json` one object `{ machine, date, rows }`. Nothing is asserted here.
- * Where the machine is shared, believe the lines about CPU: the others are of the clock.
+ * Tables for people; `--json` gives one object `{ machine, date, rows }`, `--markdown` the page
+ * docs/benchmarks.md. Nothing is asserted here. Where the machine is shared, believe the lines about
+ * CPU: the others are of the clock.
  */
 
 import { cpus, release, totalmem } from 'node:os';
+import { printPage, type Table } from './page.ts';
 import { progress } from './progress.ts';
 import { printRows, type Row } from './row.ts';
 
@@ -16,53 +18,67 @@ const TOPICS = {
   tunnel: ['from the question for a name to the first echo', () => import('./tunnel.ts')],
   memory: ['resident memory', () => import('./memory.ts')],
   package: ['what goes onto a router', () => import('./package.ts')],
-  codec: ['the wire codec', () => import('./codec.ts')],
+  codec: ['the wire codec, operations for a second of CPU', () => import('./codec.ts')],
   store: ['the store, on the real disk', () => import('./store.ts')],
 } as const;
 
 type Topic = keyof typeof TOPICS;
+type Format = 'text' | '--json' | '--markdown';
+type Result = Table & { readonly topic: Topic };
+
+const FORMATS: readonly string[] = ['--json', '--markdown'];
+const ALL = Object.keys(TOPICS) as readonly Topic[];
 
 const words = process.argv.slice(2);
-const isJson = words.includes('--json');
-const asked = words.filter((word) => word !== '--json');
-const topics = Object.keys(TOPICS).filter((topic) => asked.length === 0 || asked.includes(topic));
+const format = (words.find((word) => FORMATS.includes(word)) ?? 'text') as Format;
+const asked = words.filter((word) => !FORMATS.includes(word));
 const unknown = asked.filter((word) => !Object.hasOwn(TOPICS, word));
 
 if (unknown.length > 0) {
-  console.error(
-    `no such topic: ${unknown.join(' ')} (there are: ${Object.keys(TOPICS).join(' ')})`,
-  );
-  process.exitCode = 2;
+  console.error('npm run bench -- [topic…] [--json | --markdown]');
+  for (const topic of ALL) console.error(`  ${topic.padEnd(8)} ${TOPICS[topic][0]}`);
+  process.exitCode = unknown.includes('--help') ? 0 : 2;
 } else {
-  await measure(topics as readonly Topic[]);
+  await measure(ALL.filter((topic) => asked.length === 0 || asked.includes(topic)));
 }
 
-async function measure(wanted: readonly Topic[]): Promise<void> {
-  const rows: (Row & { topic: Topic })[] = [];
-  for (const topic of wanted) {
-    const found = await measureTopic(topic);
-    rows.push(...found.map((row) => ({ topic, ...row })));
+async function measure(topics: readonly Topic[]): Promise<void> {
+  const results: Result[] = [];
+  for (const topic of topics) {
+    const result = await measureTopic(topic);
+    if (result === undefined) continue;
+    results.push(result);
+    if (format === 'text') console.log(`${printRows(`${topic}: ${result.title}`, result.rows)}\n`);
   }
-  if (isJson) {
-    const date = new Date().toISOString();
-    console.log(JSON.stringify({ machine: describeMachine(), date, rows }, undefined, 2));
-  } else {
-    console.log(describeMachine());
+  console.log(conclude(results));
+}
+
+function conclude(results: readonly Result[]): string {
+  const machine = describeMachine();
+  const date = new Date().toISOString();
+  switch (format) {
+    case 'text':
+      return machine;
+    case '--markdown':
+      return printPage(machine, date.slice(0, 10), results).trimEnd();
+    case '--json': {
+      const rows = results.flatMap(({ topic, rows: own }) => own.map((row) => ({ topic, ...row })));
+      return JSON.stringify({ machine, date, rows }, undefined, 2);
+    }
   }
 }
 
 /** One that fails, for lack of a program or of rights, does not keep the others from being measured. */
-async function measureTopic(topic: Topic): Promise<readonly Row[]> {
+async function measureTopic(topic: Topic): Promise<Result | undefined> {
   const [title, load] = TOPICS[topic];
   try {
     const { run } = await load();
-    const rows = await run();
-    if (!isJson) console.log(`${printRows(`${topic}: ${title}`, rows)}\n`);
-    return rows;
+    const rows: readonly Row[] = await run();
+    return { topic, title, rows };
   } catch (thrown) {
     progress(`${topic}: ${thrown instanceof Error ? thrown.message : thrown}`);
     process.exitCode = 1;
-    return [];
+    return undefined;
   }
 }
 

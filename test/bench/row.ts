@@ -36,5 +36,6 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
 
-const round = (value: number): string =>
-  value >= 100 ? value.toFixed(0) : value.toPrecision(3).replace(/\.?0+$/, '');
+/** Three digits are all that a benchmark is worth. */
+export const round = (value: number): string =>
+  value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
