@@ -19,7 +19,8 @@ import {
   sealEnrolment,
 } from '#identity';
 import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
-import { openStore } from '#storage';
+import { openStore, StorageError } from '#storage';
+import { WebAdminError } from '#web-admin';
 import { decodeBase64, encodeBase64 } from './base64.ts';
 import { type Config, printEndpoint } from './config.ts';
 import type { Current } from './current.ts';
@@ -32,6 +33,7 @@ import {
   type Realm,
   saveZoneKeys,
 } from './realm.ts';
+import { Key32 } from './records.ts';
 import { createStamps, pullFrom } from './replica.ts';
 import { readLimited } from './replicate.ts';
 import { createSealing } from './sealed.ts';
@@ -49,8 +51,8 @@ const ZONE_KEYS = 'zone keys';
 const Base64 = v.pipe(v.string(), v.base64());
 
 const RequestSchema = v.strictObject({
-  signingKey: Base64,
-  wireguardKey: Base64,
+  signingKey: Key32,
+  wireguardKey: Key32,
   endpoints: v.pipe(v.array(v.string()), v.maxLength(16)),
 });
 
@@ -95,10 +97,17 @@ export function createEnrolment(
       const parsed = v.safeParse(RequestSchema, opened.request);
       if (!parsed.success) return new Response('malformed', { status: 400 });
       const reply = await admit(runtime, realm, current, opened.data.name, parsed.output);
-      return new Response(new Uint8Array(opened.reply(reply)));
+      if (typeof reply !== 'string') return new Response(new Uint8Array(opened.reply(reply)));
+      log('warn', 'enrolment-refused', { reason: reply });
+      return new Response(reply, { status: STATUS[reply] });
     },
   };
 }
+
+/** Why a device with a good code is not added. */
+type AdmissionProblem = keyof typeof STATUS;
+
+const STATUS = { malformed: 400, 'known-device': 409, 'not-added': 503 } as const;
 
 async function admit(
   { crypto, random, clock }: Runtime,
@@ -106,19 +115,26 @@ async function admit(
   current: Pick<Current, 'projection'>,
   name: string,
   { signingKey, wireguardKey, endpoints }: v.InferOutput<typeof RequestSchema>,
-): Promise<v.InferOutput<typeof ReplySchema>> {
+): Promise<v.InferOutput<typeof ReplySchema> | AdmissionProblem> {
   const publicKey = decodeBase64(wireguardKey);
   const id = deviceId(crypto, decodeBase64(signingKey));
-  const parties = { crypto, now: clock.now, store, projection: current.projection };
-  await commitDevice(
-    parties,
-    { id, publicKey, name, kind: 'node', endpoints, signingKey },
-    'enrolment',
-  );
+  // Public keys are no secret among devices: a code must not turn one device into another.
+  const isKnown = current
+    .projection()
+    .devices.some((device) => device.id === id || device.wireguardKey === wireguardKey);
+  if (isKnown) return 'known-device';
   const sealing = createSealing(crypto, random, keys.agreement);
   const secret = new TextEncoder().encode(encodeZoneKeys(zoneKeys));
   const sealed = sealing.seal(publicKey, ZONE_KEYS, secret);
-  if (sealed === undefined) throw new Error('unreachable: the schema took a key that is none');
+  if (sealed === undefined) return 'malformed';
+  const parties = { crypto, now: clock.now, store, projection: current.projection };
+  const device = { id, publicKey, name, kind: 'node', endpoints, signingKey } as const;
+  try {
+    await commitDevice(parties, device, 'enrolment');
+  } catch (error) {
+    if (error instanceof StorageError || error instanceof WebAdminError) return 'not-added';
+    throw error;
+  }
   return {
     realm: store.realm,
     name,
@@ -217,6 +233,8 @@ const REASONS: Readonly<Record<string, string>> = {
   used: 'the code was used already; make a new one with `nymote device add --node`',
   expired: 'the code is too old; make a new one with `nymote device add --node`',
   'too-many-attempts': 'too many wrong codes; wait a minute',
+  'known-device': 'this machine is one of its devices already; remove it there, then join again',
+  'not-added': 'that device could not add this one (is its disk full?), and the code is used up',
 };
 
 async function post(

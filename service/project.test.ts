@@ -122,6 +122,16 @@ test.each([
     why: 'a name twice',
   },
   {
+    state: { devices: { l: LAPTOP, m: { ...PHONE, wireguardKey: KEY } } },
+    problem: /two devices have the key AAAA/,
+    why: 'a WireGuard key twice',
+  },
+  {
+    state: { devices: { l: LAPTOP, m: { ...PHONE, ipv4: LAPTOP.ipv4 } } },
+    problem: /two devices have the address 100\.64\.0\.2/,
+    why: 'an address twice',
+  },
+  {
     state: {
       rules: {
         r: {

@@ -105,7 +105,7 @@ export function checkState(state: State, crypto: Pick<Crypto, 'hash'>): readonly
       if (collection === 'rules') ruleProblems(record, key).forEach(say(path));
     }
   }
-  for (const name of repeatedNames(state)) say('devices')(`two devices are called ${name}`);
+  repetitions(state).forEach(say('devices'));
   return problems.length > 0 ? problems : zoneProblems(state, crypto);
 }
 
@@ -130,10 +130,21 @@ function ruleProblems(record: unknown, key: string): readonly string[] {
   return parsed.rule.id === key ? [] : [`id is ${parsed.rule.id}, not ${key}`];
 }
 
-function repeatedNames(state: State): readonly string[] {
-  const names = [...(state.get('devices')?.values() ?? [])].map(({ name }) => String(name));
-  return [...new Set(names.filter((name, index) => names.indexOf(name) !== index))];
+/** Names, keys and addresses lead to one device each. */
+function repetitions(state: State): readonly string[] {
+  const devices = [...(state.get('devices')?.values() ?? [])];
+  return Object.entries(UNIQUE).flatMap(([field, words]) => {
+    const values = devices.map((record) => String(record[field]));
+    const again = values.filter((value, index) => values.indexOf(value) !== index);
+    return [...new Set(again)].map((value) => `two devices ${words} ${value}`);
+  });
 }
+
+const UNIQUE = {
+  name: 'are called',
+  ipv4: 'have the address',
+  wireguardKey: 'have the key',
+} as const satisfies Partial<Record<keyof DeviceRecord, string>>;
 
 function readDevices(
   state: State,

@@ -16,7 +16,8 @@ const Label = v.pipe(
   v.string(),
   v.regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'a DNS label in lower case'),
 );
-const Key32 = v.pipe(
+/** A raw key of 32 bytes, in the one spelling that base64 has for it. */
+export const Key32 = v.pipe(
   v.string(),
   v.regex(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/, '32 bytes in base64'),
 );
