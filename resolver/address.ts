@@ -6,7 +6,7 @@
  */
 
 import { TYPE } from './type.ts';
-import { parseIpv6, printIpv4, printIpv6 } from './wire/address-text.ts';
+import { parseIpv4, parseIpv6, printIpv4, printIpv6 } from './wire/address-text.ts';
 
 /** The address literal in the RDATA of an A or AAAA record. */
 export function printAddress(type: number, rdata: Uint8Array): string | undefined {
@@ -42,3 +42,16 @@ export function canonicalAddress(address: string): string {
   const octets = address.includes(':') ? parseIpv6(address) : undefined;
   return octets === undefined ? address : printIpv6(octets);
 }
+
+/** The octets of an address literal; a mapped one counts as the IPv4 address inside. */
+export function addressOctets(address: string): Uint8Array | undefined {
+  const [literal = ''] = address.split('%', 1);
+  if (!literal.includes(':')) return parseIpv4(literal);
+  const octets = parseIpv6(literal);
+  if (octets === undefined) return undefined;
+  const isMapped = MAPPED.every((octet, index) => octets[index] === octet);
+  return isMapped ? octets.subarray(12) : octets;
+}
+
+/** ::ffff:0:0/96 (RFC 4291 §2.5.5.2). */
+const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];

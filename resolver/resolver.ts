@@ -6,13 +6,14 @@ import type { Endpoint, Runtime } from '#runtime';
 import { canonicalAddress } from './address.ts';
 import { type Answered, type Before, createAnswering, type Origin } from './answering.ts';
 import { createCache, DEFAULT_CACHE_BYTES } from './cache.ts';
+import { type CourtesyOptions, createCourtesy } from './courtesy.ts';
 import { rootCut } from './delegation.ts';
 import type { ExtendedError } from './ede.ts';
 import type { Settings } from './frame.ts';
 import type { Message } from './message.ts';
 import { type Name, printName } from './name.ts';
 import { createRecursion } from './recursion.ts';
-import type { Transport } from './response.ts';
+import type { Handle, Transport } from './response.ts';
 import { ROOT_HINTS, type RootHint } from './root-hints.ts';
 import { type Listeners, startListeners } from './server.ts';
 import { CLASS, OPCODE, RCODE, rcodeName, typeName } from './type.ts';
@@ -43,6 +44,8 @@ export type ResolverOptions = {
   readonly minimise?: boolean;
   /** Sends names in random case against forgery; on unless told. */
   readonly randomiseCase?: boolean;
+  /** What this server calls itself (NSID), and whose datagrams it counts; nobody's unless told. */
+  readonly courtesy?: CourtesyOptions;
 };
 
 /** One answered question, for the live log. */
@@ -74,6 +77,8 @@ export type Resolver = AsyncDisposable & {
   start(): Promise<readonly Endpoint[]>;
   /** The addresses bound; empty before `start`. */
   readonly addresses: readonly Endpoint[];
+  /** The pipeline behind all listeners, for those that stand elsewhere. */
+  readonly handle: Handle;
   /** Asks for a name in this process: recursion without the hook, aliases followed. */
   resolve(name: Name, type: number): Promise<Message>;
   /** Calls `listener` after each answer to the network, until cancelled. */
@@ -95,17 +100,19 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
   const events = createEvents(runtime.clock);
   let listeners: Listeners | undefined;
 
-  async function handle(query: Message, asker: Endpoint, transport: Transport): Promise<Message> {
+  const courtesy = createCourtesy(runtime, options.courtesy ?? { isLimited: () => false });
+  const handle = courtesy.attend(async (query, asker, transport) => {
     const began = runtime.clock.monotonic();
     const answered = await answering.answer(query, asker, transport, options.before);
     events.report(answered, asker, transport, began);
     return answered.response;
-  }
+  });
 
   return {
+    handle,
     async start() {
       if (listeners !== undefined) throw new Error('the resolver was started already');
-      listeners = await startListeners(runtime, options.listen, handle);
+      listeners = await startListeners(runtime, options.listen, handle, courtesy.gate);
       return listeners.addresses;
     },
     get addresses() {

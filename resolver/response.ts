@@ -25,7 +25,8 @@ export type Content = {
   readonly options: readonly EdnsOption[];
 };
 
-export type Transport = 'udp' | 'tcp';
+/** DoT is RFC 7858, DoH RFC 8484. */
+export type Transport = 'udp' | 'tcp' | 'dot' | 'doh';
 
 /** Answers a well-formed query. */
 export type Handle = (query: Message, asker: Endpoint, transport: Transport) => Promise<Message>;

@@ -6,10 +6,11 @@
  * what the asker accepts nor what no link fragments.
  *
  * @see RFC 1035 §4.2, RFC 6891 §6.2.5, RFC 8906 §3
- * TCP connections are tcp-connection.ts's. No DoT, DoH or cookies.
+ * TCP connections are tcp-connection.ts's, TLS and HTTP secure-listeners.ts's.
  */
 
 import type { Endpoint, Listener, Runtime, UdpSocket } from '#runtime';
+import type { Gate } from './courtesy.ts';
 import { decodeMessage, encodeMessage, type Message } from './message.ts';
 import { type Handle, refusalOf } from './response.ts';
 import { createTcpService } from './tcp-connection.ts';
@@ -28,14 +29,18 @@ const PORT_DRAWS = 8;
 
 export type Listeners = AsyncDisposable & { readonly addresses: readonly Endpoint[] };
 
-/** Listens on all endpoints or on none; fails as the seams' `bind` and `listen` do. */
+/**
+ * Listens on all endpoints or on none; fails as the seams' `bind` and `listen` do. `gate` rules on
+ * datagrams, whose senders may be forged.
+ */
 export async function startListeners(
   runtime: Pick<Runtime, 'clock' | 'udp' | 'tcp'>,
   endpoints: readonly Endpoint[],
   handle: Handle,
+  gate: Gate = () => 'serve',
 ): Promise<Listeners> {
   const addresses: Endpoint[] = [];
-  const receive = createUdpService(handle);
+  const receive = createUdpService(handle, gate);
   const tcpService = createTcpService(runtime.clock, handle);
   const opened: AsyncDisposable[] = [tcpService];
   const close = async () => {
@@ -79,6 +84,7 @@ async function openBoth(
 
 function createUdpService(
   handle: Handle,
+  gate: Gate,
 ): (socket: UdpSocket, data: Uint8Array, from: Endpoint) => void {
   const underWay = new Map<string, number>();
   let total = 0;
@@ -98,6 +104,12 @@ function createUdpService(
     }
   }
 
+  function take(socket: UdpSocket, query: Message, from: Endpoint): void {
+    const mine = underWay.get(from.address) ?? 0;
+    if (mine >= MAX_UDP_PER_CLIENT || total >= MAX_UDP_IN_FLIGHT) return;
+    void answer(socket, query, from);
+  }
+
   return (socket, data, from) => {
     if (from.port === 0) return;
     const decoded = decodeMessage(data);
@@ -107,9 +119,9 @@ function createUdpService(
       return;
     }
     if (decoded.message.response) return;
-    const mine = underWay.get(from.address) ?? 0;
-    if (mine >= MAX_UDP_PER_CLIENT || total >= MAX_UDP_IN_FLIGHT) return;
-    void answer(socket, decoded.message, from);
+    const ruled = gate(decoded.message, from);
+    if (ruled === 'serve') take(socket, decoded.message, from);
+    else if (ruled !== 'drop') socket.send(encodeMessage(ruled), from);
   };
 }
 

@@ -1,18 +1,19 @@
 /**
- * Questions over TCP: many on one connection, answered as they are ready.
+ * Questions over TCP, also under TLS: many on one connection, answered as they are ready.
  *
  * Slow and greedy askers hurt only themselves: a connection has a limit of questions under way
  * (then it is not read on), of bytes waiting to be read by the asker, and of time; an address and
  * the whole service have a limit of connections.
  *
  * @see RFC 7766 §6.2: persistent, pipelined, out of order  @see RFC 7766 §6.2.3: idle timeouts
+ * @see RFC 7858 §3.3: the same under TLS
  * @see CVE-2024-0760, CVE-2024-12705: askers that never read
  */
 
 import type { Clock, Connection } from '#runtime';
 import { frame, unframe } from './framing.ts';
 import { decodeMessage, encodeMessage, type Message } from './message.ts';
-import { type Handle, refusalOf } from './response.ts';
+import { type Handle, refusalOf, type Transport } from './response.ts';
 
 /** Connections open at once, in all and for one address (BIND `tcp-clients`: 150). */
 export const MAX_CONNECTIONS = 256;
@@ -29,7 +30,11 @@ export const WRITE_MILLISECONDS = 5_000;
 export type TcpService = AsyncDisposable & { readonly accept: (connection: Connection) => void };
 
 /** Makes what accepts connections. */
-export function createTcpService(clock: Clock, handle: Handle): TcpService {
+export function createTcpService(
+  clock: Clock,
+  handle: Handle,
+  transport: Transport = 'tcp',
+): TcpService {
   const open = new Map<Connection, string>();
 
   function accept(connection: Connection): void {
@@ -42,7 +47,7 @@ export function createTcpService(clock: Clock, handle: Handle): TcpService {
       return;
     }
     open.set(connection, remote.address);
-    const answer = (query: Message) => handle(query, remote, 'tcp');
+    const answer = (query: Message) => handle(query, remote, transport);
     void serve(connection, clock, answer).finally(() => open.delete(connection));
   }
 

@@ -207,7 +207,7 @@ export const questionSchema = v.object({
   id: v.pipe(count, v.description('Grows by one for each question since the start')),
   at: seconds,
   asker: v.object({ address: v.string(), device: v.optional(v.string()) }),
-  transport: v.picklist(['udp', 'tcp']),
+  transport: v.picklist(['udp', 'tcp', 'dot', 'doh']),
   name: v.string(),
   type: v.string(),
   rcode: v.string(),

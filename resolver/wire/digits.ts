@@ -1,5 +1,5 @@
 /**
- * Octets as hexadecimal, Base32hex and Base64: RFC 4648 §8, §7 and §4.
+ * Octets as hexadecimal, Base32hex and Base64: RFC 4648 §8, §7, §4 and §5.
  *
  * One form only is read back: right padding, no stray bits. Case is free where RFC 4648 says so.
  */
@@ -20,6 +20,12 @@ export const BASE64: Base = base(
   6,
   'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/',
   4,
+);
+/** For URLs, without padding (RFC 8484 §6). */
+export const BASE64URL: Base = base(
+  6,
+  'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_',
+  0,
 );
 
 function base(bits: number, alphabet: string, padding: number): Base {
