@@ -101,7 +101,7 @@ export async function openBackend(machine: Machine, options: BackendOptions): Pr
     }
     throw thrown;
   }
-  const sockets = await machine.files.list(SOCKETS);
+  const sockets = await machine.files.list(SOCKETS).catch((): readonly string[] => []);
   const kind = sockets.includes(`${name}.sock`) ? 'wireguard-go' : 'kernel';
   machine.log('info', 'tunnel-interface-up', { interface: name, kind, takenOver: !isNew });
   return driveInterface(machine, run, { name, kind, isNew });
@@ -128,7 +128,9 @@ function driveInterface(
       return parseHandshakes(await run('wg', 'show', name, 'latest-handshakes'));
     },
     async index() {
-      const bytes = await machine.files.read(`${INTERFACES}/${name}/ifindex`);
+      // Where it cannot be read, nobody knows.
+      const file = `${INTERFACES}/${name}/ifindex`;
+      const bytes = await machine.files.read(file).catch(() => undefined);
       return bytes && new TextDecoder().decode(bytes);
     },
     async setPeer(peer) {
@@ -209,9 +211,18 @@ async function startUserspace(run: Run, name: string): Promise<void> {
 async function configure(machine: Machine, run: Run, options: BackendOptions): Promise<void> {
   const { interface: name, listenPort, mtu, privateKey } = options;
   const secret = new TextEncoder().encode(`${printKey(privateKey)}\n`);
-  await machine.files.withSecretFile(secret, (path) =>
-    run('wg', 'set', name, 'listen-port', String(listenPort), 'private-key', path),
-  );
+  try {
+    await machine.files.withSecretFile(secret, (path) =>
+      run('wg', 'set', name, 'listen-port', String(listenPort), 'private-key', path),
+    );
+  } catch (thrown) {
+    if (!(thrown instanceof RuntimeError)) throw thrown;
+    throw new TunnelError(
+      'failed',
+      `wg cannot be given the private key: ${thrown.message}`,
+      thrown,
+    );
+  }
   await run('ip', 'link', 'set', 'dev', name, 'mtu', String(mtu), 'up');
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Endpoint, Runtime } from '#runtime';
+import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
 import {
   type FakeNetwork,
   type FakeRuntime,
@@ -11,12 +11,8 @@ import {
 } from '#runtime/fake';
 import type { Desired, TunnelDevice } from './plan.ts';
 import { createTunnels, type Tunnels, type TunnelsOptions } from './signpost.ts';
-import {
-  type SimulatedHost,
-  type SimulatedWorld,
-  simulateWireguard,
-} from './wireguard.fixture.ts';
 import { printKey } from './wg.ts';
+import { type SimulatedHost, type SimulatedWorld, simulateWireguard } from './wireguard.fixture.ts';
 
 const PREFIX = 'fd00:1:2::/48';
 const CONTROL_PORT = 51_821;
@@ -340,6 +336,24 @@ describe('afterwards', () => {
     pair.a.wireguard.exists = false;
     pair.a.wireguard.peers.clear();
     expect(await finish(pair, pair.a.tunnels.reach('b', 6_000))).toMatchObject({ state: 'up' });
+  });
+
+  test('where wg cannot be given its key again, status says so, and it is tried on', async () => {
+    const pair = await startPair({});
+    const { a } = pair;
+    await finish(pair, a.tunnels.reach('b', 1_000));
+    const { files } = a.runtime;
+    const { withSecretFile } = files;
+    const full = () => Promise.reject(new RuntimeError('no-space', 'no space left on device'));
+    Object.assign(files, { withSecretFile: full });
+    a.wireguard.exists = false;
+    a.wireguard.peers.clear();
+    expect(await finish(pair, a.tunnels.status())).toMatchObject({
+      problem: expect.stringContaining('no space left'),
+    });
+    await pair.clock.advance(60_000);
+    Object.assign(files, { withSecretFile });
+    expect(await finish(pair, a.tunnels.reach('b', 6_000))).toMatchObject({ state: 'up' });
   });
 
   test('news reaches who listens, and only news', async () => {
