@@ -66,6 +66,7 @@ export function startReplica(
   const stamps = createStamps(clock);
   let problem: string | undefined;
   let running: Promise<void> | undefined;
+  let isNews = false;
 
   async function ask(): Promise<void> {
     const failures: string[] = [];
@@ -81,8 +82,17 @@ export function startReplica(
     log('warn', 'replication-failed', { devices: failures.length });
   }
 
+  /** News that come meanwhile may be younger than the answer under way: it is asked once more. */
+  async function askUntilCurrent(): Promise<void> {
+    do {
+      isNews = false;
+      await ask();
+    } while (isNews && !stopping.signal.aborted);
+  }
+
   const poll = (): Promise<void> => {
-    running ??= ask().finally(() => {
+    isNews = true;
+    running ??= askUntilCurrent().finally(() => {
       running = undefined;
     });
     return running;

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
 import { openStore } from '#storage';
 import type { RealmDevice } from './project.ts';
-import { createStamps, pullFrom } from './replica.ts';
+import { createStamps, pullFrom, startReplica } from './replica.ts';
 import { createReplicationServer, REPLICATE_PATH, readLimited } from './replicate.ts';
 import { createSealing } from './sealed.ts';
 
@@ -55,7 +55,8 @@ async function pair() {
     const asking = { self: ID_B, sealing, store: () => replica, http, stamps };
     return pullFrom(asking, device(ID_A, a.publicKey), endpoints);
   };
-  return { runtime, writer, replica, serve, pull, heard, bodies, known };
+  const own = createSealing(crypto, random, b);
+  return { runtime, writer, replica, serve, pull, heard, bodies, known, own };
 }
 
 const post = (body: Uint8Array): Request =>
@@ -110,6 +111,27 @@ test('a removed device gets nothing any more (I10)', async () => {
   known.pop();
   expect(await pull()).toMatch(/answered 404; perhaps this device was removed/);
   expect(replica.seq).toBe(0);
+});
+
+test('news that come while an older answer is under way are asked for as well', async () => {
+  const { runtime, writer, replica, known, own } = await pair();
+  const { http } = runtime;
+  const [asked, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const fetch: typeof http.fetch = async (request, options) => {
+    const response = await http.fetch(request, options);
+    if (replica.seq > 0) asked.resolve();
+    if (replica.seq > 0) await released.promise;
+    return response;
+  };
+  const parties = { self: ID_B, sealing: own, devices: () => known, store: () => replica };
+  const asking = startReplica({ ...runtime, http: { ...http, fetch } }, parties, () => []);
+  await asked.promise;
+  await writer.commit({ ops: [{ op: 'del', path: 'names/www' }], message: 'x', via: 'test' });
+  const news = asking.poll();
+  released.resolve();
+  await news;
+  expect(replica.head).toBe(writer.head);
+  asking.stop();
 });
 
 test('somebody else with our id cannot ask', async () => {
