@@ -365,6 +365,18 @@ describe('afterwards', () => {
     expect(news).toEqual(['a abc']);
   });
 
+  test('news that a datagram lost come with the next', async () => {
+    const pair = await startPair({});
+    const news: string[] = [];
+    pair.b.tunnels.onMessage((_, { head }) => news.push(head));
+    pair.network.setPath('*', '*', { isCut: true });
+    pair.a.tunnels.notify({ kind: 'moved', head: 'abc' });
+    await pair.clock.advance(10);
+    pair.network.setPath('*', '*', { isCut: false });
+    await pair.clock.advance(1_000);
+    expect(news).toEqual(['abc']);
+  });
+
   test('no private key in arguments or in the log (I2)', async () => {
     const pair = await startPair({});
     await finish(pair, pair.a.tunnels.reach('b', 1_000));

@@ -73,7 +73,7 @@ export type Tunnels = AsyncDisposable & {
   /** Makes a device reachable; when it is 'up', both ends have each other as peers. */
   reach(deviceId: string, deadlineMs: number): Promise<Reach>;
   status(): Promise<TunnelStatus>;
-  /** Tells one device, or all, and forgets; a lost message is lost. */
+  /** Tells one device, or all; a few times, because datagrams get lost. */
   notify(message: TunnelMessage, deviceId?: string): void;
   onMessage(listener: (deviceId: string, message: TunnelMessage) => void): Cancel;
 };
@@ -82,6 +82,8 @@ export type Tunnels = AsyncDisposable & {
 const DEFAULT_MTU = 1_420;
 const KEEP_DEADLINE_MS = 5_000;
 const MAX_PLACES_TO_TELL = 3;
+/** What one datagram would lose waits for the next poll, a removed device's end among it (I10). */
+const TELL_AGAIN_MS = [500, 5_000];
 
 type Off = { readonly reason: OffReason; readonly problem: string };
 
@@ -113,7 +115,12 @@ export function createTunnels(runtime: TunnelsRuntime, options: TunnelsOptions):
     apply: (desired) => apply(state, desired),
     reach: (deviceId, deadlineMs) => reach(state, deviceId, deadlineMs),
     status: () => status(state),
-    notify: (message, deviceId) => tell(state, message, deviceId),
+    notify(message, deviceId) {
+      tell(state, message, deviceId);
+      for (const milliseconds of TELL_AGAIN_MS) {
+        runtime.clock.after(milliseconds, () => tell(state, message, deviceId));
+      }
+    },
     onMessage(listener) {
       state.listeners.add(listener);
       return () => state.listeners.delete(listener);
