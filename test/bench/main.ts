@@ -29,6 +29,9 @@ type Result = Table & { readonly topic: Topic };
 const FORMATS: readonly string[] = ['--json', '--markdown'];
 const ALL = Object.keys(TOPICS) as readonly Topic[];
 
+// Where servers are that a user's own PATH may lack.
+process.env['PATH'] = [process.env['PATH'], '/usr/local/sbin', '/usr/sbin', '/sbin'].join(':');
+
 const words = process.argv.slice(2);
 const format = (words.find((word) => FORMATS.includes(word)) ?? 'text') as Format;
 const asked = words.filter((word) => !FORMATS.includes(word));

@@ -6,6 +6,7 @@
  * asker has just been started and left with a word, and the other's peer was removed by hand.
  */
 
+import { spawnSync } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -24,11 +25,18 @@ const NAMES = { a: 'laptop', b: 'desktop' } as const;
 const ECHO_PORT = 7_777;
 const PROBE = fileURLToPath(new URL('./probe.ts', import.meta.url));
 
+/** Where programs come from; nymote itself says when it misses wireguard-go. */
+const PACKAGES = { ip: 'iproute2', wg: 'wireguard-tools' } as const;
+
 type Home = keyof typeof ADDRESSES;
 type Sample = { readonly answer: number; readonly echo: number };
 
 /** Cold as often as patience allows, warm more often. */
 export async function run(): Promise<readonly Row[]> {
+  for (const [program, name] of Object.entries(PACKAGES)) {
+    const { error } = spawnSync(program, ['--version']);
+    if (error !== undefined) throw new Error(`${program} is missing: apt-get install ${name}`);
+  }
   await using lab = await createLab('nybench');
   const asker = await build(lab);
   await using running = asker;
