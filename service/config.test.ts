@@ -58,6 +58,11 @@ test.each<{ values: Record<string, string>; message: RegExp; why: string }>([
     why: 'beyond 65535',
   },
   { values: { rootHints: 'a.root=x' }, message: /rootHints/, why: 'no address' },
+  {
+    values: { apex: `${`${'a'.repeat(46)}.`.repeat(4)}bb` },
+    message: /apex/,
+    why: 'a device could have no name',
+  },
   { values: { apex: 'ALICE.' }, message: /apex/, why: 'names are stored in lower case' },
 ])('$values: $why', ({ values, message }) => {
   const result = from(values);

@@ -43,6 +43,8 @@ type Setting<T> = { readonly read: Read<T>; readonly expects: string; readonly h
 type Settings = { readonly [K in keyof Config]: Setting<Config[K]> };
 
 const MAX_LIST = 32;
+/** Any device's name fits in front: 255 octets less a label of 63 with its length, and the root's. */
+export const MAX_APEX = 189;
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 const LABEL_WORDS = 'a name of a–z, 0–9 and -';
@@ -97,11 +99,11 @@ const SETTINGS: Settings = {
   apex: {
     read: (text) => {
       const labels = text.replace(/\.$/, '').split('.');
-      return text.length <= 200 && labels.every((part) => LABEL.test(part))
+      return labels.join('.').length <= MAX_APEX && labels.every((part) => LABEL.test(part))
         ? labels.join('.')
         : undefined;
     },
-    expects: 'a domain name in lower case',
+    expects: `a domain name in lower case (at most ${MAX_APEX})`,
     help: 'the domain that names end in, instead of <user>.nymote',
   },
   data: {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { printRecord } from '#resolver';
 import { fakeRuntime } from '#runtime/fake';
 import type { State } from '#storage';
+import { MAX_APEX } from './config.ts';
 import { checkState, project, projectTunnels } from './project.ts';
 
 const { crypto } = fakeRuntime();
@@ -174,4 +175,14 @@ test('a collection nobody knows is refused', () => {
   expect(checkState(state, crypto)).toEqual([
     { path: 'fish', message: 'there is no such collection' },
   ]);
+});
+
+test('the longest device name fits in front of the longest apex', () => {
+  const apex = `${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(61)}`;
+  expect(apex).toHaveLength(MAX_APEX);
+  const state = stateOf({
+    realm: { settings: { ...SETTINGS, apex } },
+    devices: { l: { ...LAPTOP, name: 'd'.repeat(63) } },
+  });
+  expect(checkState(state, crypto)).toEqual([]);
 });

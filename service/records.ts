@@ -5,7 +5,7 @@
  */
 
 import * as v from 'valibot';
-import { isAddress, readEndpoint } from './config.ts';
+import { isAddress, MAX_APEX, readEndpoint } from './config.ts';
 
 const MAX_NOTE = 500;
 const MAX_ENDPOINTS = 16;
@@ -30,7 +30,7 @@ const EndpointText = v.pipe(
 /** `realm/settings`: the person and the zone. */
 export const RealmSettings = v.strictObject({
   user: Label,
-  apex: v.pipe(v.string(), v.maxLength(200)),
+  apex: v.pipe(v.string(), v.maxLength(MAX_APEX)),
   zoneAlgorithm: v.picklist(['ecdsa-p256', 'ed25519']),
 });
 
