@@ -37,6 +37,9 @@ const OLDEST_NODE = [22, 18];
 /** What is passed on to nymote; a terminal sends SIGINT to both of us by itself. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
 
+/** In MB. With V8's own choice a busy resolver holds 85 MB more, and is no faster. */
+const YOUNG_SPACE = '--max-semi-space-size=4';
+
 const [first, ...rest] = process.argv.slice(2);
 if (first === '--prepare-tests') {
   process.stdout.write(`${prepare({ forTests: true })}\n`);
@@ -152,8 +155,8 @@ function buildWebAdmin(node) {
 
 /** Becomes nymote as far as one can: same terminal, same signals, same exit code. */
 function run(node, args) {
-  const quiet = '--disable-warning=ExperimentalWarning';
-  const child = spawn(node, [quiet, join(ROOT, 'service', 'main.ts'), ...args], {
+  const flags = ['--disable-warning=ExperimentalWarning', YOUNG_SPACE];
+  const child = spawn(node, [...flags, join(ROOT, 'service', 'main.ts'), ...args], {
     stdio: 'inherit',
   });
   for (const signal of SIGNALS) {
