@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import {
   CONFIG_FLAGS,
+  ignoredSettings,
   printEndpoint,
   readConfig,
   readConfigFile,
@@ -116,5 +117,19 @@ test('every setting has a flag and a variable', () => {
   );
   expect(Object.keys(readEnvironment(environment).values)).toEqual(
     CONFIG_FLAGS.map(({ key }) => key),
+  );
+});
+
+test.each([
+  { values: {}, says: false, why: 'nothing was asked for' },
+  { values: { user: 'bob' }, says: false, why: 'what is there' },
+  { values: { user: 'carol' }, says: true, why: 'somebody else' },
+  { values: { user: 'bob', apex: 'bob.example' }, says: true, why: 'another zone' },
+])("in bob's realm with $values, a warning: $says ($why)", ({ values, says }) => {
+  const result = from(values);
+  if ('problems' in result) throw new Error('unreachable: good settings');
+  const warnings = ignoredSettings(result.config, { user: 'bob', apex: 'bob.nymote' });
+  expect(warnings).toEqual(
+    says ? [expect.stringMatching(/belongs to bob and is bob\.nymote/)] : [],
   );
 });

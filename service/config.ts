@@ -273,3 +273,15 @@ export function readEnvironment(
   }
   return { name: 'the environment', values };
 }
+
+/** What was asked for and is not so: the realm that is there keeps its person and its zone. */
+export function ignoredSettings(
+  { user, apex, data }: Pick<Config, 'user' | 'apex' | 'data'>,
+  realm: Pick<Config, 'user' | 'apex'>,
+): readonly string[] {
+  const isSaid = user !== DEFAULTS.user || apex !== `${DEFAULTS.user}.nymote`;
+  if (!isSaid || (user === realm.user && apex === realm.apex)) return [];
+  return [
+    `The realm in ${data} belongs to ${realm.user} and is ${realm.apex}, not to ${user} and ${apex}; another one begins with another --data.`,
+  ];
+}

@@ -38,7 +38,7 @@ function createRouterBackend({ clock }: Pick<Runtime, 'clock'>, house: House): B
         sentence: fix === undefined ? detail : `${detail}; ${fix}`,
       }));
     },
-    async signInLink({ host }) {
+    async signInLink({ host = '' }) {
       const { url, expiresAt } = doors.issueLink(host);
       return { ok: true, value: { url, expiresInSeconds: Math.round(expiresAt - clock.now()) } };
     },
@@ -77,7 +77,7 @@ async function invite(
   via: string,
 ): Promise<Invited> {
   if (kind === 'plain') {
-    const { url, expiresAt } = doors.issueLink();
+    const { url, expiresAt } = doors.issueLink('');
     return { code: '', url, expiresInSeconds: Math.round(expiresAt - now()) };
   }
   const added = await devices.add({ name, kind }, via);

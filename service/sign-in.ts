@@ -4,13 +4,13 @@
  */
 
 import { createCodes, createSessions } from '#identity';
-import type { Runtime } from '#runtime';
+import type { Endpoint, Runtime } from '#runtime';
 import { type Backend, type SignInLink, type TokenView, WebAdminError } from '#web-admin';
 import { encodeBase64 } from './base64.ts';
-import { type Config, printEndpoint } from './config.ts';
+import { type Config, isAddress, printEndpoint } from './config.ts';
 
 export type Doors = Pick<Backend, 'signIn' | 'tokens'> & {
-  /** A one-time link; `host` is how the asker's browser names this device. */
+  /** A one-time link; `host` is how a browser on another machine names this device, if it does. */
   readonly issueLink: (host?: string) => SignInLink;
 };
 
@@ -25,16 +25,15 @@ const MAX_TOKENS = 100;
 /** Makes the doors. */
 export function createDoors(
   { crypto, random, clock }: Pick<Runtime, 'crypto' | 'random' | 'clock'>,
-  config: Pick<Config, 'admin' | 'user'>,
+  config: Pick<Config, 'admin'>,
+  user: string,
 ): Doors {
   const codes = createCodes<undefined>(crypto, random);
   const sessions = createSessions(crypto, random);
   const issueLink = (host?: string): SignInLink => {
     const wanted = { purpose: PURPOSE, ttlSeconds: LINK_SECONDS, data: undefined };
     const { code, expiresAt } = codes.issue(wanted, clock.now());
-    const [endpoint] = config.admin;
-    const place = host ?? (endpoint ? printEndpoint(endpoint) : 'localhost');
-    return { url: `http://${place}/sign-in#${code}`, expiresAt };
+    return { url: `http://${placeFor(config.admin, host)}/sign-in#${code}`, expiresAt };
   };
   return {
     issueLink,
@@ -42,7 +41,7 @@ export function createDoors(
       redeem(code) {
         const redeemed = codes.redeem({ code, purpose: PURPOSE }, clock.now());
         if (!redeemed.ok) throw new WebAdminError('denied', REASONS[redeemed.reason]);
-        return sessions.create(config.user, clock.now());
+        return sessions.create(user, clock.now());
       },
       check: (secret, options) => sessions.check(secret, clock.now(), options),
       end: (secret) => sessions.end(secret),
@@ -50,6 +49,23 @@ export function createDoors(
     },
     tokens: createTokens({ crypto, random, clock }),
   };
+}
+
+/**
+ * Where the page is, for a browser on this machine or, with `host`, on another one that sees us under
+ * that name: LuCI's, which is another port of ours, and perhaps a name that we do not answer to.
+ */
+function placeFor(admin: readonly Endpoint[], host: string | undefined): string {
+  const [first] = admin;
+  if (first === undefined) return 'localhost';
+  if (host === undefined) return printEndpoint(first);
+  const wanted = host.replace(/^\[|\]$/g, '');
+  const found =
+    admin.find(({ address }) => address === wanted) ??
+    admin.find(({ address }) => !/^(127\.|::1$)/.test(address)) ??
+    first;
+  const isEverywhere = ['0.0.0.0', '::'].includes(found.address) && isAddress(wanted);
+  return printEndpoint(isEverywhere ? { ...found, address: wanted } : found);
 }
 
 const REASONS = {
