@@ -82,7 +82,10 @@ async function checkDisk({ files }: Pick<Runtime, 'files'>, directory: string): 
 function checkStore({ problems, seq }: Store): Check {
   const serious = problems.filter(({ code }) => code !== 'torn-tail');
   if (serious.length === 0) {
-    const words = [`${seq} commits, all verified`, ...problems.map(describeDamage)];
+    const words = [
+      seq === 1 ? '1 commit, verified' : `${seq} commits, all verified`,
+      ...problems.map(describeDamage),
+    ];
     return { name: 'store', ok: true, detail: words.join('; ') };
   }
   return {

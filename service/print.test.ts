@@ -20,7 +20,7 @@ const STATUS: Status = {
     memoryBytes: 1,
   },
   device: { id: 'x', name: 'laptop', kind: 'signpost' },
-  dns: { addresses: ['127.0.0.1#53'], questions: 3, cacheHits: 1 },
+  dns: { addresses: ['127.0.0.1:53'], questions: 3, cacheHits: 1 },
   tunnels: { state: 'off', reason: 'not root', peers: [] },
   store: { head: 'ab'.repeat(32), commits: 2, problems: [] },
   clock: { isSet: true },
@@ -30,7 +30,7 @@ const STATUS: Status = {
 test('status says the important first', () => {
   expect(printStatus(STATUS)).toMatchInlineSnapshot(`
     "This is laptop.alice.nymote (signpost), nymote 1.
-    DNS      127.0.0.1#53: 3 questions, 1 from the cache
+    DNS      127.0.0.1:53: 3 questions, 1 from the cache
     Tunnels  off: not root
     Store    2 changes, head abababababab
     Clock    set"

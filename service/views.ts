@@ -54,11 +54,12 @@ export async function viewStatus(house: House): Promise<Status> {
     readOnly: !store.isWritable,
     ...(store.isWritable ? {} : { readOnlyReason: readOnlyReason(store, devices, self) }),
     dns: {
-      addresses: resolver.addresses.map(({ address, port }) => `${address}#${port}`),
+      addresses: resolver.addresses.map(printEndpoint),
       questions,
       cacheHits,
       cacheEntries,
     },
+    ...(house.encryptedDns === undefined ? {} : { encryptedDns: house.encryptedDns.view() }),
     tunnels: viewTunnels(await house.tunnels.status()),
     store: {
       head: store.head,

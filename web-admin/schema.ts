@@ -52,12 +52,40 @@ export const statusSchema = v.object({
   readOnly: v.boolean(),
   readOnlyReason: v.optional(v.string()),
   dns: v.object({
-    addresses: v.array(v.pipe(v.string(), v.description('Where it listens, as address#port'))),
+    addresses: v.array(
+      v.pipe(v.string(), v.description('Where it listens, as address:port or [address]:port')),
+    ),
     questions: count,
     cacheHits: count,
     cacheEntries: v.optional(count),
     refused: v.optional(count),
   }),
+  encryptedDns: v.optional(
+    v.object({
+      name: v.pipe(v.string(), v.description('What clients verify the certificate against')),
+      dot: v.array(v.pipe(v.string(), v.description('Where it listens, as address:port'))),
+      doh: v.array(v.pipe(v.string(), v.description('Where it listens, as address:port'))),
+      templates: v.array(v.pipe(v.string(), v.description('URI templates of DoH (RFC 8484)'))),
+      certificate: v.object({
+        isOwn: v.pipe(v.boolean(), v.description('Made and renewed by this device')),
+        expiresAt: seconds,
+        pin: v.pipe(v.string(), v.description('SHA-256 of its public key, in Base64 (RFC 7858)')),
+      }),
+      designation: v.array(
+        v.pipe(v.string(), v.description('SVCB records of _dns.resolver.arpa (RFC 9462)')),
+      ),
+      dnr: v.pipe(
+        v.object({
+          dhcpv4: v.pipe(v.string(), v.description('Contents of DHCP option 162')),
+          dhcpv6: v.array(v.pipe(v.string(), v.description('Contents of DHCPv6 option 144'))),
+          routerAdvertisement: v.array(
+            v.pipe(v.string(), v.description('Whole options of router advertisements')),
+          ),
+        }),
+        v.description('For the router that tells its network (RFC 9463), in hexadecimal'),
+      ),
+    }),
+  ),
   tunnels: v.object({
     state: v.picklist(['up', 'off']),
     reason: v.optional(v.string()),

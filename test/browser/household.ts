@@ -313,7 +313,7 @@ function statusOf(
     device: { id: self.id, name: self.name, kind: self.kind },
     readOnly: false,
     dns: {
-      addresses: ['127.0.0.1#5353', '::1#5353'],
+      addresses: ['127.0.0.1:5353', '[::1]:5353'],
       questions: 1204 + questions.length,
       cacheHits: 903,
     },

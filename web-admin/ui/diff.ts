@@ -1,5 +1,7 @@
 /** What changed inside one record, field by field. */
 
+import { dateAndTime } from './words.ts';
+
 export type FieldLine = {
   readonly sign: '-' | '+';
   /** `endpoints/0`; empty for a record that is no object. */
@@ -24,12 +26,14 @@ export function fieldChanges(before: unknown, after: unknown): readonly FieldLin
 
 function leaves(value: unknown, field: string): readonly (readonly [string, string])[] {
   if (value === undefined) return [];
-  if (typeof value !== 'object' || value === null) return [[field, plain(value)]];
+  if (typeof value !== 'object' || value === null) return [[field, plain(value, field)]];
   const entries = Object.entries(value);
   if (entries.length === 0) return [[field, Array.isArray(value) ? 'none' : 'empty']];
   return entries.flatMap(([key, inner]) => leaves(inner, field === '' ? key : `${field}/${key}`));
 }
 
-function plain(value: unknown): string {
+function plain(value: unknown, field: string): string {
+  // Instants are seconds, and called so: `addedAt`.
+  if (typeof value === 'number' && field.endsWith('At')) return dateAndTime(value);
   return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { fieldChanges } from './diff.ts';
-import { ago, bytes, countdown, duration, plural } from './words.ts';
+import { ago, bytes, countdown, dateAndTime, duration, plural, sentence } from './words.ts';
 
 test.each([
   { said: ago(0, 20), text: 'just now' },
@@ -16,6 +16,8 @@ test.each([
   { said: bytes(48_201_113), text: '48.2 MB' },
   { said: countdown(599.2), text: '10:00' },
   { said: countdown(-1), text: '0:00' },
+  { said: sentence('switched off'), text: 'Switched off.' },
+  { said: sentence('No permission.'), text: 'No permission.' },
   { said: plural(1, 'device'), text: '1 device' },
   { said: plural(1200, 'device'), text: '1,200 devices' },
 ])('$text', ({ said, text }) => {
@@ -31,6 +33,12 @@ test.each([
   },
   { before: undefined, after: { on: true }, lines: ['+ on true'], why: 'a new record' },
   { before: { a: {} }, after: undefined, lines: ['- a empty'], why: 'a removed one' },
+  {
+    before: { port: 53 },
+    after: { port: 53, addedAt: 1_795_184_165 },
+    lines: [`+ addedAt ${dateAndTime(1_795_184_165)}`],
+    why: 'an instant as a date',
+  },
   { before: null, after: 'text', lines: ['-  null', '+  text'], why: 'no objects at all' },
 ])('$why', ({ before, after, lines }) => {
   const said = fieldChanges(before, after).map(

@@ -70,6 +70,12 @@ export function dateAndTime(at: number): string {
   return full.format(at * 1000);
 }
 
+/** 'Switched off.' for the 'switched off' of a table or a program. */
+export function sentence(text: string): string {
+  const capital = `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
+  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+}
+
 /** '2 devices'. */
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${number(count)} ${count === 1 ? one : many}`;

@@ -10,6 +10,7 @@ import { history, loadMoreHistory } from '../state.ts';
 import { ago, dateAndTime, plural } from '../words.ts';
 
 const VIAS: Readonly<Record<string, string>> = {
+  genesis: 'first start',
   cli: 'command line',
   web: 'web admin',
   token: 'program',

@@ -6,7 +6,7 @@ import { call, sentenceOf } from '../api.ts';
 import { Icon } from '../icons.tsx';
 import { Button, Card, CopyLine, Heading, Loaded, State, say } from '../parts.tsx';
 import { status } from '../state.ts';
-import { bytes, duration, number, plural } from '../words.ts';
+import { bytes, duration, number, plural, sentence } from '../words.ts';
 
 export function Home() {
   return (
@@ -54,7 +54,7 @@ function Tunnels({ status: { tunnels } }: { readonly status: Status }) {
       {tunnels.state === 'off' ? (
         <>
           <State state="off" />
-          <p class="muted">{tunnels.reason ?? 'No reason was given.'}</p>
+          <p class="muted">{sentence(tunnels.reason ?? 'no reason was given')}</p>
         </>
       ) : null}
       {tunnels.state === 'up' && tunnels.peers.length === 0 ? (
@@ -173,22 +173,24 @@ function concernsOf(now: Status): readonly string[] {
 function headlineOf(now: Status | undefined, hasFailed: boolean): string {
   if (now === undefined) return hasFailed ? 'No answer' : 'One moment';
   const count = concernsOf(now).length;
-  if (count === 0) return 'All is well';
+  if (count === 0)
+    return now.tunnels.state === 'off' ? 'Names work, tunnels are off' : 'All is well';
   return count === 1 ? 'One thing needs a look' : `${count} things need a look`;
 }
 
 function sentenceAbout({ tunnels }: Status): string {
   const connected = tunnels.peers.filter(({ state }) => state === 'up').length;
-  if (tunnels.state === 'off') return 'It answers names; tunnels are off.';
+  if (tunnels.state === 'off') return 'It answers names; no other device can connect to it.';
   if (tunnels.peers.length === 0) return 'It answers names and waits for your other devices.';
   return `It answers names, and ${connected} of ${plural(tunnels.peers.length, 'other device')} ${
     connected === 1 ? 'is' : 'are'
   } connected.`;
 }
 
-/** `dig` for the first address it listens on ('127.0.0.1#5353'). */
+/** `dig` for the first address it listens on ('127.0.0.1:5353', '[::1]:53'). */
 function digLine({ dns }: Status, name: string): string {
-  const [address = '127.0.0.1', port = '53'] = (dns.addresses[0] ?? '').split('#');
+  const [, address = '127.0.0.1', port = '53'] =
+    /^\[?(.+?)\]?:(\d+)$/.exec(dns.addresses[0] ?? '') ?? [];
   const option = port === '53' ? '' : `-p ${port} `;
-  return `dig @${address === '' ? '127.0.0.1' : address} ${option}${name} AAAA +dnssec`;
+  return `dig @${address} ${option}${name} AAAA +dnssec`;
 }

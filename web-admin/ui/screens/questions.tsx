@@ -86,7 +86,7 @@ function Toolbar() {
       <input
         type="search"
         aria-label="Filter by name, device, type or result"
-        placeholder="Filter by name, device, type…"
+        placeholder="Filter"
         value={filter.value}
         onInput={(event) => {
           filter.value = event.currentTarget.value;
@@ -169,6 +169,13 @@ function Why({
         ) : (
           <Decision decision={decision} />
         )}
+        {/* What policy allows can still fail, or be refused by the zone itself. */}
+        {decision === undefined || question.from === 'policy' ? null : (
+          <p>
+            The answer: {resultOf(question.rcode, question.from)}
+            {question.ede === undefined ? '' : ` (${question.ede.text})`}.
+          </p>
+        )}
       </div>
       <div class="actions">
         <Button look="primary" onClick={onClose}>
@@ -189,7 +196,7 @@ function Decision({ decision }: { readonly decision: DecisionView }) {
       <p>{decision.sentence}</p>
       <p class="muted small">
         {decision.rule === undefined ? 'No rule' : `Rule ${decision.rule}`}
-        {decision.tier === undefined ? '' : `, tier ${decision.tier}`}
+        {decision.tier === undefined ? '' : `, ${decision.tier} tier`}
         {decision.overridden.length === 0 ? '' : `; overrides ${decision.overridden.join(', ')}`}
       </p>
     </>

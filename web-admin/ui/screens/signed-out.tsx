@@ -28,8 +28,8 @@ export function SignedOut() {
       <section class="card" aria-labelledby="router">
         <h2 id="router">On an OpenWrt router</h2>
         <p>
-          Sign in to LuCI, then choose <strong>Services</strong>, <strong>nymote</strong>,{' '}
-          <strong>Open the web admin</strong>.
+          Sign in to LuCI, then choose <strong>Services</strong>, <strong>Nymote</strong>,{' '}
+          <strong>Open admin</strong>.
         </p>
       </section>
       <Toasts />
