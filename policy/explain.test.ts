@@ -38,6 +38,23 @@ test('a decision tells its whole story', () => {
   );
 });
 
+test('a default says first what it is about', () => {
+  const policy = createPolicy({
+    rules: DEFAULT_RULES,
+    devices: [{ id: 'l', name: 'laptop.alice.nymote', user: 'alice', kind: 'node' }],
+  });
+  const decision = policy.decide({
+    asker: { kind: 'device', id: 'l', strength: 'key' },
+    verb: 'resolve',
+    resource: 'name:example.org',
+    now: 1_795_000_000,
+    clockIsSet: true,
+  });
+  expect(decision.why).toBe(
+    'laptop.alice.nymote may resolve example.org by default: own devices use the resolver (rule “own-recursion”).',
+  );
+});
+
 test.each([
   ['127.0.0.1', 'loopback', 'RFC 1122'],
   ['::1', 'loopback', 'RFC 4291'],

@@ -66,15 +66,15 @@ export function explain(decision: Decision, tz = 'UTC'): string {
 
 const SENTENCES = {
   allowed: (facts) => `${may(facts)} because ${name(facts)} allows it.`,
-  'allowed-by-default': (facts) => `${may(facts)} by default (${name(facts)}).`,
-  'denied-by-guard': (facts) => `${mayNot(facts)}: nymote itself forbids it (${name(facts)}).`,
+  'allowed-by-default': (facts) => `${may(facts)} by default: ${aside(facts)}.`,
+  'denied-by-guard': (facts) => `${mayNot(facts)}: nymote itself forbids it; ${aside(facts)}.`,
   'denied-by-override': (facts) => `${mayNot(facts)}: ${name(facts)} forbids it for a while.`,
   'denied-by-rule': (facts) => `${mayNot(facts)} because ${name(facts)} forbids it.`,
-  'denied-by-list': (facts) => `${mayNot(facts)}: it is on a list (${name(facts)}).`,
-  'denied-by-default': (facts) => `${mayNot(facts)} by default (${name(facts)}).`,
+  'denied-by-list': (facts) => `${mayNot(facts)}: it is on a list; ${aside(facts)}.`,
+  'denied-by-default': (facts) => `${mayNot(facts)} by default: ${aside(facts)}.`,
   'not-entitled': (facts) => `${mayNot(facts)}: no rule allows it.`,
   'clock-not-set': (facts) =>
-    `${mayNot(facts)}: the clock is not set, so rules with a schedule deny (${name(facts)}).`,
+    `${mayNot(facts)}: the clock is not set, so rules with a schedule deny; ${aside(facts)}.`,
 } as const satisfies Record<Reason, (facts: Facts) => string>;
 
 const VERB_WORDS = {
@@ -107,4 +107,10 @@ function name({ rule }: Facts): string {
     return 'no rule is certain';
   }
   return rule.note === undefined ? `rule “${rule.id}”` : `rule “${rule.id}” (${rule.note})`;
+}
+
+/** The same for people first: the note says more than the id. */
+function aside(facts: Facts): string {
+  const note = facts.rule?.note;
+  return note === undefined ? name(facts) : `${note} (rule “${facts.rule?.id}”)`;
 }
