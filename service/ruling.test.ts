@@ -175,16 +175,23 @@ const deny = (id: string, verb: 'resolve' | 'connect', what: string): Rule => ({
   },
 });
 
-test('who may not connect does not get the name either, and no tunnel (I10)', async () => {
-  const rules = [deny('no-nas', 'connect', 'device:id-nas')];
-  const { ruling, reached } = await rule(LAPTOP, 'nas.alice.nymote', { rules });
-  expect(ruling).toMatchObject({
-    kind: 'nxdomain',
-    ede: 15,
-    text: expect.stringContaining('no-nas'),
-  });
-  expect(reached).toEqual([]);
-});
+test.each([
+  { type: TYPE.AAAA, why: 'its address' },
+  { type: TYPE.ANY, why: 'its address by another door' },
+  { type: TYPE.TXT, why: 'whether there is such a device' },
+])(
+  'who may not connect does not get the name either, and no tunnel (I10): $why',
+  async ({ type }) => {
+    const rules = [deny('no-nas', 'connect', 'device:id-nas')];
+    const { ruling, reached } = await rule(LAPTOP, 'nas.alice.nymote', { rules, type });
+    expect(ruling).toMatchObject({
+      kind: 'nxdomain',
+      ede: 15,
+      text: expect.stringContaining('no-nas'),
+    });
+    expect(reached).toEqual([]);
+  },
+);
 
 test('a blocked name of the internet does not exist, with the reason', async () => {
   const rules = [deny('no-games', 'resolve', 'name:games.example')];

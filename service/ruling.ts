@@ -58,10 +58,11 @@ export function createRulings(
 
     const device = home.devices.find(({ fqdn }) => fqdn === name);
     const answer = zoneRuling(home, resolving, device, clock.now());
-    if (device === undefined || !asksForAddress(question)) return answer;
+    if (device === undefined) return answer;
+    // Of any type: ANY would give the address, and every other one that there is such a device.
     const connecting = decide('connect', `device:${device.id}`);
     if (connecting.effect === 'deny') return refusal(connecting);
-    if (!goesThroughUs(home, asker, device)) return answer;
+    if (!asksForAddress(question) || !goesThroughUs(home, asker, device)) return answer;
     return withPath(answer, await reach(device.id, REACH_DEADLINE_MS));
   };
 }
