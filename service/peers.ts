@@ -4,6 +4,7 @@
  */
 
 import { type Endpoint, type Path, type Runtime, RuntimeError } from '#runtime';
+import type { Store } from '#storage';
 import type { Config } from './config.ts';
 import type { Current } from './current.ts';
 import { ENROL_PATH, type Enrolment } from './enrol.ts';
@@ -27,14 +28,9 @@ export async function listenForPeers(
   { controlPort: port }: Config,
   { realm, current, enrolment, warnings }: Parties,
 ): Promise<AsyncDisposable> {
-  const { crypto, random, http, log } = runtime;
+  const { crypto, random, http } = runtime;
   const { store, keys } = realm;
-  const heard = ({ device, endpoints }: ReplicaNews): void => {
-    if (!store.isWritable) return;
-    commitEndpoints(store, device, endpoints).catch((error: unknown) => {
-      log('warn', 'endpoints-not-committed', { error: String(error) });
-    });
-  };
+  const heard = hearReplicas(runtime, store);
   const parties = {
     self: keys.id,
     sealing: createSealing(crypto, random, keys.agreement),
@@ -60,4 +56,31 @@ export async function listenForPeers(
     }
   }
   return opened;
+}
+
+/** Moves of one device that become commits within an hour: it may travel, not wander. */
+const MAX_MOVES = 8;
+const HOUR_MS = 3_600_000;
+
+/**
+ * Commits where replicas say that they can be reached. A device that says something else each time
+ * does not fill the history for it (I6): what came too soon comes again with its next request.
+ */
+export function hearReplicas(
+  { clock, log }: Pick<Runtime, 'clock' | 'log'>,
+  store: Store,
+): (news: ReplicaNews) => void {
+  const moves = new Map<string, readonly number[]>();
+  return ({ device, endpoints }) => {
+    if (!store.isWritable) return;
+    const record = store.state().get('devices')?.get(device);
+    if (record === undefined || String(record['endpoints']) === String(endpoints)) return;
+    const now = clock.monotonic();
+    const recent = (moves.get(device) ?? []).filter((at) => now - at < HOUR_MS);
+    if (recent.length >= MAX_MOVES) return;
+    moves.set(device, [...recent, now]);
+    commitEndpoints(store, device, endpoints).catch((error: unknown) => {
+      log('warn', 'endpoints-not-committed', { error: String(error) });
+    });
+  };
 }
