@@ -7,8 +7,8 @@ import { describe, expect, test } from 'vitest';
 import { RuntimeError, type RuntimeErrorCode } from '#runtime';
 import { type FakeFiles, fakeFiles, fakeRuntime, PowerCut } from '#runtime/fake';
 import { StorageError } from './error.ts';
-import { DIRECTORY, openFounder, openReplica, setName } from './realm.fixture.ts';
 import { scan } from './frame.ts';
+import { DIRECTORY, openFounder, openReplica, setName } from './realm.fixture.ts';
 import type { Store } from './store.ts';
 
 const SEGMENT = `${DIRECTORY}/log/00000001.log`;

@@ -6,8 +6,8 @@
 import { expect, test } from 'vitest';
 import { type FakeRuntime, fakeFiles, fakeRuntime, manualClock } from '#runtime/fake';
 import { encodeHex } from './bytes.ts';
-import { DIRECTORY, openFounder, openReplica, setName } from './realm.fixture.ts';
 import type { Op } from './op.ts';
+import { DIRECTORY, openFounder, openReplica, setName } from './realm.fixture.ts';
 
 const SEGMENT = `${DIRECTORY}/log/00000001.log`;
 

@@ -5,10 +5,17 @@ import { concat, encodeText } from './bytes.ts';
 import { type CommitFields, parseCommit, signCommit } from './commit.ts';
 import { type Draft, prepare } from './draft.ts';
 import { StorageError, type StorageErrorCode } from './error.ts';
-import { DIRECTORY, founderOf, openFounder, openReplica, setName, signerOf } from './realm.fixture.ts';
 import { decodeFrame, encodeFrame, type Frame, scan } from './frame.ts';
 import { buildTree } from './object.ts';
 import { applyOps, type Op, printOps, type State } from './op.ts';
+import {
+  DIRECTORY,
+  founderOf,
+  openFounder,
+  openReplica,
+  setName,
+  signerOf,
+} from './realm.fixture.ts';
 import { MAX_PAGE } from './receive.ts';
 import { openStore, type Store } from './store.ts';
 

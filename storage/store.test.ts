@@ -5,10 +5,17 @@ import { toOps } from './change.ts';
 import { parseCommit } from './commit.ts';
 import type { Draft } from './draft.ts';
 import { StorageError } from './error.ts';
-import { DIRECTORY, founderOf, openFounder, openReplica, setName, signerOf } from './realm.fixture.ts';
 import { decodeFrame } from './frame.ts';
 import type { JsonObject } from './json.ts';
 import { readRecord } from './op.ts';
+import {
+  DIRECTORY,
+  founderOf,
+  openFounder,
+  openReplica,
+  setName,
+  signerOf,
+} from './realm.fixture.ts';
 import { openStore } from './store.ts';
 
 const drafts = fc.array(fc.record({ key: fc.constantFrom('a', 'b', 'c'), value: fc.nat(3) }), {

@@ -10,8 +10,8 @@ import {
   printName,
 } from '../name.ts';
 import { decodeRdataAs } from '../rdata.ts';
-import { APEX, sampleName, sampleRecord, zoneOf } from '../zone.fixture.ts';
 import { TYPE, typeName } from '../type.ts';
+import { APEX, sampleName, sampleRecord, zoneOf } from '../zone.fixture.ts';
 import { buildZone, type RecordSet, type Zone } from '../zone.ts';
 import { firstAfter, firstBeyond, lastBefore, nsecAt, nsecOver, reachesFurther } from './denial.ts';
 

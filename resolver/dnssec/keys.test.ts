@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { nodeRuntime } from '#runtime/node';
 import { parseName, ROOT } from '../name.ts';
 import { decodeRdata } from '../rdata.ts';
-import { APEX } from '../zone.fixture.ts';
 import { TYPE } from '../type.ts';
+import { APEX } from '../zone.fixture.ts';
 import { anchor, dnskeyRdata, generateZoneKey, keySets, type SigningAlgorithm } from './keys.ts';
 
 const { crypto } = nodeRuntime();
