@@ -27,7 +27,9 @@ export type PeerPacket = {
   readonly additionals: readonly PeerRecord[];
 };
 
-export const peer = createRequire(import.meta.url)('dns-packet') as {
+const require = createRequire(import.meta.url);
+
+export const peer = require('dns-packet') as {
   encode(packet: Partial<PeerPacket>): Uint8Array;
   decode(bytes: Uint8Array): PeerPacket;
 };
