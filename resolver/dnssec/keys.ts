@@ -12,6 +12,7 @@ import type { Crypto } from '#runtime';
 import { type Name, printName } from '../name.ts';
 import { encodeRdata } from '../rdata.ts';
 import { TYPE } from '../type.ts';
+import { BASE64, HEX, toDigits } from '../wire/digits.ts';
 import type { RecordSet } from '../zone.ts';
 import { ALGORITHMS, type Algorithm, dsDigest, keyTag } from './algorithms.ts';
 
@@ -95,11 +96,11 @@ export function anchor(
   const lines = keys.map((key) => {
     const dnskey = dnskeyRdata(key);
     const { number } = signingAlgorithm(key.algorithm);
-    const digest = hex(sha256Digest(crypto, apex, dnskey));
+    const digest = toDigits(HEX, sha256Digest(crypto, apex, dnskey));
     return {
       start: `${keyTag(dnskey)} ${number} ${SHA_256}`,
       digest,
-      dnskey: `${CSK_FLAGS} ${PROTOCOL} ${number} ${base64(key.publicKey)}`,
+      dnskey: `${CSK_FLAGS} ${PROTOCOL} ${number} ${toDigits(BASE64, key.publicKey)}`,
     };
   });
   const each = (print: (line: (typeof lines)[number]) => string) => lines.map(print).join('');
@@ -138,14 +139,4 @@ function sha256Digest(crypto: Pick<Crypto, 'hash'>, apex: Name, dnskey: Uint8Arr
 /** A printed name may hold a backslash, which a quoted string takes for its own. */
 function escapeQuoted(text: string): string {
   return text.replaceAll('\\', '\\\\');
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (octet) => octet.toString(16).padStart(2, '0'))
-    .join('')
-    .toUpperCase();
-}
-
-function base64(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes));
 }
