@@ -35,6 +35,8 @@ test.each([
     reason: 'expired',
     why: 'long over, nothing issued since',
   },
+  { purpose: 'sign-in', after: -60, reason: undefined, why: 'NTP set the clock back a little' },
+  { purpose: 'sign-in', after: -86_400, reason: 'expired', why: 'a clock set back adds no time' },
   { purpose: 'enrolment', after: 0, reason: 'unknown', why: 'made for something else' },
 ])('a code for signing in, after $after s, for $purpose: $reason ($why)', (row) => {
   const { codes, code } = open();
@@ -94,6 +96,14 @@ test('who fails ten times in a minute waits, others do not', () => {
   expect(codes.redeem(by('mallory'), NOW + 59)).toEqual(refused);
   expect(codes.redeem(by('alice'), NOW + 59)).toEqual({ ok: true, data: 'alice' });
   expect(codes.redeem(by('mallory'), NOW + 60)).toEqual({ ok: false, reason: 'used' });
+});
+
+test('who waits is not kept out for years by a clock that was set back', () => {
+  const { codes } = open();
+  const bad = { code: 'nonsense', purpose: 'sign-in', from: 'mallory' };
+  for (let attempt = 0; attempt < 11; attempt += 1) codes.redeem(bad, NOW);
+  expect(codes.redeem(bad, NOW)).toMatchObject({ reason: 'too-many-attempts' });
+  expect(codes.redeem(bad, NOW - 86_400)).toMatchObject({ reason: 'mistyped' });
 });
 
 test('there are never more than 256 codes; the oldest gives way', () => {

@@ -25,7 +25,10 @@ export type CodeRefusal = { readonly ok: false; readonly reason: CodeProblem };
 /** What a code stands for and what belongs to it. */
 export type FoundCode<Data> = { readonly ok: true; readonly data: Data; readonly key: Uint8Array };
 
-/** The codes that are open. `now` is in seconds; `from` is whoever tries, for the limit. */
+/**
+ * The codes that are open. `now` is in seconds; `from` is whoever tries, for the limit. Who tries
+ * without one is not limited here: one limit for all would let a stranger keep the owner out.
+ */
 export type Codes<Data> = {
   issue(
     wanted: { readonly purpose: string; readonly ttlSeconds: number; readonly data: Data },
@@ -62,6 +65,9 @@ const MAX_CODES = 256;
 const MAX_TTL_SECONDS = 7 * 86_400;
 const MAX_CODE_CHARACTERS = 128;
 
+/** How far NTP may set the clock back under an open code. */
+const CLOCK_SLACK_SECONDS = 60;
+
 /** Nobody guesses 128 bits; this keeps a loop from filling the log. */
 const MAX_FAILURES = 10;
 const FAILURE_WINDOW_SECONDS = 60;
@@ -69,6 +75,7 @@ const MAX_FAILERS = 1024;
 
 type Entry<Data> = {
   readonly purpose: string;
+  readonly issuedAt: number;
   readonly expiresAt: number;
   readonly data: Data;
   readonly key: Uint8Array;
@@ -89,22 +96,24 @@ export function createCodes<Data>(
       const secret = random(SECRET_BYTES);
       const { handle, key } = deriveSecrets(crypto, secret);
       const expiresAt = now + Math.min(ttlSeconds, MAX_TTL_SECONDS);
-      entries.set(encodeBase64Url(handle), { purpose, expiresAt, data, key, isUsed: false });
+      const entry = { purpose, issuedAt: now, expiresAt, data, key, isUsed: false };
+      entries.set(encodeBase64Url(handle), entry);
       return { code: printCode(crypto, secret), expiresAt };
     },
-    redeem({ code, purpose, from = '' }, now) {
+    redeem({ code, purpose, from }, now) {
       if (failures.isTooMany(from, now)) return { ok: false, reason: 'too-many-attempts' };
       const secrets = codeSecrets(crypto, code);
       if (secrets === undefined) {
         failures.add(from, now);
         return { ok: false, reason: 'mistyped' };
       }
-      const found = codes.find({ handle: secrets.handle, purpose, from }, now);
+      const { handle } = secrets;
+      const found = codes.find({ handle, purpose, ...(from === undefined ? {} : { from }) }, now);
       if (!found.ok) return found;
-      codes.use(secrets.handle);
+      codes.use(handle);
       return { ok: true, data: found.data };
     },
-    find({ handle, purpose, from = '' }, now) {
+    find({ handle, purpose, from }, now) {
       if (failures.isTooMany(from, now)) return { ok: false, reason: 'too-many-attempts' };
       const entry = entries.get(encodeBase64Url(handle));
       const reason = problemOf(entry, purpose, now);
@@ -131,7 +140,9 @@ function problemOf(
 ): CodeProblem | undefined {
   if (entry === undefined || entry.purpose !== purpose) return 'unknown';
   if (entry.isUsed) return 'used';
-  return now >= entry.expiresAt ? 'expired' : undefined;
+  // A clock that was set back must not make codes last longer.
+  const isOver = now >= entry.expiresAt || now < entry.issuedAt - CLOCK_SLACK_SECONDS;
+  return isOver ? 'expired' : undefined;
 }
 
 /** Used and expired codes stay known for a while after their time, to say why they do not work. */
@@ -146,11 +157,14 @@ function createFailures() {
   const failures = new Map<string, { readonly since: number; count: number }>();
   const current = (from: string, now: number) => {
     const failure = failures.get(from);
-    return failure && now < failure.since + FAILURE_WINDOW_SECONDS ? failure : undefined;
+    const isRecent = failure && Math.abs(now - failure.since) < FAILURE_WINDOW_SECONDS;
+    return isRecent ? failure : undefined;
   };
   return {
-    isTooMany: (from: string, now: number) => (current(from, now)?.count ?? 0) >= MAX_FAILURES,
-    add(from: string, now: number) {
+    isTooMany: (from: string | undefined, now: number) =>
+      from !== undefined && (current(from, now)?.count ?? 0) >= MAX_FAILURES,
+    add(from: string | undefined, now: number) {
+      if (from === undefined) return;
       const failure = current(from, now) ?? { since: now, count: 0 };
       failure.count += 1;
       failures.delete(from);

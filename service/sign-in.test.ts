@@ -30,3 +30,11 @@ test('a session bears the name of the person whose realm it is', async () => {
   const [, code = ''] = doors.issueLink().url.split('#');
   expect(await doors.signIn.redeem(code)).toMatchObject({ name: 'alice' });
 });
+
+test('strangers who guess do not keep the owner out', async () => {
+  const doors = doorsAt(...ROUTER);
+  const [, code = ''] = doors.issueLink().url.split('#');
+  for (let guess = 0; guess < 100; guess++)
+    expect(() => doors.signIn.redeem('x')).toThrow(/typing/);
+  expect(await doors.signIn.redeem(code)).toMatchObject({ name: 'alice' });
+});
