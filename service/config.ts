@@ -43,6 +43,8 @@ type Setting<T> = { readonly read: Read<T>; readonly expects: string; readonly h
 type Settings = { readonly [K in keyof Config]: Setting<Config[K]> };
 
 const MAX_LIST = 32;
+/** The socket in it has to fit into the 108 bytes that Linux has for the path of one (unix(7)). */
+const MAX_DIRECTORY_BYTES = 90;
 /** Any device's name fits in front: 255 octets less a label of 63 with its length, and the root's. */
 export const MAX_APEX = 189;
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -107,8 +109,11 @@ const SETTINGS: Settings = {
     help: 'the domain that names end in, instead of <user>.nymote',
   },
   data: {
-    read: (text) => (text === '' ? undefined : text),
-    expects: 'a path',
+    read: (text) => {
+      const { length } = new TextEncoder().encode(text);
+      return length > 0 && length <= MAX_DIRECTORY_BYTES ? text : undefined;
+    },
+    expects: 'a path of at most 90 characters',
     help: 'data directory',
   },
   dns: {

@@ -113,13 +113,14 @@ const HINTS: Readonly<Record<string, string>> = {
 async function serve(runtime: Runtime, config: Config): Promise<number> {
   // What `ps` and others that want our ports are to call us, also when Node runs us.
   process.title = 'nymote';
-  const stopped = Promise.withResolvers<void>();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => stopped.resolve());
   await refuseSecond(runtime, config);
   const nymote = await assemble(runtime, config, await loadAssets(), {
     memoryBytes: () => process.memoryUsage.rss(),
   });
+  // Before, a signal ends us at once, whatever we wait for.
+  const stopped = Promise.withResolvers<void>();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => stopped.resolve());
   process.stdout.write(greeting(nymote, config));
   await stopped.promise;
   await nymote[Symbol.asyncDispose]();

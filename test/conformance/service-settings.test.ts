@@ -62,6 +62,15 @@ describe('settings', () => {
     expect([ended.exitCode, ended.stdout]).toEqual([2, '']);
   });
 
+  test('a data directory whose socket would have too long a path is refused', async () => {
+    const data = join(room.path, 'x'.repeat(100));
+    const { exitCode, stderr } = await serve({ data, ports: await findPorts() });
+    expect(stderr).toBe(
+      `nymote: the command line: data: '${data}' is not a path of at most 90 characters\n`,
+    );
+    expect(exitCode).toBe(2);
+  });
+
   test.each([
     { settings: '{"user":', says: 'not JSON: ', why: 'cut off' },
     { settings: '["alice"]', says: 'expected an object of settings', why: 'a list' },
