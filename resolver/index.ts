@@ -4,7 +4,9 @@
 
 export type { Before, Ruling } from './answering.ts';
 export { type Authority, createAuthority } from './authority.ts';
+export { createDesignation, DESIGNATION_APEX, type Designation } from './designation.ts';
 export { type Anchor, anchor, generateZoneKey, type ZoneKey } from './dnssec/keys.ts';
+export { DOH_TEMPLATE } from './doh.ts';
 export { decodeMessage, encodeMessage, type Message, type Question } from './message.ts';
 export { type Name, parseName, printName } from './name.ts';
 export { decodeRdata, type Rdata } from './rdata.ts';

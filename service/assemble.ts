@@ -3,7 +3,7 @@
  * nothing is asked before it can answer. The only place where features meet.
  */
 
-import { createResolver, type Resolver } from '#resolver';
+import { createDesignation, createResolver, type Designation, type Resolver } from '#resolver';
 import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
 import { createTunnels, type Tunnels } from '#tunnels';
 import { type Assets, createApp } from '#web-admin';
@@ -13,6 +13,7 @@ import { type Config, ignoredSettings, printEndpoint, readEndpoint } from './con
 import { type Current, createCurrent } from './current.ts';
 import { createDeviceChanges } from './devices.ts';
 import { examine, TUNNEL_FIXES } from './doctor.ts';
+import type { EncryptedDns } from './encrypted-dns.ts';
 import { createEnrolment } from './enrol.ts';
 import type { House } from './house.ts';
 import { createLive } from './live.ts';
@@ -20,7 +21,7 @@ import { listenForPeers } from './peers.ts';
 import { openRealm, type Realm } from './realm.ts';
 import { type Replica, startReplica } from './replica.ts';
 import { publishOnUbus } from './router.ts';
-import { createRulings } from './ruling.ts';
+import { createRulings, type Household, identify } from './ruling.ts';
 import { createSealing } from './sealed.ts';
 import { createDoors } from './sign-in.ts';
 import { viewPeer, viewTunnels } from './views.ts';
@@ -54,20 +55,22 @@ export async function assemble(
   warnings.push(...ignoredSettings(config, current.projection().settings));
   const tunnels = opening.use(createTunnels(runtime, tunnelOptions(realm, config, current)));
   const overlay = await startTunnels(runtime, config, tunnels, current);
-  const { resolver, dns } = await startResolver(
-    runtime,
-    config,
-    current,
-    tunnels,
-    overlay,
-    warnings,
-  );
+  let encryptedDns: EncryptedDns | undefined;
+  const none = createDesignation();
+  const { resolver, dns } = await startResolver(runtime, config, {
+    ...{ current, tunnels, overlay, warnings },
+    designation: () => encryptedDns?.designation() ?? none,
+  });
   opening.use(resolver);
+  encryptedDns = await openEncryptedDns(runtime, config, current, resolver);
+  if (encryptedDns !== undefined) opening.use(encryptedDns);
 
   const replica = startReplication(runtime, realm, current, tunnels);
   opening.defer(() => replica?.stop());
   const house = opening.use(
-    furnish(runtime, config, { realm, current, tunnels, resolver, replica, warnings, self }),
+    furnish(runtime, config, {
+      ...{ realm, current, tunnels, resolver, encryptedDns, replica, warnings, self },
+    }),
   );
   opening.use(
     await listenForPeers(runtime, config, { realm, current, enrolment: house.enrolment, warnings }),
@@ -83,7 +86,7 @@ export async function assemble(
     admin,
     signInLink: house.doors.issueLink().url,
     tunnels: state === 'up' ? `up (${backend ?? 'unknown'})` : `off: ${reason ?? ''}`,
-    warnings,
+    warnings: [...warnings, ...(encryptedDns?.warnings() ?? [])],
     [Symbol.asyncDispose]: () => rooms.disposeAsync(),
   };
 }
@@ -128,22 +131,39 @@ async function startTunnels(
 
 const DNS_PORT = 53;
 
+/** Characters of this device's id, told to who asks for NSID: they name nobody. */
+const SERVER_ID_LENGTH = 8;
+
+/** What the resolver's rulings are made of. */
+type Asked = {
+  readonly current: Current;
+  readonly tunnels: Tunnels;
+  readonly overlay: readonly string[];
+  readonly warnings: string[];
+  readonly designation: () => Designation;
+};
+
 /** Serves DNS where we are told to and, for phones, on our overlay addresses. */
 async function startResolver(
   runtime: Runtime,
   config: Config,
-  current: Current,
-  tunnels: Tunnels,
-  overlay: readonly string[],
-  warnings: string[],
+  { current, tunnels, overlay, warnings, designation }: Asked,
 ): Promise<{ readonly resolver: Resolver; readonly dns: readonly Endpoint[] }> {
-  const before = createRulings(runtime.clock, current.household, (device, deadline) =>
-    tunnels.reach(device, deadline),
+  const before = createRulings(
+    runtime.clock,
+    current.household,
+    (device, deadline) => tunnels.reach(device, deadline),
+    designation,
   );
+  const courtesy = {
+    serverId: new TextEncoder().encode(current.household().self.slice(0, SERVER_ID_LENGTH)),
+    isLimited: (address: string) => isStrange(current.household(), address),
+  };
   const create = (listen: readonly Endpoint[]): Resolver =>
     createResolver(runtime, {
       listen,
       before,
+      courtesy,
       forward: config.forward,
       ...(config.rootHints.length === 0 ? {} : { rootHints: groupHints(config) }),
       // A laboratory's root is where real ones never are.
@@ -162,6 +182,35 @@ async function startResolver(
   }
   const resolver = create(config.dns);
   return { resolver, dns: await resolver.start() };
+}
+
+/** Datagrams from outside the household may be forged to hit somebody else. */
+function isStrange(household: Household, address: string): boolean {
+  const asker = identify(household, { address });
+  return asker.kind === 'stranger' && asker.zone === 'internet';
+}
+
+/** DoT and DoH, where somebody asked for them; only then is what makes certificates loaded. */
+async function openEncryptedDns(
+  runtime: Runtime,
+  config: Config,
+  current: Current,
+  { handle }: Resolver,
+): Promise<EncryptedDns | undefined> {
+  if (config.dot.length + config.doh.length === 0) return undefined;
+  const { startEncryptedDns } = await import('./encrypted-dns.ts');
+  return startEncryptedDns({
+    ...{ runtime, config, handle },
+    name: () => current.own().fqdn,
+    addresses: () => {
+      const { ipv4, ipv6 } = current.own();
+      return [
+        ipv6,
+        ipv4,
+        ...current.endpoints().flatMap((text) => readEndpoint(text)?.address ?? []),
+      ];
+    },
+  });
 }
 
 function groupHints({ rootHints }: Config): { name: string; addresses: string[] }[] {
@@ -201,6 +250,7 @@ type Parts = {
   readonly current: Current;
   readonly tunnels: Tunnels;
   readonly resolver: Resolver;
+  readonly encryptedDns: EncryptedDns | undefined;
   readonly replica: Replica | undefined;
   readonly warnings: readonly string[];
   readonly self: Process;
@@ -208,7 +258,7 @@ type Parts = {
 
 /** Puts together what the faces need. */
 function furnish(runtime: Runtime, config: Config, parts: Parts): House & Disposable {
-  const { realm, current, tunnels, resolver, replica, warnings, self } = parts;
+  const { realm, current, tunnels, resolver, encryptedDns, replica, warnings, self } = parts;
   const { store, keys } = realm;
   const { clock, crypto } = runtime;
   const started = clock.monotonic();
@@ -234,12 +284,24 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
   });
   const replicaProblem = (): string | undefined => replica?.problem();
   return {
-    ...{ clock, store, resolver, tunnels, devices, doors, live, enrolment, household },
+    ...{
+      clock,
+      store,
+      resolver,
+      encryptedDns,
+      tunnels,
+      devices,
+      doors,
+      live,
+      enrolment,
+      household,
+    },
     projection: current.projection,
     anchor: current.anchor,
     doctor: () => examine({ runtime, config, store, resolver, tunnels, replicaProblem }),
     warnings: () => [
       ...warnings,
+      ...(encryptedDns?.warnings() ?? []),
       ...(replicaProblem() ? [`Not up to date: ${replicaProblem()}.`] : []),
     ],
     uptimeSeconds: () => (clock.monotonic() - started) / 1_000,

@@ -16,6 +16,12 @@ export type Config = {
   readonly apex: string;
   readonly data: string;
   readonly dns: readonly Endpoint[];
+  /** DNS over TLS and over HTTPS; none unless told. */
+  readonly dot: readonly Endpoint[];
+  readonly doh: readonly Endpoint[];
+  /** PEM files for DoT and DoH; empty: the device makes its own certificate. */
+  readonly tlsCertificate: string;
+  readonly tlsKey: string;
   readonly admin: readonly Endpoint[];
   /** Resolvers to forward to; empty: recursion from the root. */
   readonly forward: readonly Endpoint[];
@@ -95,6 +101,10 @@ export function isAddress(text: string): boolean {
   );
 }
 
+/** RFC 7858 §3.1; RFC 8484 leaves HTTPS its own. */
+const DOT_PORT = 853;
+const DOH_PORT = 443;
+
 const SETTINGS: Settings = {
   user: { read: label, expects: LABEL_WORDS, help: 'whose devices these are' },
   name: { read: label, expects: LABEL_WORDS, help: "this device's name in front of <user>.nymote" },
@@ -121,6 +131,22 @@ const SETTINGS: Settings = {
     expects: 'address:port, several with commas',
     help: 'where to answer DNS (UDP and TCP)',
   },
+  dot: {
+    read: listOf((text) => readEndpoint(text, DOT_PORT)),
+    expects: 'address[:port], several with commas',
+    help: 'where to answer DNS over TLS',
+  },
+  doh: {
+    read: listOf((text) => readEndpoint(text, DOH_PORT)),
+    expects: 'address[:port], several with commas',
+    help: 'where to answer DNS over HTTPS',
+  },
+  tlsCertificate: {
+    read: (text) => text,
+    expects: 'a path',
+    help: 'certificate for both (PEM), instead of one that is made here',
+  },
+  tlsKey: { read: (text) => text, expects: 'a path', help: 'its private key (PEM)' },
   admin: {
     read: listOf((text) => readEndpoint(text)),
     expects: 'address:port, several with commas',
@@ -182,6 +208,10 @@ const DEFAULTS: Config = {
   apex: '',
   data: './data',
   dns: [{ address: '127.0.0.1', port: 5300 }],
+  dot: [],
+  doh: [],
+  tlsCertificate: '',
+  tlsKey: '',
   admin: [{ address: '127.0.0.1', port: 8053 }],
   forward: [],
   rootHints: [],

@@ -6,6 +6,7 @@ import type { Store } from '#storage';
 import type { Tunnels } from '#tunnels';
 import type { Anchor, Check } from '#web-admin';
 import type { DeviceChanges } from './devices.ts';
+import type { EncryptedDns } from './encrypted-dns.ts';
 import type { Enrolment } from './enrol.ts';
 import type { Live } from './live.ts';
 import type { Projection } from './project.ts';
@@ -16,6 +17,8 @@ export type House = {
   readonly clock: Clock;
   readonly store: Store;
   readonly resolver: Resolver;
+  /** Undefined where nobody asked for it. */
+  readonly encryptedDns: EncryptedDns | undefined;
   readonly tunnels: Tunnels;
   /** What holds for the questions of this moment; new with each commit. */
   readonly household: () => Household;

@@ -18,11 +18,12 @@ const SHORT_ID = 12;
 
 /** The state of things, the important first. */
 export function printStatus(status: Status): string {
-  const { device, dns, tunnels, store, clock } = status;
+  const { device, dns, encryptedDns, tunnels, store, clock } = status;
   const up = tunnels.peers.filter(({ state }) => state === 'up').length;
   const lines = [
     `This is ${device.name}.${status.apex} (${device.kind}), nymote ${status.version}.`,
     `DNS      ${dns.addresses.join(', ')}: ${dns.questions} ${dns.questions === 1 ? 'question' : 'questions'}, ${dns.cacheHits} from the cache`,
+    ...(encryptedDns === undefined ? [] : [printEncryptedDns(encryptedDns)]),
     tunnels.state === 'off'
       ? `Tunnels  off: ${tunnels.reason ?? 'no reason given'}`
       : `Tunnels  ${up} of ${tunnels.peers.length} up (${tunnels.backend ?? 'unknown'})`,
@@ -34,6 +35,15 @@ export function printStatus(status: Status): string {
     ...status.warnings.map((warning) => `Warning  ${warning}`),
   ];
   return lines.join('\n');
+}
+
+function printEncryptedDns({ dot, doh, certificate }: NonNullable<Status['encryptedDns']>): string {
+  const places = [
+    ...(dot.length === 0 ? [] : [`over TLS on ${dot.join(', ')}`]),
+    ...(doh.length === 0 ? [] : [`over HTTPS on ${doh.join(', ')}`]),
+  ];
+  const whose = certificate.isOwn ? 'its own certificate' : 'a certificate';
+  return `           ${places.join('; ')}; ${whose} until ${date(certificate.expiresAt)}`;
 }
 
 /** The devices as a table. */

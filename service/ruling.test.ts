@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createPolicy, DEFAULT_RULES, type Rule } from '#policy';
-import { type Authority, parseName, type Ruling, TYPE } from '#resolver';
+import { type Authority, createDesignation, parseName, type Ruling, TYPE } from '#resolver';
 import { manualClock } from '#runtime/fake';
 import type { Reach } from '#tunnels';
 import type { RealmDevice } from './project.ts';
@@ -36,6 +36,8 @@ function fail(): never {
   throw new Error('a ruling answers nothing itself');
 }
 
+const designation = createDesignation();
+
 async function rule(
   from: string,
   name: string,
@@ -60,6 +62,7 @@ async function rule(
       reached.push(id);
       return options.reach ?? { state: 'up', milliseconds: 3, via: 'asked' };
     },
+    () => designation,
   );
   const question = { name: parseName(name) ?? fail(), type: options.type ?? TYPE.AAAA, class: 1 };
   const ruling: Ruling = await before(question, { address: from, port: 5 }, 'udp');
@@ -230,4 +233,15 @@ test.each([
   { address: 'fd00::99', asker: { kind: 'stranger' }, why: 'nobody has that address' },
 ])('$address: $why', ({ address, asker }) => {
   expect(identify({ devices: DEVICES, self: 'id-laptop' }, { address })).toMatchObject(asker);
+});
+
+test.each([
+  { from: LAPTOP, name: '_dns.resolver.arpa', kind: 'zone', why: 'RFC 9462 §4' },
+  { from: NAS, name: 'Resolver.ARPA', kind: 'zone', why: 'the special name itself' },
+  { from: LAPTOP, name: 'notresolver.arpa', kind: 'recurse', why: 'another name' },
+  { from: '203.0.113.5', name: '_dns.resolver.arpa', kind: 'refuse', why: 'not for the world' },
+])('$name from $from: $why', async ({ from, name, kind }) => {
+  const { ruling } = await rule(from, name, { type: TYPE.SVCB });
+  expect(ruling.kind).toBe(kind);
+  if (ruling.kind === 'zone') expect(ruling.authority).toBe(designation);
 });

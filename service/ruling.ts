@@ -11,6 +11,8 @@ import { type Asker, type Decision, type Policy, zoneOf } from '#policy';
 import {
   type Authority,
   type Before,
+  DESIGNATION_APEX,
+  type Designation,
   printName,
   type Question,
   type Ruling,
@@ -43,6 +45,7 @@ export function createRulings(
   clock: Pick<Clock, 'now' | 'isSet'>,
   household: () => Household,
   reach: (device: string, deadlineMs: number) => Promise<Reach>,
+  designation: () => Designation,
 ): Before {
   return async (question, from) => {
     const home = household();
@@ -54,6 +57,9 @@ export function createRulings(
 
     const resolving = decide('resolve', `${isOurs ? 'record' : 'name'}:${name}`);
     if (resolving.effect === 'deny') return refusal(resolving);
+    if (`.${name}`.endsWith(`.${DESIGNATION_APEX}`)) {
+      return { kind: 'zone', authority: designation() };
+    }
     if (!isOurs) return { kind: 'recurse' };
 
     const device = home.devices.find(({ fqdn }) => fqdn === name);
