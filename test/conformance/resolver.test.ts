@@ -105,7 +105,8 @@ describe.each(['+notcp', '+tcp'])('dig %s', (transport) => {
       why: 'unknown type (RFC 8906 §8.1.1)',
     },
     {
-      ask: ['www.example.com', 'A', '+header-only'],
+      // With a cookie it would be a request for one (RFC 7873 §5.4).
+      ask: ['www.example.com', 'A', '+header-only', '+nocookie'],
       status: 'FORMERR',
       has: '',
       why: 'no question',
