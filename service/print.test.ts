@@ -124,6 +124,10 @@ test('a decision with its rule, what it outweighed and how long it holds', () =>
 
 test('log, diff and checks, also when there is nothing', () => {
   expect(printLog([])).toBe('No change fits.');
+  const commit = { id: 'c'.repeat(64), date: 0, author: 'laptop', via: 'cli', seq: 2, changes: [] };
+  expect(printLog([{ ...commit, message: 'Revert "Add phone"\n\nThis reverts commit 1.' }])).toBe(
+    'cccccccccccc  1970-01-01 00:00 UTC  laptop (cli)  Revert "Add phone"',
+  );
   expect(printDiff({ to: 'x', changes: [] })).toBe('No difference.');
   expect(
     printDiff({ to: 'x', changes: [{ path: 'a/b', kind: 'changed', before: 1, after: [2] }] }),

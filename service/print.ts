@@ -101,7 +101,8 @@ export function printLog(commits: readonly CommitView[]): string {
       id.slice(0, SHORT_ID),
       date(at),
       `${author} (${via})`,
-      message,
+      // As git does: the subject, without the body.
+      message.split('\n', 1)[0] ?? '',
     ]),
   );
 }

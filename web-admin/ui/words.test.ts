@@ -1,6 +1,15 @@
 import { expect, test } from 'vitest';
 import { fieldChanges } from './diff.ts';
-import { ago, bytes, countdown, dateAndTime, duration, plural, sentence } from './words.ts';
+import {
+  ago,
+  bytes,
+  countdown,
+  dateAndTime,
+  duration,
+  plural,
+  sentence,
+  subjectOf,
+} from './words.ts';
 
 test.each([
   { said: ago(0, 20), text: 'just now' },
@@ -18,6 +27,7 @@ test.each([
   { said: countdown(-1), text: '0:00' },
   { said: sentence('switched off'), text: 'Switched off.' },
   { said: sentence('No permission.'), text: 'No permission.' },
+  { said: subjectOf('Revert "Add phone"\n\nThis reverts …'), text: 'Revert "Add phone"' },
   { said: plural(1, 'device'), text: '1 device' },
   { said: plural(1200, 'device'), text: '1,200 devices' },
 ])('$text', ({ said, text }) => {

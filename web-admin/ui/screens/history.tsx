@@ -7,7 +7,7 @@ import { fieldChanges } from '../diff.ts';
 import { Icon } from '../icons.tsx';
 import { Button, Confirm, Empty, Heading, Loaded, say } from '../parts.tsx';
 import { history, loadMoreHistory } from '../state.ts';
-import { ago, dateAndTime, plural } from '../words.ts';
+import { ago, dateAndTime, plural, subjectOf } from '../words.ts';
 
 const VIAS: Readonly<Record<string, string>> = {
   genesis: 'first start',
@@ -79,7 +79,7 @@ function CommitItem({
       <details class="item" onToggle={(event) => void open(event.currentTarget.open)}>
         <summary>
           <span class="row-main">
-            <strong>{commit.message}</strong>
+            <strong>{subjectOf(commit.message)}</strong>
             <span class="muted">
               <time dateTime={new Date(commit.date * 1000).toISOString()}>
                 {ago(commit.date, Date.now() / 1000)}
@@ -145,7 +145,7 @@ function Revert({
   async function revert(): Promise<void> {
     try {
       await call('POST', '/revert', { body: { id: commit.id }, ifMatch });
-      say(`Undone: ${commit.message}`);
+      say(`Undone: ${subjectOf(commit.message)}`);
     } catch (thrown) {
       say(sentenceOf(thrown));
     }
@@ -154,8 +154,8 @@ function Revert({
   return (
     <Confirm title="Undo this change?" action="Undo" onConfirm={revert} onClose={onClose}>
       <p>
-        “{commit.message}” is taken back by a new change. Nothing is lost: that one can be undone
-        too.
+        “{subjectOf(commit.message)}” is taken back by a new change. Nothing is lost: that one can
+        be undone too.
       </p>
     </Confirm>
   );
