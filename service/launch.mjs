@@ -148,7 +148,7 @@ function buildWebAdmin(node) {
   say('building the web admin (esbuild)…');
   const { status } = spawnSync(node, [join(WEB_ADMIN, 'build.mjs')], {
     cwd: ROOT,
-    stdio: ['ignore', 2, 2],
+    stdio: ['ignore', 'ignore', 2],
   });
   if (status !== 0) fail('the web admin could not be built; the reason is above.');
 }

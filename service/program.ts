@@ -176,6 +176,7 @@ function greeting(nymote: Nymote, { data, name, user }: Config): string {
     ...(isDefault
       ? [
           'Your own name instead of alice: npm start -- --user you --name this-machine --data ./mine',
+          '(npx nymote then takes --data ./mine too)',
         ]
       : []),
     '',

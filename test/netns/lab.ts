@@ -280,7 +280,8 @@ async function askAs(
   const answer = await lab.must(from, 'dig', `@${server}`, name, 'AAAA');
   return {
     status: /status: (\w+)/.exec(answer)?.[1] ?? answer,
-    ede: /; EDE: (.*)/.exec(answer)?.[1] ?? 'no EDE',
+    // dig puts our sentence into brackets: `18 (Prohibited): (who may not do what: why.)`.
+    ede: /; EDE: (.*)\.\)$/m.exec(answer)?.[1]?.replace(': (', ': ') ?? 'no EDE',
   };
 }
 
