@@ -233,6 +233,7 @@ function startReplication(
     return undefined;
   }
   const parties = {
+    clock: runtime.clock,
     self: keys.id,
     sealing: createSealing(runtime.crypto, runtime.random, keys.agreement),
     devices: () => current.projection().devices,

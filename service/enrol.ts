@@ -83,7 +83,7 @@ export function createEnrolment(
     invite: (name) =>
       codes.issue({ purpose: ENROLMENT, ttlSeconds: CODE_SECONDS, data: { name } }, clock.now()),
     async answer(request, from) {
-      const body = await readLimited(request, MAX_REQUEST_BYTES);
+      const body = await readLimited(request, clock, MAX_REQUEST_BYTES);
       if (body === undefined) return new Response(null, { status: 413 });
       const opened = openEnrolment(crypto, random, codes, {
         request: body,
@@ -207,6 +207,7 @@ async function settle(
     await using store = await openStore(runtime, { directory: `${directory}/store`, realm });
     await store.importCommits(decodeBase64(history));
     const asking = {
+      clock,
       self: keys.id,
       sealing,
       store: () => store,
@@ -238,7 +239,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 async function post(
-  { http }: Pick<Runtime, 'http'>,
+  { http, clock }: Pick<Runtime, 'http' | 'clock'>,
   endpoint: Endpoint,
   body: Uint8Array,
 ): Promise<Uint8Array | string> {
@@ -253,7 +254,8 @@ async function post(
       const reason = await response.text();
       return REASONS[reason] ?? `${place} refused (${response.status} ${reason})`;
     }
-    return (await readLimited(response, MAX_REPLY_BYTES)) ?? 'the answer is too large';
+    const body = await readLimited(response, clock, MAX_REPLY_BYTES);
+    return body ?? `the answer of ${place} broke off or is too large`;
   } catch (error) {
     if (!(error instanceof RuntimeError)) throw error;
     return `${place} cannot be reached: ${error.message}`;

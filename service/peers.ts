@@ -32,6 +32,7 @@ export async function listenForPeers(
   const { store, keys } = realm;
   const heard = hearReplicas(runtime, store);
   const parties = {
+    clock: runtime.clock,
     self: keys.id,
     sealing: createSealing(crypto, random, keys.agreement),
     devices: () => current.projection().devices,

@@ -185,9 +185,9 @@ async function askOnce(
   if (purpose === undefined || limit === undefined) {
     throw new Error(`it answered ${response.status}; perhaps this device was removed`);
   }
-  const reply = await readLimited(response, limit);
+  const reply = await readLimited(response, asking.clock, limit);
   const opened = reply && sealing.open(publicKey, purpose, reply, sealed.subarray(0, BOUND_BYTES));
-  if (opened === undefined) throw new Error('its reply cannot be opened');
+  if (opened === undefined) throw new Error('its reply broke off or cannot be opened');
   if (response.ok) return opened;
   stamps.raise(Number(new TextDecoder().decode(opened)));
   return 'stale';

@@ -32,6 +32,7 @@ async function pair() {
   const heard: unknown[] = [];
   const serve = createReplicationServer(
     {
+      clock: runtime.clock,
       self: ID_A,
       sealing: createSealing(crypto, random, a),
       devices: () => known,
@@ -41,7 +42,7 @@ async function pair() {
   );
   const bodies: Uint8Array[] = [];
   await runtime.http.listen({ address: '192.0.2.1', port: 51_821 }, async (request) => {
-    const body = await readLimited(request, 100_000);
+    const body = await readLimited(request, runtime.clock, 100_000);
     if (body === undefined) throw new Error('too large for the test');
     bodies.push(body);
     return serve(post(body));
@@ -52,7 +53,14 @@ async function pair() {
     endpoints: string[] = [],
     stamps = createStamps(runtime.clock),
   ) => {
-    const asking = { self: ID_B, sealing, store: () => replica, http, stamps };
+    const asking = {
+      clock: runtime.clock,
+      self: ID_B,
+      sealing,
+      store: () => replica,
+      http,
+      stamps,
+    };
     return pullFrom(asking, device(ID_A, a.publicKey), endpoints);
   };
   const own = createSealing(crypto, random, b);
@@ -123,7 +131,13 @@ test('news that come while an older answer is under way are asked for as well', 
     if (replica.seq > 0) await released.promise;
     return response;
   };
-  const parties = { self: ID_B, sealing: own, devices: () => known, store: () => replica };
+  const parties = {
+    clock: runtime.clock,
+    self: ID_B,
+    sealing: own,
+    devices: () => known,
+    store: () => replica,
+  };
   const asking = startReplica({ ...runtime, http: { ...http, fetch } }, parties, () => []);
   await asked.promise;
   await writer.commit({ ops: [{ op: 'del', path: 'names/www' }], message: 'x', via: 'test' });
@@ -140,12 +154,31 @@ test('somebody else with our id cannot ask', async () => {
   expect(await pull(eve)).toMatch(/404/);
 });
 
+const bodyOf = (bytes: number) =>
+  new Request('http://x', { method: 'POST', body: new Uint8Array(bytes) });
+
 test('a body beyond its limit is not read on', async () => {
-  expect(
-    await readLimited(new Request('http://x', { method: 'POST', body: new Uint8Array(11) }), 10),
-  ).toBeUndefined();
-  expect(
-    await readLimited(new Request('http://x', { method: 'POST', body: new Uint8Array(10) }), 10),
-  ).toHaveLength(10);
-  expect(await readLimited(new Request('http://x'), 10)).toHaveLength(0);
+  const { clock } = fakeRuntime();
+  expect(await readLimited(bodyOf(11), clock, 10)).toBeUndefined();
+  expect(await readLimited(bodyOf(10), clock, 10)).toHaveLength(10);
+  expect(await readLimited(new Request('http://x'), clock, 10)).toHaveLength(0);
+});
+
+test.each([
+  { end: () => undefined, why: 'that never ends' },
+  {
+    end: (stream: ReadableStreamDefaultController) => stream.error(new Error('reset')),
+    why: 'that breaks off',
+  },
+])('a body $why is given up, and holds no poll for ever', async ({ end }) => {
+  const { clock } = fakeRuntime();
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start(stream) {
+      stream.enqueue(new Uint8Array(1));
+      end(stream);
+    },
+  });
+  const read = readLimited({ body }, clock, 10);
+  await clock.advance(30_000);
+  expect(await read).toBeUndefined();
 });

@@ -10,6 +10,7 @@
  */
 
 import * as v from 'valibot';
+import type { Clock } from '#runtime';
 import type { Store } from '#storage';
 import { readEndpoint } from './config.ts';
 import type { RealmDevice } from './project.ts';
@@ -21,6 +22,8 @@ export const REPLICATE_PATH = '/peer/v1/replicate';
 /** A device's id: base32 of 16 bytes. */
 export const ID_BYTES = 26;
 const MAX_REQUEST_BYTES = 8_192;
+/** Who feeds a body slowly holds one of few connections, or the only poll of a replica. */
+const BODY_MS = 20_000;
 /** What is sealed: a key for each. */
 export const PURPOSE = {
   request: 'replicate request',
@@ -42,6 +45,7 @@ export type Wish = v.InferOutput<typeof WishSchema>;
 export type ReplicaNews = { readonly device: string; readonly endpoints: readonly string[] };
 
 export type Parties = {
+  readonly clock: Pick<Clock, 'after'>;
   readonly self: string;
   readonly sealing: Sealing;
   readonly devices: () => readonly RealmDevice[];
@@ -50,12 +54,12 @@ export type Parties = {
 
 /** Answers replicas. `heard` gets what a replica says of itself. */
 export function createReplicationServer(
-  { sealing, devices, store }: Parties,
+  { clock, sealing, devices, store }: Parties,
   heard: (news: ReplicaNews) => void,
 ): (request: Request) => Promise<Response> {
   const stamps = new Map<string, number>();
   return async (request) => {
-    const body = await readLimited(request, MAX_REQUEST_BYTES);
+    const body = await readLimited(request, clock, MAX_REQUEST_BYTES);
     const id = body && new TextDecoder().decode(body.subarray(0, ID_BYTES));
     const sender = devices().find((device) => device.id === id && device.kind !== 'plain');
     const sealed = body?.subarray(ID_BYTES);
@@ -98,18 +102,40 @@ function readWish(plain: Uint8Array | undefined): Wish | undefined {
   }
 }
 
-/** A body of at most `limit` bytes; undefined when it is larger. */
+/** A body of at most `limit` bytes; undefined when it is larger, breaks off or takes too long. */
 export async function readLimited(
   { body }: Pick<Request, 'body'>,
+  clock: Pick<Clock, 'after'>,
   limit: number,
 ): Promise<Uint8Array | undefined> {
+  const reader = body?.getReader();
+  const give = (): void => void reader?.cancel().catch(() => undefined);
+  let isLate = false;
+  const cancel = clock.after(BODY_MS, () => {
+    isLate = true;
+    give();
+  });
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of body ?? []) {
-    size += chunk.length;
-    if (size > limit) return undefined;
-    chunks.push(chunk);
+  try {
+    for (let step = await reader?.read(); step?.done === false; step = await reader?.read()) {
+      size += step.value.length;
+      if (size > limit) {
+        give();
+        return undefined;
+      }
+      chunks.push(step.value);
+    }
+  } catch {
+    // Whoever sent it is gone.
+    return undefined;
+  } finally {
+    cancel();
   }
+  return isLate ? undefined : joined(chunks, size);
+}
+
+function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
   const bytes = new Uint8Array(size);
   let at = 0;
   for (const chunk of chunks) {
