@@ -277,6 +277,18 @@ describe('a hole in the history', () => {
 });
 
 describe('the checkpoint', () => {
+  test('is written when a store closes that has grown, and only then', async () => {
+    const files = fakeFiles();
+    for (const why of ['it has grown', 'nothing happened']) {
+      const store = await openFounder(fakeRuntime({ files }));
+      await store.commit(setName('a', 1));
+      const before = files.steps;
+      await store[Symbol.asyncDispose]();
+      expect(files.steps > before, why).toBe(why === 'it has grown');
+      expect(await files.list(DIRECTORY)).toContain('checkpoint.json');
+    }
+  });
+
   test('with a wrong byte anywhere is not believed', async () => {
     const files = fakeFiles();
     const store = await openFounder(fakeRuntime({ files }));

@@ -236,9 +236,14 @@ export class Store implements AsyncDisposable {
     return lines.join('');
   }
 
-  /** Waits for what is being written and closes the files. */
+  /**
+   * Waits for what is being written and closes the files. A checkpoint of the last state makes damage
+   * that happens to the log meanwhile cost history, not the ability to write.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#serially(async () => {
+      const isWhole = !this.#held.isStuck && this.#held.history.hole === undefined;
+      if (isWhole && this.#grown > 0) await this.#checkpoint();
       await this.#held.log[Symbol.asyncDispose]();
     });
   }

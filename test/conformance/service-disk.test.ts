@@ -66,8 +66,20 @@ describe('a damaged log', () => {
     expect((await readFile(log)).subarray(0, before.length).equals(before)).toBe(true);
   });
 
-  test('in the middle: names before it resolve, nothing is written over, all is said', async () => {
+  test('in the middle, after a clean stop: every name resolves and changes go on; it is said', async () => {
     const { log, ...place } = await copyRealm();
+    const bytes = await readFile(log);
+    bytes.fill(0x58, bytes.length / 2, bytes.length / 2 + 8);
+    await writeFile(log, bytes);
+    await using service = await startService(place);
+    expect(new Set(await listNames(service))).toEqual(new Set(['laptop', ...NAMES]));
+    expect((await service.run('status')).stdout).toMatch(/commits after number \d+ are missing/);
+    expect((await service.run('device', 'add', 'later')).exitCode).toBe(0);
+  });
+
+  test('in the middle, after a crash: names before it resolve, nothing is written over, all is said', async () => {
+    const { log, ...place } = await copyRealm();
+    await rm(join(place.data, 'store/checkpoint.json'));
     const bytes = await readFile(log);
     const before = Buffer.from(bytes);
     const middle = Math.floor(bytes.length / 2);
@@ -91,8 +103,9 @@ describe('a damaged log', () => {
     expect((await stat(log)).size + aside.length).toBe(before.length);
   });
 
-  test('its very beginning: no start, and nothing is begun anew over it', async () => {
+  test('its very beginning, after a crash: no start, and nothing is begun anew over it', async () => {
     const { log, ...place } = await copyRealm();
+    await rm(join(place.data, 'store/checkpoint.json'));
     const bytes = await readFile(log);
     bytes.fill(0x58, 20, 40);
     await writeFile(log, bytes);
