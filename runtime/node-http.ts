@@ -15,7 +15,7 @@ import type { Server } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
-import { getRequestListener } from '@hono/node-server';
+import { getRequestListener, RequestError } from '@hono/node-server';
 import {
   type Endpoint,
   type Http,
@@ -104,6 +104,8 @@ function listenerOf(
     {
       overrideGlobalObjects: false,
       errorHandler(thrown) {
+        // What cannot be made a Request, say for its Host, is the client's mistake.
+        if (thrown instanceof RequestError) return new Response(null, { status: 400 });
         log('error', 'http-handler-failed', { error: String(thrown) });
         return new Response(null, { status: 500 });
       },

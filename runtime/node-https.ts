@@ -11,6 +11,7 @@ import {
   type Http2ServerResponse,
   type ServerHttp2Session,
 } from 'node:http2';
+import { isIPv6 } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Credentials, Endpoint, SecureListener } from './index.ts';
 import { openSecurely, tlsOptions } from './node-tls.ts';
@@ -41,7 +42,10 @@ export async function listenSecurely(
       maxSessionMemory: MAX_SESSION_MEGABYTES,
       settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: MAX_HEADER_BYTES },
     },
-    listener,
+    (incoming, outgoing) => {
+      mendAuthority(incoming);
+      listener(incoming, outgoing);
+    },
   );
   // Of HTTP/1.1, for which node:http2 takes no options.
   Object.assign(server, {
@@ -68,4 +72,10 @@ export async function listenSecurely(
     await closed;
     clearTimeout(timer);
   });
+}
+
+/** Knot's kdig names a server with an IPv6 address without the brackets of RFC 3986 §3.2.2. */
+function mendAuthority({ headers }: Http2ServerRequest): void {
+  const { ':authority': authority } = headers;
+  if (authority !== undefined && isIPv6(authority)) headers[':authority'] = `[${authority}]`;
 }

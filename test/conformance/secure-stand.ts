@@ -30,11 +30,13 @@ const ZONE = ['www 300 A 192.0.2.80', `large 300 TXT ${`"${'x'.repeat(200)}" `.r
 
 const runtime = realRuntime();
 const LOCAL: Endpoint = { address: '127.0.0.1', port: 0 };
+const LOCAL_IPV6: Endpoint = { address: '::1', port: 0 };
 
 export type SecureStand = AsyncDisposable & {
   readonly port: number;
   readonly dot: number;
   readonly doh: number;
+  readonly dohIpv6: number;
   readonly credentials: Credentials;
   readonly listeners: SecureListeners;
   /** Runs a program; its output, both kinds. */
@@ -59,7 +61,7 @@ export async function openSecureStand(
   const listeners = opening.use(
     await startSecureListeners(
       runtime,
-      { dot: [LOCAL], doh: [LOCAL], credentials },
+      { dot: [LOCAL], doh: [LOCAL, LOCAL_IPV6], credentials },
       resolver.handle,
     ),
   );
@@ -69,6 +71,7 @@ export async function openSecureStand(
     port: udp?.port ?? 0,
     dot: listeners.dot[0]?.port ?? 0,
     doh: listeners.doh[0]?.port ?? 0,
+    dohIpv6: listeners.doh[1]?.port ?? 0,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

@@ -76,6 +76,13 @@ describe('kdig', () => {
     expect(said).toMatch(/Received 468 B/);
   });
 
+  test.each(['+https', '+https-get'])('%s at an IPv6 address', async (flag) => {
+    const at = ['@::1', '-p', String(stand.dohIpv6), '+timeout=5', '+retry=0'];
+    const said = await stand.run('kdig', ...at, flag, 'www.example', 'A');
+    expect(said).toContain('(status: 200)');
+    expect(said).toContain('192.0.2.80');
+  });
+
   test('several questions on one connection', async () => {
     const said = await kdig(
       stand.dot,

@@ -116,6 +116,16 @@ describe(`${REAL} http over tls`, () => {
     expect(answer).toBe(`POST /a ?b=c 127.0.0.1 content ${version} 201`);
   });
 
+  test.each([
+    { host: 'a b', status: 400, why: 'no host' },
+    { host: '', status: 400, why: 'none at all' },
+    { host: 'dns.example', status: 200, why: 'any that could be one' },
+  ])('Host $host: $why', async ({ host, status }) => {
+    await using server = await http.listenSecurely(LOCAL, credentials, () => new Response(''));
+    const flags = ['--http1.1', '-o', '/dev/null', '-H', `Host:${host === '' ? '' : ` ${host}`}`];
+    expect(await curl(endpointOf(server.local), ...flags)).toBe(` 1.1 ${status}`);
+  });
+
   test('a port on 0.0.0.0 leaves the same port on :: to somebody else', async () => {
     const handle = () => new Response('');
     const any = { address: '0.0.0.0', port: 0 };
