@@ -4,7 +4,7 @@
  *     run.mjs                  all checks and all tests; as root it installs the programs it lacks
  *     run.mjs PROJECT…         some of the vitest projects: unit suite scenario netns browser
  *     run.mjs check            what needs no other program: lint, types, dead code, unit tests
- *     run.mjs lab              two realms' worth of network namespaces, as a demonstration
+ *     run.mjs lab              two homes and an internet in network namespaces, explained
  *     run.mjs bench …          measurements
  *     run.mjs package …        packages for OpenWrt
  *
@@ -37,6 +37,7 @@ const PROGRAMS = {
 };
 
 const [mode, ...rest] = process.argv.slice(2);
+if (mode === 'lab') requireRoot();
 const node = prepare();
 const env = { ...process.env, PATH: [dirname(node), process.env.PATH].join(delimiter) };
 
@@ -55,14 +56,14 @@ function prepare() {
   return stdout.trim();
 }
 
+function requireRoot() {
+  if (process.getuid?.() === 0) return;
+  console.log('the lab makes network namespaces, which takes root: sudo npm run lab');
+  process.exit(1);
+}
+
 function runProgram(path, args) {
-  if (mode === 'lab') {
-    if (process.getuid?.() !== 0) {
-      console.log('the lab makes network namespaces, which takes root: sudo npm run lab');
-      process.exit(1);
-    }
-    if (report(ensureTools()) > 0) process.exit(1);
-  }
+  if (mode === 'lab' && report(ensureTools()) > 0) process.exit(1);
   const { status } = spawnSync(node, [join(ROOT, path), ...args], {
     cwd: ROOT,
     env,
