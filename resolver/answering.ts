@@ -9,13 +9,12 @@
 
 import type { Clock, Endpoint, Log } from '#runtime';
 import { type Budget, fullBudget, spend } from './budget.ts';
-import { type ExtendedError, extendedError, type Reason } from './ede.ts';
+import { type ExtendedError, extendedError, isReason, type Reason } from './ede.ts';
 import type { Edns } from './edns.ts';
 import { answerLocally } from './local-zones.ts';
 import type { Message, Question } from './message.ts';
 import { type Name, nameFromWire } from './name.ts';
 import type { ResourceRecord } from './record.ts';
-import type { Recursion, Resolved } from './recursion.ts';
 import {
   ANY_RDATA,
   bare,
@@ -27,6 +26,7 @@ import {
 } from './response.ts';
 import { type RRset, recordsOf } from './rrset.ts';
 import { CLASS, RCODE, TYPE } from './type.ts';
+import type { Judged, Validation } from './validation.ts';
 
 /** What an authority must be able to do for us; `createAuthority` makes one. */
 export type ZoneServer = {
@@ -83,16 +83,20 @@ export type Answering = {
 /** Milliseconds a ruling may take; askers have given up long before (glibc: 2 × 5 s). */
 export const MAX_RULING_MILLISECONDS = 15_000;
 
-type Part = Content & { readonly from: Origin; readonly target?: Name };
+type Part = Content & {
+  readonly from: Origin;
+  readonly target?: Name;
+  readonly isBogus?: boolean;
+};
 
 /** Puts the pipeline together. */
 export function createAnswering(
   runtime: { readonly clock: Clock; readonly log: Log },
-  recursion: Pick<Recursion, 'resolve'>,
+  validation: Pick<Validation, 'resolve'>,
   options: { readonly localZones: boolean },
 ): Answering {
   const { clock, log } = runtime;
-  const parts = { clock, recursion, localZones: options.localZones };
+  const parts = { clock, validation, localZones: options.localZones };
 
   async function collect(
     query: Message,
@@ -145,13 +149,13 @@ export function createAnswering(
 
 type Parts = {
   readonly clock: Clock;
-  readonly recursion: Pick<Recursion, 'resolve'>;
+  readonly validation: Pick<Validation, 'resolve'>;
   readonly localZones: boolean;
 };
 
 /** One name: the hook's ruling, carried out. */
 async function answerName(
-  { clock, recursion, localZones }: Parts,
+  { clock, validation, localZones }: Parts,
   query: Message,
   question: Question,
   ruling: Ruling,
@@ -175,8 +179,8 @@ async function answerName(
       const made = madeHere(query, question, localZones);
       if (made !== undefined) return { part: made, budget };
       const { name, type } = question;
-      const resolved = await recursion.resolve(name, type, budget);
-      return { part: fromRecursion(query, question, resolved), budget: resolved.budget };
+      const judged = await validation.resolve(name, type, budget, query.checkingDisabled);
+      return { part: fromValidation(query, question, judged), budget: judged.budget };
     }
   }
 }
@@ -206,6 +210,8 @@ function failed(reason: Reason): Part {
 
 /** The answer so far with what its alias led to; AA speaks of the first name (RFC 1035 §4.1.1). */
 function extend(total: Part, part: Part): Part {
+  // Nothing of a chain with a bogus link leaves (I1).
+  if (part.isBogus === true) return part;
   return {
     ...part,
     authoritative: total.authoritative,
@@ -214,6 +220,7 @@ function extend(total: Part, part: Part): Part {
     additionals: [...total.additionals, ...part.additionals],
     options: [...total.options, ...part.options],
     error: part.error ?? total.error,
+    isSecure: total.isSecure === true && part.isSecure === true,
   };
 }
 
@@ -303,7 +310,34 @@ function madeHere(query: Message, { name, type }: Question, localZones: boolean)
 /** Seconds; RFC 8482 §4.2 leaves it to us. */
 const ANY_TTL = 3600;
 
-function fromRecursion(query: Message, question: Question, { outcome, from }: Resolved): Part {
+/** What may leave of what was found: nothing bogus, unless the asker checks by itself (I1). */
+function fromValidation(query: Message, question: Question, judged: Judged): Part {
+  const { judgement, from } = judged;
+  switch (judgement?.state) {
+    case undefined:
+      return fromRecursion(query, question, judged);
+    case 'bogus': {
+      if (query.checkingDisabled) return fromRecursion(query, question, judged);
+      const isUnsigned = from === 'forward' && judgement.reason === 'signatures-missing';
+      const reason = isUnsigned ? 'forwarder-unsigned' : judgement.reason;
+      return { ...bare(RCODE.SERVFAIL, extendedError(reason)), from, isBogus: true };
+    }
+    case 'insecure': {
+      const part = fromRecursion(query, question, judged);
+      const { reason } = judgement;
+      return isReason(reason) ? { ...part, error: part.error ?? extendedError(reason) } : part;
+    }
+    case 'secure': {
+      const part = { ...fromRecursion(query, question, judged), isSecure: true };
+      // Who asks for signatures gets what is signed; the others what it means (RFC 9824 §5).
+      const isTold = judgement.isDenial && (!wantsSignatures(query) || query.edns?.compactOk);
+      const error = judgement.isTimed ? part.error : extendedError('times-not-checked');
+      return { ...part, error, rcode: isTold ? RCODE.NXDOMAIN : part.rcode };
+    }
+  }
+}
+
+function fromRecursion(query: Message, question: Question, { outcome, from }: Judged): Part {
   const withSignatures = wantsSignatures(query);
   const print = (rrsets: readonly RRset[]) =>
     rrsets.flatMap((rrset) => recordsOf(asAsked(rrset, question), withSignatures));

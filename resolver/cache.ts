@@ -13,6 +13,7 @@
 
 import type { Cut } from './delegation.ts';
 import type { Reason } from './ede.ts';
+import type { Judgement } from './judgement.ts';
 import type { Name } from './name.ts';
 import type { ResourceRecord } from './record.ts';
 import { type RRset, safeTtl } from './rrset.ts';
@@ -55,8 +56,10 @@ export type Denial = {
   readonly proof: readonly ResourceRecord[];
 };
 
-/** What the cache knows about a question. */
-export type Known =
+/** What the cache knows about a question, and what validation made of it, if it was validated. */
+export type Known = { readonly judgement?: Judgement } & Fact;
+
+type Fact =
   | { readonly kind: 'records'; readonly rrset: RRset; readonly proof: readonly ResourceRecord[] }
   | { readonly kind: 'no-data'; readonly denial: Denial }
   | { readonly kind: 'no-name'; readonly denial: Denial };
@@ -65,7 +68,15 @@ export type Cache = {
   /** What is known about exactly this name and type, or that the name or one above does not exist. */
   find(name: Name, type: number, now: number): Known | undefined;
   /** The DNAME nearest above `name`. */
-  findDname(name: Name, now: number): RRset | undefined;
+  findDname(name: Name, now: number): Extract<Known, { kind: 'records' }> | undefined;
+  /** Remembers what was validated, for `ttl` seconds at most. What is secure stays until then. */
+  putJudged(
+    name: Name,
+    type: number,
+    known: Fact & { readonly judgement: Judgement },
+    ttl: number,
+    now: number,
+  ): void;
   /** Remembers a set; `proof` is what shows that a wildcard was rightly expanded. */
   putRecords(rrset: RRset, trust: Trust, now: number, proof?: readonly ResourceRecord[]): void;
   putNoData(name: Name, type: number, denial: Denial, trust: Trust, now: number): void;
@@ -103,7 +114,10 @@ export function createCache(limit: number = DEFAULT_CACHE_BYTES): Cache {
   };
 }
 
-type DataPart = Pick<Cache, 'find' | 'findDname' | 'putRecords' | 'putNoData' | 'putNoName'>;
+type DataPart = Pick<
+  Cache,
+  'find' | 'findDname' | 'putRecords' | 'putNoData' | 'putNoName' | 'putJudged'
+>;
 
 /** Records and denials. */
 function dataOf(sieve: Sieve<Stored>): DataPart {
@@ -126,7 +140,8 @@ function dataOf(sieve: Sieve<Stored>): DataPart {
         if (key === name.key) continue;
         const stored = alive(sieve, dataKey(key, TYPE.DNAME), now);
         if (stored?.kind !== 'records') continue;
-        return { ...stored.rrset, ttl: secondsLeft(stored, now) };
+        const known = countedDown(stored, now);
+        if (known.kind === 'records') return known;
       }
       return undefined;
     },
@@ -149,7 +164,42 @@ function dataOf(sieve: Sieve<Stored>): DataPart {
       const stored: Stored = { kind: 'no-name', denial: copyDenial(denial), trust, expires };
       put(sieve, noNameKey(name.key), stored, sizeOfDenial(denial), now);
     },
+    putJudged: (name, type, known, ttl, now) => storeJudged(sieve, name, type, known, ttl, now),
   };
+}
+
+function storeJudged(
+  sieve: Sieve<Stored>,
+  name: Name,
+  type: number,
+  known: Fact & { readonly judgement: Judgement },
+  ttl: number,
+  now: number,
+): void {
+  const { judgement } = known;
+  const key = known.kind === 'no-name' ? noNameKey(name.key) : dataKey(name.key, type);
+  const existing = alive(sieve, key, now);
+  // A broken one may be replaced by anything; what cannot be checked stays as good as it was.
+  const trust = {
+    secure: TRUST.secure,
+    insecure: existing?.trust ?? TRUST.answer,
+    bogus: TRUST.additional,
+  }[judgement.state];
+  const shared = { judgement, trust };
+  if (existing?.trust === TRUST.secure && judgement.state !== 'secure') return;
+  sieve.delete(key);
+  if (known.kind === 'records') {
+    const { rrset, proof } = known;
+    const expires = now + Math.min(rrset.ttl, ttl, MAX_TTL);
+    const kept = { rrset: copyRRset(rrset), proof: proof.map(copyRecord) };
+    const stored: Stored = { kind: 'records', ...kept, ...shared, expires };
+    put(sieve, key, stored, sizeOfRRset(rrset) + sizeOf(proof), now);
+    return;
+  }
+  const { kind, denial } = known;
+  const expires = now + Math.min(negativeTtl(denial.soa), ttl);
+  const stored: Stored = { kind, denial: copyDenial(denial), ...shared, expires };
+  put(sieve, key, stored, sizeOfDenial(denial), now);
 }
 
 type OtherPart = Pick<Cache, 'findFailure' | 'putFailure' | 'findCut' | 'putCut'>;
@@ -182,7 +232,8 @@ function othersOf(sieve: Sieve<Stored>): OtherPart {
     },
     putCut(cut, now) {
       const expires = Math.min(cut.until, now + MAX_TTL);
-      const stored: Stored = { kind: 'cut', cut, trust: TRUST.referral, expires };
+      const kept = cut.noDs === undefined ? cut : { ...cut, noDs: cut.noDs.map(copyRecord) };
+      const stored: Stored = { kind: 'cut', cut: kept, trust: TRUST.referral, expires };
       put(sieve, cutKey(cut.zone.key), stored, sizeOfCut(cut), now);
     },
   };
@@ -230,13 +281,19 @@ function secondsLeft(stored: Stored, now: number): number {
 
 function countedDown(stored: Stored & Known, now: number): Known {
   const left = secondsLeft(stored, now);
+  const judged = stored.judgement === undefined ? {} : { judgement: stored.judgement };
   const shorten = (record: ResourceRecord) => ({ ...record, ttl: Math.min(record.ttl, left) });
   if (stored.kind === 'records') {
     const { rrset, proof } = stored;
-    return { kind: 'records', rrset: { ...rrset, ttl: left }, proof: proof.map(shorten) };
+    return {
+      ...judged,
+      kind: 'records',
+      rrset: { ...rrset, ttl: left },
+      proof: proof.map(shorten),
+    };
   }
   const { soa, proof } = stored.denial;
-  return { kind: stored.kind, denial: { soa: shorten(soa), proof: proof.map(shorten) } };
+  return { ...judged, kind: stored.kind, denial: { soa: shorten(soa), proof: proof.map(shorten) } };
 }
 
 // Octets are copied, so that a kept record does not keep the whole packet alive.
@@ -275,8 +332,8 @@ function sizeOfDenial({ soa, proof }: Denial): number {
   return sizeOf([soa, ...proof]);
 }
 
-function sizeOfCut({ zone, servers }: Cut): number {
-  let size = zone.key.length * 2;
+function sizeOfCut({ zone, servers, noDs = [] }: Cut): number {
+  let size = zone.key.length * 2 + sizeOf(noDs);
   for (const server of servers) {
     size += RECORD_BYTES + server.name.key.length * 2 + server.addresses.length * RECORD_BYTES;
   }

@@ -11,8 +11,8 @@ import { isSpecial, printAddress } from './address.ts';
 import { MAX_NAMES_PER_DELEGATION } from './budget.ts';
 import type { NameServer } from './delegation.ts';
 import type { Reason } from './ede.ts';
-import type { Frame, Settings, World } from './frame.ts';
-import { isWithin, type Name, ROOT } from './name.ts';
+import type { Frame, Settings, State, World } from './frame.ts';
+import { equalNames, isWithin, type Name, parentOf, ROOT } from './name.ts';
 import type { RRset } from './rrset.ts';
 import { MAX_ADDRESSES_PER_SERVER } from './scrub.ts';
 import { serverKey } from './servers.ts';
@@ -30,10 +30,10 @@ export type Choice =
   /** Nobody is left; the reason when it is not what the servers did. */
   | { readonly kind: 'none'; readonly reason?: Reason };
 
-/** Chooses for the topmost of `frames`. */
+/** Chooses for the topmost of the frames. */
 export function chooseServer(
   frame: Frame,
-  frames: readonly Frame[],
+  { frames, avoid }: Pick<State, 'frames' | 'avoid'>,
   now: number,
   world: World,
 ): Choice {
@@ -45,14 +45,21 @@ export function chooseServer(
   const open = all.filter((server) => triesOf(server) < MAX_TRIES);
   const serving = open.filter((server) => !servers.isLame(server, zone.key, now));
   // When all are lame, what they have to say is better than nothing.
-  const usable = serving.length > 0 ? serving : open;
+  const willing = serving.length > 0 ? serving : open;
+  const isBlamed = (server: Endpoint) => frames.length === 1 && avoid?.has(serverKey(server));
+  const usable = willing.filter((server) => !isBlamed(server));
   if (usable.length > 0) {
     const fewest = Math.min(...usable.map(triesOf));
     const next = usable.filter((server) => triesOf(server) === fewest);
     return { kind: 'server', server: fastest(next, now, world) };
   }
   if (isForwarding) return { kind: 'none', reason: 'forwarders-failed' };
-  return chooseName(frame, frames, now, world, all.length > 0);
+  const next = chooseName(frame, frames, now, world, all.length > 0);
+  if (next.kind !== 'none') return next;
+  const rest = glueAbove(frame, now, world).filter(
+    (server) => triesOf(server) < MAX_TRIES && !isBlamed(server),
+  );
+  return rest.length > 0 ? { kind: 'server', server: fastest(rest, now, world) } : next;
 }
 
 /** The servers an address set leads to; special addresses only when allowed. */
@@ -72,6 +79,21 @@ export function endpointsOf(rrsets: readonly RRset[], settings: Settings): Endpo
 function knownServers(frame: Frame, now: number, world: World): Endpoint[] {
   const glued = (frame.cut?.servers ?? []).flatMap((server) => addressesOf(server, now, world));
   return [...glued, ...frame.found];
+}
+
+/** What the parents of the servers' own zones say, for when those zones' word leads nowhere. */
+function glueAbove({ cut }: Frame, now: number, { cache, settings }: World): Endpoint[] {
+  const isEnabled = (address: string) => (address.includes(':') ? settings.ipv6 : settings.ipv4);
+  return (cut?.servers ?? []).flatMap(({ name }) => {
+    const glue: string[] = [];
+    for (let zone = parentOf(name); zone !== undefined; zone = parentOf(zone)) {
+      const same = cache
+        .findCut(zone, now)
+        ?.servers.find((server) => equalNames(server.name, name));
+      glue.push(...(same?.addresses ?? []));
+    }
+    return glue.filter(isEnabled).map((address) => ({ address, port: settings.port }));
+  });
 }
 
 /** A server's glue, or else its addresses in the cache. */

@@ -6,6 +6,7 @@
  */
 
 import { type Name, parentOf, parseName, ROOT } from './name.ts';
+import type { ResourceRecord } from './record.ts';
 import type { RootHint } from './root-hints.ts';
 import { TYPE } from './type.ts';
 
@@ -18,6 +19,8 @@ export type Cut = {
   readonly servers: readonly NameServer[];
   /** When it ends, in monotonic seconds: never after the delegations above it (ghost domains). */
   readonly until: number;
+  /** What the parent gave in place of a DS: NSEC or NSEC3 with signatures (RFC 4035 §3.1.4.1). */
+  readonly noDs?: readonly ResourceRecord[];
 };
 
 /** The delegation nearest above the question, the root's hints at the last. */

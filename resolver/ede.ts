@@ -34,6 +34,7 @@ export type Reason =
   | BogusReason
   | UnsupportedReason
   | 'times-not-checked'
+  | 'forwarder-unsigned'
   | 'no-reachable-authority'
   | 'lame-delegation'
   | 'failure-cached'
@@ -83,6 +84,10 @@ const EXTENDED_ERRORS = {
   'unsupported-algorithm': { code: 1, text: 'the zone is signed with unknown algorithms only' },
   'unsupported-digest': { code: 2, text: 'the DS set has unknown digests only' },
   'too-many-iterations': { code: 27, text: 'NSEC3 with too many iterations counts as unsigned' },
+  'forwarder-unsigned': {
+    code: 10,
+    text: 'the forwarder passes no signatures on: it must, or validation must be switched off',
+  },
   'times-not-checked': { code: 0, text: 'the clock is not set: signature times were not checked' },
   'unsupported-type': { code: 21, text: 'questions of this type are not answered' },
   'unsupported-class': { code: 21, text: 'only class IN is served' },
@@ -92,6 +97,11 @@ const EXTENDED_ERRORS = {
   overloaded: { code: 14, text: 'too many questions at once' },
   'internal-error': { code: 0, text: 'internal error' },
 } as const satisfies Record<Reason, ExtendedError>;
+
+/** Tells whether a word is one of the reasons that are reported. */
+export function isReason(word: string): word is Reason {
+  return Object.hasOwn(EXTENDED_ERRORS, word);
+}
 
 /** The Extended DNS Error for a reason. */
 export function extendedError(reason: Reason): ExtendedError {

@@ -10,6 +10,7 @@ import type { Budget } from './budget.ts';
 import type { Cache, Denial } from './cache.ts';
 import type { Cut } from './delegation.ts';
 import type { Reason } from './ede.ts';
+import type { Judgement } from './judgement.ts';
 import type { Message } from './message.ts';
 import { countLabels, type Name } from './name.ts';
 import type { ResourceRecord } from './record.ts';
@@ -65,7 +66,7 @@ export type Event =
   | { readonly kind: 'forged' };
 
 /** What became of a question. An alias is for the caller to follow: each name on the way is a question. */
-export type Outcome =
+export type Outcome = { readonly judgement?: Judgement } & (
   | { readonly kind: 'answer'; readonly rrset: RRset; readonly proof: readonly ResourceRecord[] }
   | {
       readonly kind: 'alias';
@@ -75,11 +76,19 @@ export type Outcome =
       readonly proof: readonly ResourceRecord[];
     }
   /** Without grounds (`denial`) it is believed once and not kept. */
-  | { readonly kind: 'no-data' | 'no-name'; readonly denial: Denial | undefined }
+  | {
+      readonly kind: 'no-data' | 'no-name';
+      readonly denial: Denial | undefined;
+      /** NSEC and NSEC3 that came without an SOA. */
+      readonly proof?: readonly ResourceRecord[];
+    }
   /** With the DNAME that makes a name of more than 255 octets (RFC 6672 §2.2), when that is why. */
-  | { readonly kind: 'failure'; readonly reason: Reason; readonly dname?: RRset };
+  | { readonly kind: 'failure'; readonly reason: Reason; readonly dname?: RRset }
+);
 
 export type State = {
+  /** Servers not to ask again, when the question's cached answer is not to be believed. */
+  readonly avoid: ReadonlySet<string> | undefined;
   readonly frames: readonly Frame[];
   readonly budget: Budget;
   /** Questions that timed out since the last reply. */

@@ -11,7 +11,7 @@ import type { Cache } from './cache.ts';
 import type { Outcome, Settings, Step, World } from './frame.ts';
 import type { Name } from './name.ts';
 import { begin, step } from './recursor.ts';
-import { createServers } from './servers.ts';
+import { createServers, serverKey } from './servers.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Different questions under way at once (BIND `recursive-clients`: 1000). */
@@ -22,10 +22,13 @@ export type Resolved = {
   readonly outcome: Outcome;
   readonly budget: Budget;
   readonly from: 'cache' | 'recursion' | 'forward';
+  /** Which server said so. */
+  readonly server?: string;
 };
 
 export type Recursion = {
-  resolve(name: Name, type: number, budget: Budget): Promise<Resolved>;
+  /** Looks a name up; with `avoid` it is asked for again, of other servers if there are any. */
+  resolve(name: Name, type: number, budget: Budget, avoid?: ReadonlySet<string>): Promise<Resolved>;
   readonly inFlight: number;
 };
 
@@ -43,13 +46,15 @@ export function createRecursion(
 
   async function run(first: Step): Promise<Resolved> {
     let next = first;
+    let server = '';
     while (next.outcome === undefined) {
       const [send] = next.sends;
       if (send === undefined) throw new Error('unreachable: neither an outcome nor a send');
+      server = serverKey(send.server);
       const event = await upstream.ask(send);
       next = step(next.state, event, now(), world);
     }
-    return { outcome: next.outcome, budget: next.state.budget, from: outside };
+    return { outcome: next.outcome, budget: next.state.budget, from: outside, server };
   }
 
   async function fly(key: string, first: Step): Promise<Resolved> {
@@ -61,12 +66,12 @@ export function createRecursion(
   }
 
   return {
-    async resolve(name, type, budget) {
-      const first = step(begin(name, type, budget), { kind: 'start' }, now(), world);
+    async resolve(name, type, budget, avoid) {
+      const first = step(begin(name, type, budget, avoid), { kind: 'start' }, now(), world);
       if (first.outcome !== undefined) {
         return { outcome: first.outcome, budget: first.state.budget, from: 'cache' };
       }
-      const key = `${type} ${name.key}`;
+      const key = [type, name.key, ...(avoid ?? [])].join(' ');
       const flight = flights.get(key);
       // Whoever joins pays nothing: the work is done once.
       if (flight !== undefined) return { ...(await flight), budget };

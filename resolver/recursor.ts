@@ -45,6 +45,7 @@ import {
   type World,
   withCut,
 } from './frame.ts';
+import type { Judgement } from './judgement.ts';
 import { learn } from './learn.ts';
 import type { Message } from './message.ts';
 import { lastLabels, nextLabels } from './minimise.ts';
@@ -54,9 +55,18 @@ import type { RRset } from './rrset.ts';
 import { aliasTarget, type Reply, scrub, synthesise } from './scrub.ts';
 import { RCODE, TYPE } from './type.ts';
 
-/** Starts a question; feed the state to `step` with `{ kind: 'start' }`. */
-export function begin(name: Name, type: number, budget: Budget): State {
-  return { frames: [frameFor(name, type)], budget, timeouts: 0 };
+/**
+ * Starts a question; feed the state to `step` with `{ kind: 'start' }`.
+ *
+ * With `avoid` the cache is passed over, and those servers too while there are others.
+ */
+export function begin(
+  name: Name,
+  type: number,
+  budget: Budget,
+  avoid?: ReadonlySet<string>,
+): State {
+  return { frames: [frameFor(name, type)], budget, timeouts: 0, avoid };
 }
 
 type Progress =
@@ -84,7 +94,7 @@ export function step(state: State, event: Event, now: number, world: World): Ste
 function advance(state: State, now: number, world: World): Progress {
   const frame = top(state);
   if (frame.cut === undefined) return consultCache(state, frame, now, world);
-  const choice = chooseServer(frame, state.frames, now, world);
+  const choice = chooseServer(frame, state, now, world);
   switch (choice.kind) {
     case 'server': {
       const { server } = choice;
@@ -121,7 +131,9 @@ function consultCache(state: State, frame: Frame, now: number, world: World): Pr
   if (cache.findFailure(name, type, now) !== undefined) {
     return finish(state, { kind: 'failure', reason: 'failure-cached' }, world);
   }
-  const outcome = fromCache(name, type, now, world);
+  // What is asked again is asked because what is cached was of no use.
+  const isAgain = state.avoid !== undefined && state.frames.length === 1;
+  const outcome = isAgain ? undefined : fromCache(name, type, now, world);
   if (outcome !== undefined) return finish(state, outcome, world);
   const findCut = (zone: Name) => cache.findCut(zone, now);
   const isForwarding = settings.forwarders.length > 0;
@@ -135,13 +147,17 @@ function fromCache(name: Name, type: number, now: number, { cache }: World): Out
   const known = cache.find(name, type, now);
   if (known?.kind === 'records') return { ...known, kind: 'answer' };
   if (known !== undefined) return known;
-  const alias = type === TYPE.CNAME ? undefined : cache.find(name, TYPE.CNAME, now);
-  if (alias?.kind === 'records') return aliasOutcome([alias.rrset], alias.proof);
+  // An alias is the child's, a DS its parent's: the one says nothing about the other.
+  const isOwn = type === TYPE.CNAME || type === TYPE.DS;
+  const alias = isOwn ? undefined : cache.find(name, TYPE.CNAME, now);
+  if (alias?.kind === 'records') return aliasOutcome([alias.rrset], alias.proof, alias.judgement);
   const dname = cache.findDname(name, now);
   if (dname === undefined) return undefined;
-  const made = synthesise(dname, name);
-  if (made === undefined) return { kind: 'failure', reason: 'alias-too-long', dname };
-  return aliasOutcome([dname, made], []);
+  const { rrset, judgement } = dname;
+  const made = synthesise(rrset, name);
+  if (made !== undefined) return aliasOutcome([rrset, made], [], judgement);
+  const failure = { kind: 'failure', reason: 'alias-too-long', dname: rrset } as const;
+  return judgement === undefined ? failure : { ...failure, judgement };
 }
 
 /** The whole question, or as much of its name as this zone's servers need (RFC 9156 §2.3). */
@@ -300,7 +316,7 @@ function act(state: State, sent: Send, reply: Reply, now: number, world: World):
     }
     case 'no-name':
     case 'no-data':
-      return finish(state, { kind: reply.kind, denial: reply.denial }, world);
+      return finish(state, reply, world);
     case 'referral': {
       const referrals = frame.referrals + 1;
       if (referrals > MAX_REFERRALS) return fail(state, 'too-many-referrals', now, world);
@@ -328,11 +344,16 @@ function act(state: State, sent: Send, reply: Reply, now: number, world: World):
 
 /* Endings */
 
-function aliasOutcome(rrsets: readonly RRset[], proof: readonly ResourceRecord[]): Outcome {
+function aliasOutcome(
+  rrsets: readonly RRset[],
+  proof: readonly ResourceRecord[],
+  judgement?: Judgement,
+): Outcome {
   const last = rrsets.at(-1);
   const target = last && aliasTarget(last);
   if (target === undefined) return { kind: 'failure', reason: 'lame-delegation' };
-  return { kind: 'alias', rrsets, target, proof };
+  const judged = judgement === undefined ? {} : { judgement };
+  return { kind: 'alias', rrsets, target, proof, ...judged };
 }
 
 /** Failures that say something about the name itself and not about the way we came to it. */
@@ -341,7 +362,8 @@ const OWN_FAILURES: readonly Reason[] = ['no-reachable-authority', 'lame-delegat
 /** Ends the topmost frame without an answer. */
 function fail(state: State, reason: Reason, now: number, world: World): Progress {
   const { name, type } = top(state);
-  if (state.frames.length === 1 || OWN_FAILURES.includes(reason)) {
+  const isAgain = state.avoid !== undefined && state.frames.length === 1;
+  if (!isAgain && (state.frames.length === 1 || OWN_FAILURES.includes(reason))) {
     world.cache.putFailure(name, type, reason, now);
   }
   return finish(state, { kind: 'failure', reason }, world);

@@ -8,16 +8,19 @@ import { type Answered, type Before, createAnswering, type Origin } from './answ
 import { createCache, DEFAULT_CACHE_BYTES } from './cache.ts';
 import { type CourtesyOptions, createCourtesy } from './courtesy.ts';
 import { rootCut } from './delegation.ts';
+import { type Anchors, IANA_ANCHORS, readAnchors } from './dnssec/anchors.ts';
+import { createChainMemory } from './dnssec/chain.ts';
 import type { ExtendedError } from './ede.ts';
 import type { Settings } from './frame.ts';
 import type { Message } from './message.ts';
-import { type Name, printName } from './name.ts';
+import { type Name, printName, ROOT } from './name.ts';
 import { createRecursion } from './recursion.ts';
 import type { Handle, Transport } from './response.ts';
 import { ROOT_HINTS, type RootHint } from './root-hints.ts';
 import { type Listeners, startListeners } from './server.ts';
 import { CLASS, OPCODE, RCODE, rcodeName, typeName } from './type.ts';
 import { createUpstream, UDP_SIZE } from './upstream.ts';
+import { createValidation } from './validation.ts';
 
 export type ResolverOptions = {
   /** Where to listen, UDP and TCP. Port 0 means any. */
@@ -44,6 +47,15 @@ export type ResolverOptions = {
   readonly minimise?: boolean;
   /** Sends names in random case against forgery; on unless told. */
   readonly randomiseCase?: boolean;
+  /**
+   * Trust anchors: DS or DNSKEY records as zone-file text, for any name. With IANA's root servers
+   * the root's anchors are added unless one for the root is among these.
+   */
+  readonly trustAnchors?: readonly string[];
+  /** Names below which nothing is validated (RFC 7646). */
+  readonly negativeTrustAnchors?: readonly string[];
+  /** Validates where there is an anchor (RFC 4035); on unless told. */
+  readonly validate?: boolean;
   /** What this server calls itself (NSID), and whose datagrams it counts; nobody's unless told. */
   readonly courtesy?: CourtesyOptions;
 };
@@ -88,7 +100,7 @@ export type Resolver = AsyncDisposable & {
   stats(): ResolverStats;
 };
 
-type Seams = Pick<Runtime, 'clock' | 'random' | 'udp' | 'tcp' | 'log'>;
+type Seams = Pick<Runtime, 'clock' | 'random' | 'crypto' | 'udp' | 'tcp' | 'log'>;
 
 /** Makes a resolver; it asks nobody and listens nowhere before it is started or used. */
 export function createResolver(runtime: Seams, options: ResolverOptions): Resolver {
@@ -96,7 +108,11 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
   const { sources = [], randomiseCase = true, localZones = true } = options;
   const upstream = createUpstream(runtime, { sources, randomiseCase });
   const recursion = createRecursion(runtime, settingsOf(options), cache, upstream);
-  const answering = createAnswering(runtime, recursion, { localZones });
+  const { clock, crypto } = runtime;
+  const anchors = anchorsOf(options);
+  const memory = createChainMemory();
+  const validation = createValidation({ clock, crypto, recursion, cache, anchors, memory });
+  const answering = createAnswering(runtime, validation, { localZones });
   const events = createEvents(runtime.clock);
   let listeners: Listeners | undefined;
 
@@ -124,7 +140,10 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
       return answered.response;
     },
     onAnswer: events.listen,
-    flush: () => cache.clear(),
+    flush() {
+      cache.clear();
+      validation.clear();
+    },
     stats: () => ({
       ...events.counts(),
       cacheBytes: cache.bytes,
@@ -161,6 +180,23 @@ function settingsOf(options: ResolverOptions): Settings {
     minimise: options.minimise ?? true,
     allowsSpecial: options.allowPrivateUpstream ?? false,
   };
+}
+
+/** Without any anchor all is insecure, which is what switches validation off. */
+function anchorsOf({
+  rootHints,
+  trustAnchors = [],
+  negativeTrustAnchors = [],
+  validate = true,
+}: ResolverOptions): Anchors {
+  const read = readAnchors(validate ? trustAnchors : [], negativeTrustAnchors);
+  if (!read.ok) throw new Error(`trust anchor is none: ${read.line}`);
+  const { anchors } = read;
+  const isWorld = validate && rootHints === undefined && !anchors.positive.has(ROOT.key);
+  if (!isWorld) return anchors;
+  const world = readAnchors([...trustAnchors, ...IANA_ANCHORS], negativeTrustAnchors);
+  if (!world.ok) throw new Error(`trust anchor is none: ${world.line}`);
+  return world.anchors;
 }
 
 type Events = {

@@ -2,7 +2,8 @@
  * Queries checked and responses put together: everything about a message that is not its answer.
  *
  * @see RFC 1035 §4.1.1, RFC 6891 §6 and §7, RFC 8906: what servers must say to odd queries
- * @see RFC 4035 §3.2.2: CD is copied; AD is never set here (I1)
+ * @see RFC 4035 §3.2.2: CD is copied
+ * @see RFC 6840 §5.7, §5.8: AD for who asked with AD or DO, and only when all is secure (I1)
  */
 
 import type { Endpoint } from '#runtime';
@@ -23,6 +24,8 @@ export type Content = {
   readonly error: ExtendedError | undefined;
   /** EDNS options besides the error. */
   readonly options: readonly EdnsOption[];
+  /** Everything in answer and authority was validated. */
+  readonly isSecure?: boolean;
 };
 
 /** DoT is RFC 7858, DoH RFC 8484. */
@@ -49,7 +52,7 @@ export function respond(query: Message, content: Content): Message {
     truncated: false,
     recursionDesired: query.recursionDesired,
     recursionAvailable: true,
-    authenticData: false,
+    authenticData: content.isSecure === true && wantsAuthentic(query),
     checkingDisabled: query.checkingDisabled,
     rcode,
     questions: query.questions,
@@ -63,6 +66,10 @@ export function respond(query: Message, content: Content): Message {
       options: [...options, ...said],
     },
   };
+}
+
+function wantsAuthentic({ authenticData, edns }: Message): boolean {
+  return authenticData || edns?.dnssecOk === true;
 }
 
 /** Types of records that only accompany messages, and 0, which is none (RFC 6895 §3.1). */

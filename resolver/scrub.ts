@@ -54,7 +54,12 @@ export type Reply =
       readonly target: Name;
       readonly proof: readonly ResourceRecord[];
     }
-  | { readonly kind: 'no-data' | 'no-name'; readonly denial: Denial | undefined }
+  | {
+      readonly kind: 'no-data' | 'no-name';
+      readonly denial: Denial | undefined;
+      /** What came without an SOA. */
+      readonly proof?: readonly ResourceRecord[];
+    }
   | {
       readonly kind: 'referral';
       readonly cut: Omit<Cut, 'until'>;
@@ -94,10 +99,12 @@ function readAny(message: Message, asked: Asked): Reply {
   if (answer !== undefined) return answer;
   const denial = readDenial(message, asked);
   const isTrusted = asked.isForwarder || message.authoritative || denial !== undefined;
-  if (rcode === RCODE.NXDOMAIN) return isTrusted ? { kind: 'no-name', denial } : { kind: 'lame' };
+  const grounds = { denial, ...(denial === undefined && bareProof(message, asked)) };
+  if (rcode === RCODE.NXDOMAIN)
+    return isTrusted ? { kind: 'no-name', ...grounds } : { kind: 'lame' };
   const referral = asked.isForwarder ? undefined : readReferral(message, asked);
   if (referral !== undefined) return referral;
-  return isTrusted ? { kind: 'no-data', denial } : { kind: 'lame' };
+  return isTrusted ? { kind: 'no-data', ...grounds } : { kind: 'lame' };
 }
 
 function readAnswer(message: Message, asked: Asked): Reply | undefined {
@@ -109,7 +116,9 @@ function readAnswer(message: Message, asked: Asked): Reply | undefined {
   let name = asked.name;
   while (aliases.length < MAX_ALIASES_PER_REPLY) {
     const rrset = byKey.get(`${asked.type} ${name.key}`);
-    if (rrset !== undefined) return { kind: 'answer', aliases, rrset, proof };
+    // A CNAME below a DNAME is of its making, and the DNAME is what is signed.
+    const isMade = rrset?.type === TYPE.CNAME && dnameAbove(sets, name) !== undefined;
+    if (rrset !== undefined && !isMade) return { kind: 'answer', aliases, rrset, proof };
     const step = followAlias(byKey, name, sets);
     if (step?.target === undefined) return endChain(aliases, name, proof, step?.dname);
     const { cname, target } = step;
@@ -139,15 +148,19 @@ type AliasStep =
   /** The DNAME would make a name of more than 255 octets. */
   | { readonly dname: RRset; readonly target: undefined };
 
+function dnameAbove(sets: readonly RRset[], name: Name): RRset | undefined {
+  return sets.find(
+    (set) => set.type === TYPE.DNAME && set.owner.key !== name.key && isWithin(name, set.owner),
+  );
+}
+
 /** One step of the chain in this reply: a CNAME at the name, or a DNAME above it. */
 function followAlias(
   byKey: ReadonlyMap<string, RRset>,
   name: Name,
   sets: readonly RRset[],
 ): AliasStep | undefined {
-  const dname = sets.find(
-    (set) => set.type === TYPE.DNAME && set.owner.key !== name.key && isWithin(name, set.owner),
-  );
+  const dname = dnameAbove(sets, name);
   if (dname !== undefined) {
     const cname = synthesise(dname, name);
     const target = cname && aliasTarget(cname);
@@ -192,6 +205,12 @@ function readDenial(message: Message, asked: Asked): Denial | undefined {
   return { soa, proof };
 }
 
+/** What there is without an SOA. */
+function bareProof(message: Message, { zone }: Asked): { proof?: readonly ResourceRecord[] } {
+  const proof = denialRecords(message, zone);
+  return proof.length > 0 ? { proof } : {};
+}
+
 /** NSEC and NSEC3 of the zone with their signatures: for those who validate. */
 function denialRecords(message: Message, zone: Name): ResourceRecord[] {
   return message.authorities.filter(({ type, owner, rdata }) => {
@@ -216,7 +235,9 @@ function readReferral(message: Message, asked: Asked): Reply | undefined {
   }
   const zone = servers.owner;
   const ds = sets.find(({ type, owner }) => type === TYPE.DS && owner.key === zone.key);
-  const cut = { zone, servers: readServers(servers, message, asked) };
+  const known = readServers(servers, message, asked);
+  const noDs = ds === undefined ? denialRecords(message, asked.zone) : [];
+  const cut = { zone, servers: known, ...(noDs.length > 0 && { noDs }) };
   return { kind: 'referral', cut, ttl: servers.ttl, ds };
 }
 

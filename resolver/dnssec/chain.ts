@@ -16,13 +16,15 @@
 import { pay } from '../budget.ts';
 import type { BogusReason, UnsupportedReason } from '../ede.ts';
 import type { Outcome } from '../frame.ts';
+import type { InsecureReason } from '../judgement.ts';
 import { countLabels, type Name } from '../name.ts';
 import { decodeRdataAs, type RdataOf } from '../rdata.ts';
+import type { ResourceRecord } from '../record.ts';
 import type { RRset } from '../rrset.ts';
 import { TYPE } from '../type.ts';
 import { algorithmOf, DIGESTS, dsDigest, keyTag } from './algorithms.ts';
 import type { TrustAnchor } from './anchors.ts';
-import { gather, proveNoDs, proveNoName } from './proof.ts';
+import { gather, proveNoDs } from './proof.ts';
 import {
   ancestorWith,
   type Check,
@@ -47,25 +49,25 @@ export const BOGUS_TTL = 60;
 /** And one that could not be fetched (RFC 9520 §3.2). */
 const UNREACHABLE_TTL = 5;
 
-/** Why data is not signed, or not checked. */
-export type InsecureReason =
-  | UnsupportedReason
-  | 'no-anchor'
-  | 'negative-anchor'
-  | 'unsigned-delegation'
-  | 'opt-out';
-
 /** What is at one name on the way down. */
 export type Link =
   | { readonly kind: 'zone'; readonly keys: readonly ValidationKey[] }
   | { readonly kind: 'no-cut' }
   | { readonly kind: 'insecure'; readonly reason: InsecureReason }
-  | { readonly kind: 'bogus'; readonly reason: BogusReason };
+  | { readonly kind: 'bogus'; readonly reason: BogusReason; readonly culprit: Wanted };
+
+/** A set that is wanted, or that is to blame. */
+export type Wanted = { readonly name: Name; readonly type: number };
+
+/** What is known about a DS or DNAME question; `no-ds` is what a referral said (RFC 4035 §3.1.4). */
+export type Supplied =
+  | Outcome
+  | { readonly kind: 'no-ds'; readonly proof: readonly ResourceRecord[] };
 
 /** A question whose outcome is needed first. */
 export type Missing = {
   readonly kind: 'missing';
-  readonly ask: readonly { readonly name: Name; readonly type: number }[];
+  readonly ask: readonly Wanted[];
 };
 
 /** Where a name's data is. */
@@ -77,6 +79,7 @@ export type Place =
 export type ChainMemory = {
   find(name: Name, now: number): Link | undefined;
   put(name: Name, link: Link, ttl: number, now: number): void;
+  forget(name: Name): void;
   clear(): void;
 };
 
@@ -84,7 +87,9 @@ export type ChainMemory = {
 export type Chain = {
   readonly memory: ChainMemory;
   /** What is known about DS and DNSKEY of a name. */
-  readonly supplied: (name: Name, type: number) => Outcome | undefined;
+  readonly supplied: (name: Name, type: number) => Supplied | undefined;
+  /** Tells whether a delegation is known to be at a name. */
+  readonly isCut: (name: Name) => boolean;
   readonly check: Check;
   /** Monotonic seconds. */
   readonly now: number;
@@ -110,6 +115,7 @@ export function createChainMemory(limit: number = MAX_LINKS): ChainMemory {
         links.delete(oldest);
       }
     },
+    forget: ({ key }) => links.delete(key),
     clear: () => links.clear(),
   };
 }
@@ -138,7 +144,9 @@ function linkAt(name: Name, chain: Chain, make: () => Made | Missing): Link | Mi
   if (known !== undefined) return known;
   const made = make();
   if ('kind' in made) return made;
-  chain.memory.put(name, made.link, made.ttl, chain.now);
+  // What only this question could not afford says nothing about the zone.
+  const isAffordable = chain.check.purse.exhausted === undefined;
+  if (isAffordable) chain.memory.put(name, made.link, made.ttl, chain.now);
   return made.link;
 }
 
@@ -146,9 +154,9 @@ function missing(name: Name, type: number): Missing {
   return { kind: 'missing', ask: [{ name, type }] };
 }
 
-function bogus(reason: BogusReason): Made {
+function bogus(reason: BogusReason, name: Name, type: number): Made {
   const ttl = reason === 'chain-unreachable' ? UNREACHABLE_TTL : BOGUS_TTL;
-  return { link: { kind: 'bogus', reason }, ttl };
+  return { link: { kind: 'bogus', reason, culprit: { name, type } }, ttl };
 }
 
 /** The zone at an anchor: its DNSKEY set, signed by a key the anchor names. */
@@ -171,54 +179,54 @@ function delegated(name: Name, zone: SignedZone, chain: Chain): Made | Missing {
     case 'failure':
       // A DNAME whose names get too long is an alias all the same.
       return outcome.dname === undefined
-        ? bogus('chain-unreachable')
-        : aliased(outcome.dname, zone, check);
+        ? bogus('chain-unreachable', name, TYPE.DS)
+        : aliased(name, outcome.dname, zone, check);
     case 'answer': {
       const checked = verifySet(outcome.rrset, zone, check);
-      if (!checked.ok) return bogus(checked.reason);
+      if (!checked.ok) return bogus(checked.reason, name, TYPE.DS);
       // A wildcard is no delegation: no zone is below it.
-      if (checked.nextCloser !== undefined) return bogus('signature-invalid');
+      if (checked.nextCloser !== undefined) return bogus('signature-invalid', name, TYPE.DS);
       const usable = usableDigests(outcome.rrset.rdatas);
       if (usable.ok) return zoneKeys(name, [], usable.digests, checked.ttl, chain);
       return { link: { kind: 'insecure', reason: usable.reason }, ttl: checked.ttl };
     }
     case 'alias':
-      return aliased(outcome.rrsets[0], zone, check);
+      return aliased(name, outcome.rrsets[0], zone, check);
     case 'no-data':
     case 'no-name':
-      return undelegated(name, zone, outcome, check);
+      return undelegated(name, outcome.denial?.proof ?? outcome.proof ?? [], zone, check);
+    case 'no-ds':
+      return undelegated(name, outcome.proof, zone, check);
   }
 }
 
 /** Where an alias is, no zone can begin (RFC 1034 §3.6.2); nor below a DNAME (RFC 6672 §2.4). */
-function aliased(alias: RRset | undefined, zone: SignedZone, check: Check): Made {
+function aliased(name: Name, alias: RRset | undefined, zone: SignedZone, check: Check): Made {
   if (alias === undefined) throw new Error('unreachable: an alias without records');
   const checked = verifySet(alias, zone, check);
-  return checked.ok ? { link: { kind: 'no-cut' }, ttl: checked.ttl } : bogus(checked.reason);
+  if (!checked.ok) return bogus(checked.reason, name, TYPE.DS);
+  return { link: { kind: 'no-cut' }, ttl: checked.ttl };
 }
 
 function undelegated(
   name: Name,
+  proof: readonly ResourceRecord[],
   zone: SignedZone,
-  { kind, denial }: Extract<Outcome, { kind: 'no-data' | 'no-name' }>,
   check: Check,
 ): Made {
-  const evidence = gather(denial?.proof ?? [], zone, check);
+  const evidence = gather(proof, zone, check);
   const { ttl } = evidence;
   const noDs = proveNoDs(evidence, name, check);
-  const proof =
-    noDs.kind === 'unproven' && kind === 'no-name' ? proveNoName(evidence, name, check) : noDs;
-  switch (proof.kind) {
+  switch (noDs.kind) {
     case 'delegation':
       return { link: { kind: 'insecure', reason: 'unsigned-delegation' }, ttl };
     case 'opt-out':
     case 'too-many-iterations':
-      return { link: { kind: 'insecure', reason: proof.kind }, ttl };
+      return { link: { kind: 'insecure', reason: noDs.kind }, ttl };
     case 'no-cut':
-    case 'proven':
       return { link: { kind: 'no-cut' }, ttl };
     case 'unproven':
-      return bogus(proof.reason);
+      return bogus(noDs.reason, name, TYPE.DS);
   }
 }
 
@@ -250,8 +258,8 @@ function zoneKeys(
 ): Made | Missing {
   const outcome = chain.supplied(name, TYPE.DNSKEY);
   if (outcome === undefined) return missing(name, TYPE.DNSKEY);
-  if (outcome.kind === 'failure') return bogus('chain-unreachable');
-  if (outcome.kind !== 'answer') return bogus('dnskey-missing');
+  if (outcome.kind === 'failure') return bogus('chain-unreachable', name, TYPE.DNSKEY);
+  if (outcome.kind !== 'answer') return bogus('dnskey-missing', name, TYPE.DNSKEY);
   const { rrset } = outcome;
   const keys = usableKeys(rrset.rdatas);
   const entries = keys.filter(
@@ -260,11 +268,12 @@ function zoneKeys(
       digests.some((ds) => isDigestOf(ds, name, key.rdata, chain.check)),
   );
   if (entries.length === 0) {
-    if (chain.check.purse.exhausted === 'too-many-hashes') return bogus('too-many-hashes');
-    return bogus(hasNamedNonZoneKey(rrset, digests) ? 'no-zone-key' : 'dnskey-missing');
+    const isPoor = chain.check.purse.exhausted === 'too-many-hashes';
+    const other = hasNamedNonZoneKey(rrset, digests) ? 'no-zone-key' : 'dnskey-missing';
+    return bogus(isPoor ? 'too-many-hashes' : other, name, TYPE.DNSKEY);
   }
   const checked = verifySet(rrset, { zone: name, keys: entries }, chain.check);
-  if (!checked.ok) return bogus(checked.reason);
+  if (!checked.ok) return bogus(checked.reason, name, TYPE.DNSKEY);
   return { link: { kind: 'zone', keys }, ttl: Math.min(ttl, checked.ttl) };
 }
 

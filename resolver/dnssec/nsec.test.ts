@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { typeNumber } from '../type.ts';
 import { type Gap, proveNoData, proveNoDs, proveNoName, proveWildcard } from './nsec.ts';
-import { name } from './sample-signed.ts';
+import { name } from './signed.fixture.ts';
 
 const ZONE = name('example.');
 

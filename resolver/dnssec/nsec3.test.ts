@@ -15,7 +15,7 @@ import {
   proveWildcard,
   readGaps,
 } from './nsec3.ts';
-import { name, samples } from './sample-signed.ts';
+import { name, samples } from './signed.fixture.ts';
 
 const { crypto } = nodeRuntime();
 const { nsec3Chain } = samples(crypto);

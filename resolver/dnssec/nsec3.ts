@@ -18,8 +18,8 @@ import { BASE32, toDigits } from '../wire/digits.ts';
 import { join } from '../wire/field.ts';
 import { type DsProof, hidesBelow, lacks, type Proven } from './nsec.ts';
 
-/** More iterations count as unsigned (RFC 9276 §3.2; BIND, Knot Resolver, PowerDNS: 50, Unbound: 150). */
-export const MAX_ITERATIONS = 50;
+/** More iterations count as unsigned (RFC 9276 §3.2; Unbound and dnsmasq: 150, BIND and PowerDNS: 50). */
+export const MAX_ITERATIONS = 150;
 
 /** SHA-1, the only one (RFC 5155 §11). */
 const SHA1 = 1;

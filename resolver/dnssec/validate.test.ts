@@ -2,8 +2,19 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { nodeRuntime } from '#runtime/node';
 import type { RRset } from '../rrset.ts';
 import { synthesise } from '../scrub.ts';
-import { type Case, type Family, family, said } from './sample-family.ts';
-import { answer, NOW, name, nsec, type SampleZone, samples, set } from './sample-signed.ts';
+import {
+  answer,
+  type Case,
+  type Family,
+  family,
+  NOW,
+  name,
+  nsec,
+  type SampleZone,
+  said,
+  samples,
+  set,
+} from './signed.fixture.ts';
 import type { Found } from './validate.ts';
 
 const { crypto } = nodeRuntime();

@@ -10,6 +10,7 @@
 
 import type { BogusReason } from '../ede.ts';
 import type { Outcome } from '../frame.ts';
+import type { InsecureReason } from '../judgement.ts';
 import type { Question } from '../message.ts';
 import { isWithin, type Name, parentOf } from '../name.ts';
 import type { ResourceRecord } from '../record.ts';
@@ -17,7 +18,7 @@ import { groupRecords, type RRset, recordsOf } from '../rrset.ts';
 import { synthesise } from '../scrub.ts';
 import { TYPE } from '../type.ts';
 import { type Anchors, closestAnchor } from './anchors.ts';
-import { type Chain, descend, type InsecureReason, type Missing } from './chain.ts';
+import { type Chain, descend, type Missing, type Wanted } from './chain.ts';
 import { type Evidence, gather, proveNoData, proveNoName, proveWildcard } from './proof.ts';
 import { type SignedZone, signerOf, verifySet } from './verify.ts';
 
@@ -36,7 +37,12 @@ export type Verdict =
       readonly isDenial: boolean;
     }
   | { readonly state: 'insecure'; readonly reason: InsecureReason }
-  | { readonly state: 'bogus'; readonly reason: BogusReason };
+  | {
+      readonly state: 'bogus';
+      readonly reason: BogusReason;
+      /** The DS or DNSKEY set that broke the chain; otherwise it is what was found. */
+      readonly culprit?: Wanted;
+    };
 
 export type Validated = { readonly kind: 'verdict'; readonly verdict: Verdict } | Missing;
 
@@ -74,8 +80,9 @@ function isMadeBy(cname: RRset, dname: RRset): boolean {
   return dname.type === TYPE.DNAME && right?.rdatas.join() === cname.rdatas.join();
 }
 
-function bogus(reason: BogusReason): Validated {
-  return { kind: 'verdict', verdict: { state: 'bogus', reason } };
+function bogus(reason: BogusReason, culprit?: Wanted): Validated {
+  const blamed = culprit === undefined ? {} : { culprit };
+  return { kind: 'verdict', verdict: { state: 'bogus', reason, ...blamed } };
 }
 
 function insecure(reason: InsecureReason): Validated {
@@ -98,20 +105,31 @@ function wordOf(name: Name, type: number, signer: Name | undefined, trust: Trust
   if (typeof anchor === 'string') return insecure(anchor);
   // Who is above the anchor is nobody whose word counts.
   const claimed = signer !== undefined && isWithin(signer, anchor.name) ? signer : undefined;
-  const reached = descend(anchor, claimed ?? place, trust);
+  // NSEC stands on both sides of a cut, all else on one (RFC 4035 §2.3).
+  const isDoubtful = claimed !== undefined && type !== TYPE.NSEC && hasCut(claimed, place, trust);
+  const reached = descend(anchor, isDoubtful ? place : (claimed ?? place), trust);
   switch (reached.kind) {
     case 'missing':
       return reached;
     case 'insecure':
       return insecure(reached.reason);
     case 'bogus':
-      return bogus(reached.reason);
+      return bogus(reached.reason, reached.culprit);
     case 'zone':
       if (claimed === undefined) return bogus('signatures-missing');
       return reached.zone.key === claimed.key
         ? { kind: 'zone', zone: reached }
         : bogus('signer-not-zone');
   }
+}
+
+/** Tells whether a zone is known to begin below `signer`, at or above `name` (RFC 4035 §5.3.1). */
+function hasCut(signer: Name, name: Name, { memory, now, isCut }: Trust): boolean {
+  for (let at = name; at.key !== signer.key; at = parentOf(at) ?? signer) {
+    const link = memory.find(at, now);
+    if (link?.kind === 'zone' || link?.kind === 'insecure' || isCut(at)) return true;
+  }
+  return false;
 }
 
 /* Answers and aliases */

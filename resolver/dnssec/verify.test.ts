@@ -4,7 +4,7 @@ import { fullBudget, MAX_FAILED_SIGNATURES, MAX_SIGNATURES } from '../budget.ts'
 import { decodeRdataAs, encodeRdata, type RdataOf } from '../rdata.ts';
 import type { RRset } from '../rrset.ts';
 import { keyTag } from './algorithms.ts';
-import { NOW, name, type SampleZone, samples, set } from './sample-signed.ts';
+import { NOW, name, type SampleZone, samples, set } from './signed.fixture.ts';
 import {
   MAX_KEYS_PER_TAG,
   MAX_TRIES_PER_SET,

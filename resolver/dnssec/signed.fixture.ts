@@ -11,7 +11,7 @@ import { countLabels, type Name, parseName } from '../name.ts';
 import { encodeRdata, type RdataOf } from '../rdata.ts';
 import type { ResourceRecord } from '../record.ts';
 import { type RRset, recordsOf } from '../rrset.ts';
-import { TYPE, typeNumber } from '../type.ts';
+import { CLASS, TYPE, typeNumber } from '../type.ts';
 import { BASE32, HEX, toDigits } from '../wire/digits.ts';
 import { join } from '../wire/field.ts';
 import { parseRecord } from '../zone-file.ts';
@@ -21,7 +21,7 @@ import { type ChainMemory, createChainMemory } from './chain.ts';
 import { dnskeyRdata, generateZoneKey, type SigningAlgorithm, signingAlgorithm } from './keys.ts';
 import { hashName } from './nsec3.ts';
 import { canonicalSet } from './sign.ts';
-import type { Found, Trust } from './validate.ts';
+import { type Found, type Trust, type Validated, validate } from './validate.ts';
 import type { Check } from './verify.ts';
 
 /** The time of all samples. */
@@ -245,6 +245,7 @@ function trust(
     anchors: read.anchors,
     memory: more.memory ?? createChainMemory(),
     supplied: (wanted, type) => known.get(`${type} ${wanted.key}`),
+    isCut: () => false,
     check: more.check ?? check(crypto),
     now: 0,
   };
@@ -270,4 +271,65 @@ function counting(crypto: Crypto): { check: Check; verifies: () => number; hashe
     verifies: () => verifies,
     hashes: () => hashes,
   };
+}
+
+/** What `family` makes. */
+export type Family = {
+  readonly parent: SampleZone;
+  readonly child: SampleZone;
+  /** The parent's, signed. */
+  readonly soa: RRset;
+  /** Judges what was found; the outcome `without` is missing. */
+  judge(of: string, type: string, found: Found, without?: string): Validated;
+};
+
+/**
+ * A signed parent, a signed child and an unsigned one: example. (the anchor, P-256), sub.example.
+ * (Ed25519), plain.example.
+ */
+export async function family(crypto: Crypto): Promise<Family> {
+  const { trust, zone } = samples(crypto);
+  const parent = await zone('example.');
+  const child = await zone('sub.example.', 'ed25519');
+  const soa = parent.sign(set('example. 300 SOA ns.example. host.example. 1 2 3 4 300'));
+  const known = new Map<string, Outcome>();
+  const learn = (of: string, type: number, outcome: Outcome) =>
+    known.set(`${type} ${name(of).key}`, outcome);
+  learn('example.', TYPE.DNSKEY, answer(parent.keys));
+  learn('sub.example.', TYPE.DNSKEY, answer(child.keys));
+  learn('sub.example.', TYPE.DS, answer(parent.sign(child.ds)));
+  // Where no signed zone begins, the DS is denied like any other type.
+  const gaps = {
+    'plain.example.': parent.sign(nsec('plain.example. → sub.example. NS RRSIG NSEC')),
+    'www.example.': parent.sign(nsec('www.example. → example. A RRSIG NSEC')),
+    'no.example.': parent.sign(nsec('example. → plain.example. NS SOA RRSIG NSEC')),
+    'www.sub.example.': child.sign(nsec('www.sub.example. → sub.example. A RRSIG NSEC')),
+  };
+  for (const [of, gap] of Object.entries(gaps)) learn(of, TYPE.DS, denial('no-data', soa, gap));
+  return {
+    parent,
+    child,
+    soa,
+    judge(of, type, found, without = '') {
+      const rest = new Map([...known].filter(([key]) => key !== without));
+      const question = { name: name(of), type: typeNumber(type) ?? 0, class: CLASS.IN };
+      return validate(question, found, trust([parent.anchor], rest));
+    },
+  };
+}
+
+/** One row of a table: what is found for a name, and the verdict in words. */
+export type Case = {
+  readonly of: string;
+  readonly type?: string;
+  readonly found: () => Found;
+  readonly says: string;
+  readonly why: string;
+};
+
+/** The verdict in words. */
+export function said(step: Validated): string {
+  if (step.kind === 'missing') return 'missing';
+  const { verdict } = step;
+  return verdict.state === 'secure' ? 'secure' : `${verdict.state} ${verdict.reason}`;
 }
