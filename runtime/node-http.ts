@@ -33,6 +33,8 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 120_000;
 const MAX_HEADER_BYTES = 16 * 1024;
 const MAX_CONNECTIONS = 512;
+/** For one source; browsers open six, and who holds all of them shuts others out. */
+const MAX_CONNECTIONS_PER_SOURCE = 64;
 
 /** How long running answers may take to finish when the server closes; streams never would. */
 const CLOSE_GRACE_MS = 500;
@@ -81,6 +83,7 @@ async function listen(
   );
   const { server, closeAllConnections } = accept(http);
   server.maxConnections = MAX_CONNECTIONS;
+  limitSources(server);
   const bound = await startListening(server, local);
   return {
     local: bound,
@@ -92,6 +95,32 @@ async function listen(
       clearTimeout(timer);
     },
   };
+}
+
+function limitSources(server: Server): void {
+  const open = new Map<string, number>();
+  server.on('connection', (socket) => {
+    const { remoteAddress } = socket;
+    // Whoever reaches a unix socket is ourselves.
+    if (remoteAddress === undefined) return;
+    const source = sourceOf(remoteAddress);
+    const count = (open.get(source) ?? 0) + 1;
+    open.set(source, count);
+    socket.once('close', () => {
+      const left = (open.get(source) ?? 1) - 1;
+      if (left === 0) open.delete(source);
+      else open.set(source, left);
+    });
+    if (count > MAX_CONNECTIONS_PER_SOURCE) socket.destroy();
+  });
+}
+
+/** An IPv4 address, or the /64 that whoever has one IPv6 address there has. */
+function sourceOf(address: string): string {
+  if (!address.includes(':')) return address;
+  const [head = [], tail = []] = address.split('::').map((half) => half.split(':'));
+  const zeros = Array.from({ length: Math.max(0, 8 - head.length - tail.length) }, () => '0');
+  return [...head, ...zeros, ...tail].slice(0, 4).join(':');
 }
 
 function listenerOf(

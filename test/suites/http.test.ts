@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -112,6 +114,40 @@ describe(`${REAL} http on the wire`, () => {
     });
     const answer = await get(http, server.local, '/');
     expect([answer.status, await answer.text()]).toEqual([500, '']);
+  });
+
+  test('one source cannot take all connections', async () => {
+    await using server = await http.listen(local, () => new Response('yes'));
+    if (!('port' in server.local)) throw new Error('unreachable: not on TCP');
+    const { port } = server.local;
+    const held = Array.from({ length: 64 }, () => createConnection({ port, host: '127.0.0.1' }));
+    await Promise.all(held.map((socket) => once(socket, 'connect')));
+    await expect(get(http, server.local, '/')).rejects.toMatchObject({ name: 'RuntimeError' });
+    const elsewhere = { port, host: '127.0.0.1', localAddress: '127.0.0.2' };
+    const other = createConnection(elsewhere);
+    other.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    expect(String((await once(other, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 /);
+    held.map((socket) => socket.destroy());
+    // The server hears of it in its own time.
+    for (let status = 0; status !== 200; ) {
+      status = await get(http, server.local, '/').then(
+        (answer) => answer.status,
+        () => 0,
+      );
+    }
+  });
+
+  test.each([
+    'POST http://[::: HTTP/1.1\r\nHost: x',
+    'GET / HTTP/1.1\r\nHost: [[[',
+    'GET / HTTP/1.0',
+  ])('%j is no request, and nobody is to blame here', async (head) => {
+    await using server = await http.listen(local, () => new Response('yes'));
+    if (!('port' in server.local)) throw new Error('unreachable: not on TCP');
+    const socket = createConnection({ port: server.local.port, host: '127.0.0.1' });
+    socket.write(`${head}\r\n\r\n`);
+    expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 400 /);
+    socket.destroy();
   });
 
   test('a port on 0.0.0.0 leaves the same port on :: to somebody else', async () => {
