@@ -1,9 +1,10 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
 import { createCourtesy, PADDING_BLOCK } from './courtesy.ts';
 import type { EdnsOption } from './edns.ts';
 import { encodeOption, findOption, OPTION } from './edns-option.ts';
-import { encodeMessage, type Message } from './message.ts';
+import { decodeMessage, encodeMessage, type Message } from './message.ts';
 import { BURST } from './rate-limit.ts';
 import { recordOf, replyTo } from './reply.fixture.ts';
 import { bare, type Content, type Handle, respond, type Transport } from './response.ts';
@@ -46,6 +47,29 @@ function open(content: Partial<Content> = {}) {
 }
 
 const optionsOf = ({ edns }: Message) => edns?.options ?? [];
+
+test('whatever options come, there is an answer that can be read, and no larger than a message', async () => {
+  const options = fc.array(
+    fc.record({
+      code: fc.oneof(fc.constantFrom(...Object.values(OPTION)), fc.nat(65_535)),
+      data: fc.uint8Array({ maxLength: 60 }),
+    }),
+    { maxLength: 8 },
+  );
+  const transport = fc.constantFrom<Transport>('udp', 'tcp', 'dot', 'doh');
+  const { serve, gate } = open();
+  await fc.assert(
+    fc.asyncProperty(options, transport, fc.ipV6(), async (sent, over, address) => {
+      const asker = { address, port: 1 };
+      const query = queryWith(sent);
+      expect(['string', 'object']).toContain(typeof gate(query, asker));
+      const response = await serve(query, asker, over);
+      const octets = encodeMessage(response);
+      expect(octets.length).toBeLessThanOrEqual(65_535);
+      expect(decodeMessage(octets)).toMatchObject({ ok: true, message: { id: query.id } });
+    }),
+  );
+});
 
 describe('padding', () => {
   test.each<{ text: number; asks: boolean; over: Transport; size: number; why: string }>([

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
 import { BODY_MILLISECONDS, createDohService, MAX_PER_CLIENT } from './doh.ts';
@@ -59,6 +60,19 @@ test('octets that have an id but make no message get FORMERR as everywhere', asy
   const decoded = decodeMessage(new Uint8Array(await response.arrayBuffer()));
   expect(decoded).toMatchObject({ ok: true, message: { id: 0, rcode: RCODE.FORMERR } });
   expect(response.headers.get('cache-control')).toBe('no-store');
+});
+
+test('any octets get a status and never an exception', async () => {
+  const { serve } = open();
+  const statuses = new Set([200, 400]);
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 80 }), fc.string(), async (octets, text) => {
+      expect(statuses).toContain((await serve(post(octets.slice()), ASKER)).status);
+      expect(statuses).toContain((await serve(get(`?dns=${inUrl(octets)}`), ASKER)).status);
+      const junk = get(`?dns=${encodeURIComponent(text.toWellFormed())}`);
+      expect(statuses).toContain((await serve(junk, ASKER)).status);
+    }),
+  );
 });
 
 const SOA = (ttl: number, minimum: number) =>

@@ -16,6 +16,8 @@ import type { TLSSocket } from 'node:tls';
 import type { Credentials, Endpoint, SecureListener } from './index.ts';
 import { openSecurely, tlsOptions } from './node-tls.ts';
 
+/** Connections of one address; a browser opens one, a household behind NAT some dozens. */
+const MAX_CONNECTIONS_PER_CLIENT = 64;
 const MAX_STREAMS = 100;
 const MAX_HEADER_BYTES = 16 * 1024;
 /** Megabytes that one session may make us hold. */
@@ -54,6 +56,9 @@ export async function listenSecurely(
     keepAliveTimeout: IDLE_TIMEOUT_MS,
   });
   server.on('secureConnection', (socket) => {
+    const { remoteAddress: address } = socket;
+    const mine = [...sockets].filter(({ remoteAddress }) => remoteAddress === address).length;
+    if (mine >= MAX_CONNECTIONS_PER_CLIENT) socket.destroy();
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);

@@ -116,6 +116,24 @@ describe(`${REAL} http over tls`, () => {
     expect(answer).toBe(`POST /a ?b=c 127.0.0.1 content ${version} 201`);
   });
 
+  test('one address cannot hold all connections, nor hold up others for long', async () => {
+    await using server = await http.listenSecurely(LOCAL, credentials, () => new Response('hello'));
+    const to = endpointOf(server.local);
+    let ended = 0;
+    const open: TLSSocket[] = [];
+    for (let index = 0; index < 70; index++) {
+      const socket = await secure(to, { ALPNProtocols: ['h2'] });
+      socket.once('close', () => ended++);
+      socket.resume();
+      open.push(socket);
+    }
+    await clock.sleep(300);
+    expect(ended).toBe(6);
+    for (const socket of open) socket.destroy();
+    await clock.sleep(100);
+    expect(await curl(to, '--http2')).toBe('hello 2 200');
+  });
+
   test.each([
     { host: 'a b', status: 400, why: 'no host' },
     { host: '', status: 400, why: 'none at all' },
