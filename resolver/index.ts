@@ -19,5 +19,5 @@ export {
 } from './resolver.ts';
 export { type SecureListeners, startSecureListeners } from './secure-listeners.ts';
 export { TYPE, typeName, typeNumber } from './type.ts';
-export { buildZone, type Zone, type ZoneInput, type ZoneProblem } from './zone.ts';
+export { buildZone, type ZoneInput } from './zone.ts';
 export { parseRecord, printRecord } from './zone-file.ts';
