@@ -88,7 +88,7 @@ export function createCurrent(runtime: Runtime, realm: Realm): Current {
     desired: () => picture.desired,
     anchor: () => anchor(crypto, picture.projection.zone.apex, realm.zoneKeys),
     own: () => ownDevice(picture, keys.id),
-    endpoints: () => realm.endpoints,
+    endpoints: realm.endpoints,
     mayConnect: (device) => decide(clock, picture.household, device).allowed,
     onChange: (listener) => listeners.push(listener),
     stop() {

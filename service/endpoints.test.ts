@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { RuntimeError } from '#runtime';
-import { fakeRuntime } from '#runtime/fake';
-import { ownAddresses, readAddresses } from './endpoints.ts';
+import { fakeRuntime, manualClock } from '#runtime/fake';
+import { followEndpoints, ownAddresses, readAddresses } from './endpoints.ts';
 
 const link = (ifname: string, addresses: object[], flags: string[] = ['UP']) => ({
   ifname,
@@ -61,4 +61,24 @@ test('without `ip` there is no address, and no failure', async () => {
   expect(await ownAddresses(exec, 'nymote0')).toEqual([]);
   const broken = () => Promise.reject(new RuntimeError('timeout', 'slow'));
   expect(await ownAddresses(broken, 'nymote0')).toEqual([]);
+});
+
+test.each([
+  { looks: ['a', 'a', 'a'], moves: [], why: 'nothing changed' },
+  { looks: ['b', 'b', 'b'], moves: ['b'], why: 'another address, told once' },
+  { looks: ['b', 'a', 'b', 'a'], moves: [], why: 'a line that comes and goes' },
+  { looks: ['', '', ''], moves: [], why: 'no address at all is no news' },
+  { looks: ['b', '', 'b', 'b'], moves: ['b'], why: 'a move with a gap' },
+  { looks: ['b', 'b', 'a', 'a'], moves: ['b', 'a'], why: 'there and back' },
+])('endpoints looked at again, $looks: $why', async ({ looks, moves }) => {
+  const clock = manualClock();
+  const left = [...looks];
+  const find = async () => [left.shift() ?? 'a'].filter((text) => text !== '');
+  const told: string[] = [];
+  const following = followEndpoints(clock, find, ['a'], (moved) => told.push(...moved));
+  await clock.advance(looks.length * 60_000);
+  following.stop();
+  await clock.advance(600_000);
+  expect(told).toEqual(moves);
+  expect(following.endpoints()).toEqual([moves.at(-1) ?? 'a']);
 });

@@ -17,7 +17,7 @@ import { openStore, StorageError, type Store } from '#storage';
 import { allocateIpv4, printKey } from '#tunnels';
 import { decodeBase64, encodeBase64 } from './base64.ts';
 import { type Config, printEndpoint } from './config.ts';
-import { ownAddresses } from './endpoints.ts';
+import { followEndpoints, ownAddresses } from './endpoints.ts';
 import { checkState } from './project.ts';
 
 export type Realm = AsyncDisposable & {
@@ -25,7 +25,7 @@ export type Realm = AsyncDisposable & {
   readonly store: Store;
   readonly zoneKeys: readonly ZoneKey[];
   /** Where others can reach this device, as `address:port` of the control port. */
-  readonly endpoints: readonly string[];
+  readonly endpoints: () => readonly string[];
 };
 
 const SECRET_MODE = 0o600;
@@ -48,9 +48,17 @@ export async function openRealm(runtime: Runtime, config: Config): Promise<Realm
   if (realm === undefined)
     await files.replace(`${config.data}/realm`, encodeText(`${store.realm}\n`));
   await tellEndpoints(runtime, store, keys.id, endpoints);
+  const whereabouts = followEndpoints(
+    runtime.clock,
+    () => findEndpoints(runtime, config),
+    endpoints,
+    (moved) => void tellEndpoints(runtime, store, keys.id, moved),
+  );
+  opening.defer(whereabouts.stop);
   const opened = opening.move();
   return {
-    ...{ keys, store, zoneKeys, endpoints },
+    ...{ keys, store, zoneKeys },
+    endpoints: whereabouts.endpoints,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
