@@ -71,3 +71,8 @@ test('a full disk does not keep a device from starting', async () => {
   const elsewhere = { ...a.config, endpoints: ['192.0.2.77'] };
   expect(await anchorOf(homeOf({ ...runtime, files }, elsewhere))).toBe(before);
 });
+
+/** Without power what is closed on the way out fails as well, and hides why. */
+function isPowerCut(thrown: unknown): boolean {
+  return thrown instanceof SuppressedError ? isPowerCut(thrown.error) : thrown instanceof PowerCut;
+}
