@@ -85,7 +85,7 @@ export async function playScenario(
     ipv6: head.ipv6,
     minimise: options.minimise,
     randomiseCase: false,
-  } as Parameters<typeof openInternet>[1]);
+  });
   internet.clock.set(head.now);
   const differences: Difference[] = [];
   const played: Played = { reply: undefined, before: 0 };
