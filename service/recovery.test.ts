@@ -5,6 +5,7 @@
 
 import { expect, test } from 'vitest';
 import { RuntimeError } from '#runtime';
+import { PowerCut } from '#runtime/fake';
 import { join } from './enrol.ts';
 import { A, type Home, homeOf, rebooted, twoHomes } from './homes.fixture.ts';
 
@@ -26,7 +27,7 @@ test('a cut at any moment from the first start to its end: the next start makes 
   for (let step = 1; step <= steps; step++) {
     const { a } = twoHomes();
     a.runtime.files.crashAt(step, step % 2 === 0 ? 'lost' : 'kept');
-    await expect(anchorOf(a), `step ${step}`).rejects.toThrow();
+    await expect(anchorOf(a), `step ${step}`).rejects.toSatisfy(isPowerCut);
     const again = rebooted(a);
     const first = await anchorOf(again);
     expect(await anchorOf(rebooted(again)), `step ${step}`).toBe(first);
