@@ -318,9 +318,8 @@ function fromValidation(query: Message, question: Question, judged: Judged): Par
       return fromRecursion(query, question, judged);
     case 'bogus': {
       if (query.checkingDisabled) return fromRecursion(query, question, judged);
-      const isUnsigned = from === 'forward' && judgement.reason === 'signatures-missing';
-      const reason = isUnsigned ? 'forwarder-unsigned' : judgement.reason;
-      return { ...bare(RCODE.SERVFAIL, extendedError(reason)), from, isBogus: true };
+      const error = extendedError(judgement.reason);
+      return { ...bare(RCODE.SERVFAIL, error), from, isBogus: true };
     }
     case 'insecure': {
       const part = fromRecursion(query, question, judged);

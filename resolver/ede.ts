@@ -20,6 +20,7 @@ export type BogusReason =
   | 'nsec-missing'
   | 'alias-not-of-dname'
   | 'chain-unreachable'
+  | 'forwarder-unsigned'
   | Extract<Exhausted, 'too-many-signatures' | 'too-many-failed-signatures' | 'too-many-hashes'>;
 
 /** Why an answer could not be checked although its zone has signatures. */
@@ -34,7 +35,6 @@ export type Reason =
   | BogusReason
   | UnsupportedReason
   | 'times-not-checked'
-  | 'forwarder-unsigned'
   | 'no-reachable-authority'
   | 'lame-delegation'
   | 'failure-cached'

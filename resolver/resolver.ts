@@ -111,7 +111,9 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
   const { clock, crypto } = runtime;
   const anchors = anchorsOf(options);
   const memory = createChainMemory();
-  const validation = createValidation({ clock, crypto, recursion, cache, anchors, memory });
+  const isForwarding = (options.forward ?? []).length > 0;
+  const parts = { clock, crypto, recursion, cache, anchors, memory, isForwarding };
+  const validation = createValidation(parts);
   const answering = createAnswering(runtime, validation, { localZones });
   const events = createEvents(runtime.clock);
   let listeners: Listeners | undefined;

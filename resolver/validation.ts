@@ -48,11 +48,13 @@ type Parts = {
   readonly cache: Cache;
   readonly anchors: Anchors;
   readonly memory: ChainMemory;
+  /** Whether forwarders are asked in place of the zones' servers. */
+  readonly isForwarding: boolean;
 };
 
 /** Puts the validator to work. */
 export function createValidation(parts: Parts): Validation {
-  const { clock, recursion, memory } = parts;
+  const { clock, recursion, memory, anchors } = parts;
   const flights = new Map<string, Promise<Judged>>();
   let wasSet = clock.isSet();
 
@@ -71,7 +73,7 @@ export function createValidation(parts: Parts): Validation {
 
   return {
     async resolve(name, type, budget, unchecked) {
-      if (unchecked) return recursion.resolve(name, type, budget);
+      if (unchecked || anchors.positive.size === 0) return recursion.resolve(name, type, budget);
       const key = `${type} ${name.key}`;
       const flight = flights.get(key);
       if (flight !== undefined) return { ...(await flight), budget };
@@ -217,12 +219,12 @@ function foundIn({ outcome }: Resolved): Found | undefined {
 }
 
 function remember(
-  { cache, clock }: Parts,
+  { cache, clock, isForwarding }: Parts,
   { name, type }: Wanted,
   resolved: Resolved,
   verdict: Verdict,
 ): Judged {
-  const judgement = judgementOf(verdict, clock.isSet());
+  const judgement = judgementOf(verdict, clock.isSet(), isForwarding);
   const { outcome } = resolved;
   if (outcome.kind === 'failure') return { ...resolved, judgement };
   const found = verdict.state === 'secure' ? verdict.found : outcome;
@@ -262,8 +264,11 @@ function store(
   }
 }
 
-function judgementOf(verdict: Verdict, isTimed: boolean): Judgement {
+function judgementOf(verdict: Verdict, isTimed: boolean, isForwarding: boolean): Judgement {
   const { state } = verdict;
   if (state === 'secure') return { state, isDenial: verdict.isDenial, isTimed };
-  return state === 'bogus' ? { state, reason: verdict.reason } : verdict;
+  if (state === 'insecure') return verdict;
+  // Home routers often pass no signatures on; that is to be told from an attack.
+  const isStripped = isForwarding && verdict.reason === 'signatures-missing';
+  return { state, reason: isStripped ? 'forwarder-unsigned' : verdict.reason };
 }

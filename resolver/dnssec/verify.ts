@@ -155,6 +155,7 @@ const GRAVITY: Readonly<Record<BogusReason, number>> = {
   'nsec-missing': 0,
   'alias-not-of-dname': 0,
   'chain-unreachable': 0,
+  'forwarder-unsigned': 0,
   'no-zone-key': 1,
   'dnskey-missing': 1,
   'signature-invalid': 2,
