@@ -64,6 +64,7 @@ export function startReplica(
   const { clock, random, http, log } = runtime;
   const stopping = new AbortController();
   const stamps = createStamps(clock);
+  const worked = new Map<string, string>();
   let problem: string | undefined;
   let running: Promise<void> | undefined;
   let isNews = false;
@@ -71,7 +72,7 @@ export function startReplica(
   async function ask(): Promise<void> {
     const failures: string[] = [];
     for (const device of fullDevices(parties)) {
-      const failure = await pullFrom({ ...parties, http, stamps }, device, endpoints());
+      const failure = await pullFrom({ ...parties, http, stamps, worked }, device, endpoints());
       if (failure === undefined) {
         problem = undefined;
         return;
@@ -116,7 +117,12 @@ function fullDevices({ devices, self }: Parties): readonly RealmDevice[] {
     .sort((a, b) => Number(b.writer ?? false) - Number(a.writer ?? false));
 }
 
-type Asking = Omit<Parties, 'devices'> & { readonly http: Http; readonly stamps: Stamps };
+type Asking = Omit<Parties, 'devices'> & {
+  readonly http: Http;
+  readonly stamps: Stamps;
+  /** Where a device was last met, by its key: each place where it is not costs seconds. */
+  readonly worked?: Map<string, string>;
+};
 type Source = Pick<RealmDevice, 'publicKey' | 'endpoints'>;
 
 /** Takes over all that `source` has and we lack. Returns why it did not work. */
@@ -126,10 +132,15 @@ export async function pullFrom(
   endpoints: readonly string[],
 ): Promise<string | undefined> {
   let failure = 'it has no known endpoint';
-  for (const place of source.endpoints.map((text) => readEndpoint(text))) {
+  const key = String(source.publicKey);
+  const last = asking.worked?.get(key);
+  const lastFirst = source.endpoints.toSorted((a, b) => Number(b === last) - Number(a === last));
+  for (const text of lastFirst) {
+    const place = readEndpoint(text);
     if (place === undefined) continue;
     try {
       await pullAll(asking, source, place, endpoints);
+      asking.worked?.set(key, text);
       return undefined;
     } catch (error) {
       failure = `${printEndpoint(place)}: ${(error as Error).message}`;

@@ -148,6 +148,29 @@ test('news that come while an older answer is under way are asked for as well', 
   asking.stop();
 });
 
+test('where a device was met last time it is looked for first', async () => {
+  const { runtime, replica, known, own } = await pair();
+  const far = { ...(known[0] as RealmDevice), endpoints: ['192.0.2.66:1', '192.0.2.1:51821'] };
+  const asked: string[] = [];
+  const fetch: typeof runtime.http.fetch = (request, options) => {
+    asked.push(new URL(request.url).host);
+    return runtime.http.fetch(request, options);
+  };
+  const { clock, random, log } = runtime;
+  const parties = { clock, self: ID_B, sealing: own, devices: () => [far], store: () => replica };
+  const asking = startReplica(
+    { clock, random, log, http: { ...runtime.http, fetch } },
+    parties,
+    () => [],
+  );
+  await clock.advance(10_000);
+  await asking.poll();
+  asked.length = 0;
+  await asking.poll();
+  expect(asked).toEqual(['192.0.2.1:51821']);
+  asking.stop();
+});
+
 test('somebody else with our id cannot ask', async () => {
   const { runtime, pull } = await pair();
   const eve = createSealing(runtime.crypto, runtime.random, runtime.crypto.generateAgreementKey());
