@@ -60,6 +60,8 @@ export async function listenSecurely(
     const mine = [...sockets].filter(({ remoteAddress }) => remoteAddress === address).length;
     if (mine >= MAX_CONNECTIONS_PER_CLIENT) socket.destroy();
     sockets.add(socket);
+    // Bun knows no timeouts of the server's for HTTP/1.1; a session of HTTP/2 has its own.
+    if (socket.alpnProtocol !== 'h2') socket.setTimeout(IDLE_TIMEOUT_MS, () => socket.destroy());
     socket.once('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
   });
