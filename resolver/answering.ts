@@ -41,11 +41,18 @@ export type ZoneServer = {
   ): Message;
 };
 
+/** A ruling that may be repeated without asking again: to which askers, and for how many seconds. */
+export type Reusable = { readonly view: string; readonly seconds: number };
+
 /** What is to be done with a question, decided outside. */
 export type Ruling =
-  | { readonly kind: 'recurse' }
+  | {
+      readonly kind: 'recurse';
+      readonly reuse?: Reusable;
+    }
   | {
       readonly kind: 'zone';
+      readonly reuse?: Reusable;
       readonly authority: ZoneServer;
       readonly ttlCap?: number;
       /** Said along with the answer, e.g. that the path to the device is not there yet. */

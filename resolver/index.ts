@@ -2,8 +2,10 @@
  * The door of the resolver: names, messages, zones, and the server that answers for them.
  */
 
-export type { Before, Ruling } from './answering.ts';
+export type { Before, Reusable, Ruling } from './answering.ts';
 export { type Authority, createAuthority } from './authority.ts';
+export type { Askers } from './datapath/askers.ts';
+export { serveBatches } from './datapath/loop.ts';
 export { createDesignation, DESIGNATION_APEX, type Designation } from './designation.ts';
 export { type Anchor, anchor, generateZoneKey, type ZoneKey } from './dnssec/keys.ts';
 export { DOH_TEMPLATE } from './doh.ts';

@@ -7,10 +7,13 @@ import { canonicalAddress } from './address.ts';
 import { type Answered, type Before, createAnswering, type Origin } from './answering.ts';
 import { createCache, DEFAULT_CACHE_BYTES } from './cache.ts';
 import { type CourtesyOptions, createCourtesy } from './courtesy.ts';
+import type { Askers } from './datapath/askers.ts';
+import type { DatapathStats } from './datapath/datapath.ts';
 import { rootCut } from './delegation.ts';
 import { type Anchors, IANA_ANCHORS, readAnchors } from './dnssec/anchors.ts';
 import { createChainMemory } from './dnssec/chain.ts';
 import type { ExtendedError } from './ede.ts';
+import { createFastLane, type LaneHit } from './fast-lane.ts';
 import type { Settings } from './frame.ts';
 import type { Message } from './message.ts';
 import { type Name, printName, ROOT } from './name.ts';
@@ -58,6 +61,8 @@ export type ResolverOptions = {
   readonly validate?: boolean;
   /** What this server calls itself (NSID), and whose datagrams it counts; nobody's unless told. */
   readonly courtesy?: CourtesyOptions;
+  /** Answers repeated questions on threads of their own; without them where they cannot be had. */
+  readonly datapath?: 'auto' | 'on' | 'off';
 };
 
 /** One answered question, for the live log. */
@@ -82,6 +87,8 @@ export type ResolverStats = {
   /** Different questions waiting for other servers. */
   readonly inFlight: number;
   readonly upstreamSends: number;
+  /** The threads that repeat answers; a string says why there are none. */
+  readonly datapath: DatapathStats | string;
 };
 
 export type Resolver = AsyncDisposable & {
@@ -95,12 +102,14 @@ export type Resolver = AsyncDisposable & {
   resolve(name: Name, type: number): Promise<Message>;
   /** Calls `listener` after each answer to the network, until cancelled. */
   onAnswer(listener: (event: AnswerEvent) => void): () => void;
+  /** Says which askers get the same answers; what was answered before is not repeated any more. */
+  setAskers(askers: Askers): void;
   /** Forgets everything cached. */
   flush(): void;
   stats(): ResolverStats;
 };
 
-type Seams = Pick<Runtime, 'clock' | 'random' | 'crypto' | 'udp' | 'tcp' | 'log'>;
+type Seams = Pick<Runtime, 'clock' | 'random' | 'crypto' | 'udp' | 'tcp' | 'log' | 'batchUdp'>;
 
 /** Makes a resolver; it asks nobody and listens nowhere before it is started or used. */
 export function createResolver(runtime: Seams, options: ResolverOptions): Resolver {
@@ -116,13 +125,18 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
   const validation = createValidation(parts);
   const answering = createAnswering(runtime, validation, { localZones });
   const events = createEvents(runtime.clock);
+  const lane = createFastLane(runtime, options.datapath ?? 'off', events.reportHit);
   let listeners: Listeners | undefined;
 
-  const courtesy = createCourtesy(runtime, options.courtesy ?? { isLimited: () => false });
+  const courteous = options.courtesy ?? { isLimited: () => false };
+  const courtesy = createCourtesy(runtime, courteous);
   const handle = courtesy.attend(async (query, asker, transport) => {
     const began = runtime.clock.monotonic();
-    const answered = await answering.answer(query, asker, transport, options.before);
+    const watched = lane.watch(options.before);
+    const answered = await answering.answer(query, asker, transport, watched.before);
     events.report(answered, asker, transport, began);
+    // Threads do not count, so whom we count they must not serve.
+    if (!courteous.isLimited(asker.address)) watched.allow(answered, asker);
     return answered.response;
   });
 
@@ -130,7 +144,10 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
     handle,
     async start() {
       if (listeners !== undefined) throw new Error('the resolver was started already');
-      listeners = await startListeners(runtime, options.listen, handle, courtesy.gate);
+      const udp = await lane.open();
+      const seams = { ...runtime, udp };
+      listeners = await startListeners(seams, options.listen, handle, courtesy.gate);
+      lane.start();
       return listeners.addresses;
     },
     get addresses() {
@@ -142,18 +159,23 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
       return answered.response;
     },
     onAnswer: events.listen,
+    setAskers: lane.setAskers,
     flush() {
       cache.clear();
       validation.clear();
+      lane.flush();
     },
     stats: () => ({
-      ...events.counts(),
+      ...countsWith(events.counts(), lane.stats()),
+      datapath: lane.stats(),
       cacheBytes: cache.bytes,
       cacheEntries: cache.entries,
       inFlight: recursion.inFlight,
       upstreamSends: upstream.sends,
     }),
     async [Symbol.asyncDispose]() {
+      // The threads first: they sleep on the listeners' sockets.
+      await lane[Symbol.asyncDispose]();
       await listeners?.[Symbol.asyncDispose]();
       await upstream[Symbol.asyncDispose]();
     },
@@ -201,8 +223,18 @@ function anchorsOf({
   return world.anchors;
 }
 
+/** Threads do not report each answer, but they count. */
+function countsWith(
+  { questions, cacheHits }: { questions: number; cacheHits: number },
+  datapath: DatapathStats | string,
+): { questions: number; cacheHits: number } {
+  const hits = typeof datapath === 'string' ? 0 : datapath.hits;
+  return { questions: questions + hits, cacheHits: cacheHits + hits };
+}
+
 type Events = {
   report(answered: Answered, asker: Endpoint, transport: Transport, began: number): void;
+  reportHit(hit: LaneHit): void;
   listen(listener: (event: AnswerEvent) => void): () => void;
   counts(): { questions: number; cacheHits: number };
 };
@@ -227,6 +259,19 @@ function createEvents(clock: Seams['clock']): Events {
         from,
         milliseconds: clock.monotonic() - began,
         ...(error === undefined ? {} : { ede: error }),
+      };
+      for (const listener of heard) listener(event);
+    },
+    reportHit({ asker, name, type, rcode, isFromZone }) {
+      const event: AnswerEvent = {
+        at: clock.now(),
+        asker,
+        transport: 'udp',
+        name: printName(name),
+        type: typeName(type),
+        rcode: rcodeName(rcode),
+        from: isFromZone ? 'zone' : 'cache',
+        milliseconds: 0,
       };
       for (const listener of heard) listener(event);
     },

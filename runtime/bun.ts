@@ -13,10 +13,13 @@
 
 import type { Server as HttpServer } from 'node:http';
 import { createServer, type Socket } from 'node:net';
+import { openBunBatch } from './bun-batch.ts';
 import { verifyEd448 } from './ed448.ts';
 import type { Log, Runtime } from './index.ts';
 import { nodeRuntime } from './node.ts';
 import { type Acceptor, nodeHttp } from './node-http.ts';
+
+export { openBunBatchIo } from './bun-batch.ts';
 
 /** The real machine, seen through Bun. Logs go to standard error unless `options.log` takes them. */
 export function bunRuntime(options: { readonly log?: Log } = {}): Runtime {
@@ -25,6 +28,7 @@ export function bunRuntime(options: { readonly log?: Log } = {}): Runtime {
   return {
     ...runtime,
     http: nodeHttp(runtime.log, acceptByNet),
+    batchUdp: openBunBatch(runtime.log),
     crypto: {
       ...runtime.crypto,
       verify: (algorithm, publicKey, data, signature) =>

@@ -21,6 +21,8 @@ export type Runtime = {
   readonly exec: Exec;
   readonly files: Files;
   readonly log: Log;
+  /** Absent where there are no native calls at all; opening it may still fail. */
+  readonly batchUdp?: OpenBatchUdp;
 };
 
 /** Two clocks: one to date things with, one to measure with. */
@@ -52,6 +54,75 @@ export type UdpSocket = AsyncDisposable & {
   readonly local: Endpoint;
   /** Sends and forgets; a datagram that cannot be sent is lost, as on the wire. */
   send(data: Uint8Array, to: Endpoint): void;
+};
+
+/** Loads what is needed for datagrams by the batch; a string says why that cannot be had here. */
+export type OpenBatchUdp = () => Promise<BatchUdp | string>;
+
+/** Datagrams by the batch, received by threads of our own that share memory with us. */
+export type BatchUdp = {
+  /** Threads there will be: one for each processor that is ours. */
+  readonly threads: number;
+  readonly routeBytes: number;
+  /** The clock of `BatchIo.now`. */
+  now(): number;
+  /** Binds `local` for every thread. Fails as `Udp.bind` does. */
+  bind(local: Endpoint): Promise<BatchSocket>;
+  /**
+   * Starts the threads. Each runs `serveBatches` of `module` until it is told to end; one that fails
+   * is started again. `hear` is called with the thread and what it rang.
+   */
+  start(
+    sockets: readonly BatchSocket[],
+    serving: {
+      readonly module: URL;
+      readonly shared: SharedArrayBuffer;
+      readonly hear: (thread: number, sound: number) => void;
+    },
+  ): BatchThreads;
+};
+
+export type BatchSocket = {
+  readonly local: Endpoint;
+  /** What the kernel calls the socket of each thread. */
+  readonly handles: readonly number[];
+  /** Sends `data` back on the route that `BatchIo.copyRoute` wrote down. */
+  send(data: Uint8Array, route: Uint8Array): void;
+  close(): void;
+};
+
+export type BatchThreads = {
+  readonly restarts: number;
+  stop(): Promise<void>;
+};
+
+/** What a thread has in hands: datagram `i` of a batch lies at `i * stride` in `received`. */
+export type BatchIo = {
+  readonly thread: number;
+  readonly shared: SharedArrayBuffer;
+  readonly stride: number;
+  readonly received: Uint8Array;
+  /** Senders as the kernel has them (sockaddr_in, sockaddr_in6), eight words for each datagram. */
+  readonly senders: Uint32Array;
+  /** Where replies are written, `stride` for each, and the same as words. */
+  readonly replies: Uint8Array;
+  readonly replyWords: Int32Array;
+  /** Waits for datagrams; how many came, or -1 when the thread is to end. */
+  receive(): number;
+  lengthOf(datagram: number): number;
+  /** Addresses the `reply`-th reply, of `length`, to the sender of `datagram`. */
+  put(reply: number, datagram: number, length: number): void;
+  /** Sends the first `count` replies. */
+  flush(count: number): void;
+  /** Which of the sockets the batch came from. */
+  socket(): number;
+  readonly routeBytes: number;
+  /** Writes down how a reply gets back, for `BatchSocket.send`. */
+  copyRoute(datagram: number, into: Uint8Array, at: number): void;
+  /** Seconds since some start, the same for all threads. */
+  now(): number;
+  /** Has the main thread hear `sound`. */
+  ring(sound: number): void;
 };
 
 /** Stream sockets, over TCP or a unix socket (`{ path }`). */

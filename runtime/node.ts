@@ -4,6 +4,7 @@
 
 import { randomFillSync } from 'node:crypto';
 import type { Log, Random, Runtime } from './index.ts';
+import { openNodeBatch } from './node-batch.ts';
 import { nodeClock } from './node-clock.ts';
 import { nodeCrypto } from './node-crypto.ts';
 import { nodeExec } from './node-exec.ts';
@@ -28,6 +29,7 @@ export function nodeRuntime(options: { readonly log?: Log } = {}): Runtime {
     exec: nodeExec(),
     files: nodeFiles(),
     log,
+    batchUdp: openNodeBatch(log),
   };
 }
 

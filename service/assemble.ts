@@ -7,6 +7,7 @@ import { createDesignation, createResolver, type Designation, type Resolver } fr
 import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
 import { createTunnels, type Tunnels } from '#tunnels';
 import { type Assets, createApp } from '#web-admin';
+import { askersOf } from './askers.ts';
 import { createBackend } from './backend.ts';
 import { socketPath } from './cli.ts';
 import { type Config, ignoredSettings, printEndpoint, readEndpoint } from './config.ts';
@@ -168,20 +169,26 @@ async function startResolver(
       ...(config.rootHints.length === 0 ? {} : { rootHints: groupHints(config) }),
       // A laboratory's root is where real ones never are.
       allowPrivateUpstream: config.rootHints.length > 0,
+      datapath: config.datapath,
     });
+  const start = async (resolver: Resolver) => {
+    const tell = (): void => resolver.setAskers(askersOf(current.household()));
+    current.onChange(tell);
+    tell();
+    return { resolver, dns: await resolver.start() };
+  };
   const forPhones = overlay.map((address) => ({ address, port: DNS_PORT }));
   if (forPhones.length > 0) {
     const resolver = create([...config.dns, ...forPhones]);
     try {
-      return { resolver, dns: await resolver.start() };
+      return await start(resolver);
     } catch (error) {
       if (!(error instanceof RuntimeError)) throw error;
       await resolver[Symbol.asyncDispose]();
       warnings.push(`Phones cannot ask this device for names: ${error.message}.`);
     }
   }
-  const resolver = create(config.dns);
-  return { resolver, dns: await resolver.start() };
+  return start(create(config.dns));
 }
 
 /** Datagrams from outside the household may be forged to hit somebody else. */

@@ -28,6 +28,8 @@ export type Config = {
   /** Root servers instead of IANA's, as `name=address`. */
   readonly rootHints: readonly RootHint[];
   readonly tunnels: 'auto' | 'on' | 'off';
+  /** Threads that repeat answers; auto: where this machine can have them. */
+  readonly datapath: 'auto' | 'on' | 'off';
   readonly interface: string;
   readonly wireguardPort: number;
   /** UDP: knocks between devices; TCP: enrolment and replication, every byte sealed. */
@@ -171,6 +173,11 @@ const SETTINGS: Settings = {
     expects: 'auto, on or off',
     help: 'WireGuard tunnels; auto makes them where it may',
   },
+  datapath: {
+    read: oneOf('auto', 'on', 'off'),
+    expects: 'auto, on or off',
+    help: 'threads that answer repeated questions; auto: where they can be had',
+  },
   interface: {
     read: (text) => (/^[a-z][a-z0-9-]{0,14}$/.test(text) ? text : undefined),
     expects: 'an interface name of at most 15 characters',
@@ -216,6 +223,7 @@ const DEFAULTS: Config = {
   forward: [],
   rootHints: [],
   tunnels: 'auto',
+  datapath: 'off',
   interface: 'nymote0',
   wireguardPort: 51_820,
   controlPort: 51_821,

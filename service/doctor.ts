@@ -35,6 +35,7 @@ export async function examine(patient: Patient): Promise<readonly Check[]> {
     ...programs,
     await checkTunnels(patient.tunnels),
     await checkRecursion(patient),
+    checkDatapath(patient.resolver),
     checkReplica(patient),
   ];
 }
@@ -133,6 +134,16 @@ async function checkRecursion({ runtime, resolver, config }: Patient): Promise<C
       : `${forward.map(printEndpoint).join(', ')} does not answer`;
   const fix = 'check the connection, or set --forward to a resolver that can be reached';
   return { name: 'internet', ok: false, detail: `${silent}: names of others do not resolve`, fix };
+}
+
+/** Slower is not ill: without threads the main one answers everything. */
+function checkDatapath(resolver: Resolver): Check {
+  const { datapath } = resolver.stats();
+  if (typeof datapath === 'string')
+    return { name: 'datapath', ok: true, detail: `none: ${datapath}` };
+  const { threads, hits, restarts } = datapath;
+  const ended = restarts === 0 ? '' : `; started again ${restarts} times`;
+  return { name: 'datapath', ok: true, detail: `${threads} threads, ${hits} answers${ended}` };
 }
 
 function checkReplica({ store, replicaProblem }: Patient): Check {

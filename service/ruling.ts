@@ -15,11 +15,13 @@ import {
   type Designation,
   printName,
   type Question,
+  type Reusable,
   type Ruling,
   TYPE,
 } from '#resolver';
 import type { Clock, Endpoint } from '#runtime';
 import type { Reach } from '#tunnels';
+import { viewOf } from './askers.ts';
 import { DEVICE_TTL, type RealmDevice } from './project.ts';
 
 /** How long an answer may wait for its tunnel; resolvers of clients give up after some seconds. */
@@ -47,30 +49,44 @@ export function createRulings(
   reach: (device: string, deadlineMs: number) => Promise<Reach>,
   designation: () => Designation,
 ): Before {
-  return async (question, from) => {
-    const home = household();
-    const asker = identify(home, from);
-    const name = printName(question.name).toLowerCase().replace(/\.$/, '');
-    const isOurs = `.${name}`.endsWith(`.${home.apex}`);
-    const decide = (verb: 'resolve' | 'connect', resource: string): Decision =>
-      home.policy.decide({ asker, verb, resource, now: clock.now(), clockIsSet: clock.isSet() });
+  return (question, from) => rule({ clock, home: household(), reach, designation }, question, from);
+}
 
-    const resolving = decide('resolve', `${isOurs ? 'record' : 'name'}:${name}`);
-    if (resolving.effect === 'deny') return refusal(resolving);
-    if (`.${name}`.endsWith(`.${DESIGNATION_APEX}`)) {
-      return { kind: 'zone', authority: designation() };
-    }
-    if (!isOurs) return { kind: 'recurse' };
+type Parts = {
+  readonly clock: Pick<Clock, 'now' | 'isSet'>;
+  readonly home: Household;
+  readonly reach: (device: string, deadlineMs: number) => Promise<Reach>;
+  readonly designation: () => Designation;
+};
 
-    const device = home.devices.find(({ fqdn }) => fqdn === name);
-    const answer = zoneRuling(home, resolving, device, clock.now());
-    if (device === undefined) return answer;
-    // Of any type: ANY would give the address, and every other one that there is such a device.
-    const connecting = decide('connect', `device:${device.id}`);
-    if (connecting.effect === 'deny') return refusal(connecting);
-    if (!asksForAddress(question) || !goesThroughUs(home, asker, device)) return answer;
-    return withPath(answer, await reach(device.id, REACH_DEADLINE_MS));
-  };
+async function rule(
+  { clock, home, reach, designation }: Parts,
+  question: Question,
+  from: Endpoint,
+): Promise<Ruling> {
+  const asker = identify(home, from);
+  const name = printName(question.name).toLowerCase().replace(/\.$/, '');
+  const isOurs = isBelow(name, home.apex);
+  const decide = (verb: 'resolve' | 'connect', resource: string): Decision =>
+    home.policy.decide({ asker, verb, resource, now: clock.now(), clockIsSet: clock.isSet() });
+  const repeat = (...decisions: readonly Decision[]) => reuse(clock, viewOf(home, from), decisions);
+
+  const resolving = decide('resolve', `${isOurs ? 'record' : 'name'}:${name}`);
+  if (resolving.effect === 'deny') return refusal(resolving);
+  if (isBelow(name, DESIGNATION_APEX)) return { kind: 'zone', authority: designation() };
+  if (!isOurs) return { kind: 'recurse', ...repeat(resolving) };
+
+  const device = home.devices.find(({ fqdn }) => fqdn === name);
+  const answer = zoneRuling(home, resolving, device, clock.now());
+  if (device === undefined) return { ...answer, ...repeat(resolving) };
+  // Of any type: ANY would give the address, and every other one that there is such a device.
+  const connecting = decide('connect', `device:${device.id}`);
+  if (connecting.effect === 'deny') return refusal(connecting);
+  const said = { ...answer, ...repeat(resolving, connecting) };
+  if (!wakes(home, asker, question, device)) return said;
+  const reached = await reach(device.id, REACH_DEADLINE_MS);
+  // A name that wakes a tunnel is asked for each time; without tunnels there is none to wake.
+  return reached.state === 'off' ? said : withPath(answer, reached);
 }
 
 /**
@@ -92,6 +108,27 @@ export function identify(
   return { kind: 'stranger', address, zone };
 }
 
+/**
+ * May be said again to the same view until policy decides otherwise; never while nobody knows what
+ * time it is, since schedules count as if against the asker then (I9).
+ */
+function reuse(
+  clock: Pick<Clock, 'now' | 'isSet'>,
+  view: string | undefined,
+  decisions: readonly Decision[],
+): { readonly reuse?: Reusable } {
+  if (view === undefined || !clock.isSet()) return {};
+  const ends = decisions.map(({ validUntil }) => validUntil ?? Number.POSITIVE_INFINITY);
+  return { reuse: { view, seconds: Math.min(...ends) - clock.now() } };
+}
+
+const isBelow = (name: string, apex: string): boolean => `.${name}`.endsWith(`.${apex}`);
+
+/** Whether the answer is to bring the device's tunnel up. */
+function wakes(home: Household, asker: Asker, question: Question, device: RealmDevice): boolean {
+  return asksForAddress(question) && goesThroughUs(home, asker, device);
+}
+
 const asksForAddress = ({ type }: Question): boolean => type === TYPE.A || type === TYPE.AAAA;
 
 /** Our own questions and those of plain devices whose one tunnel ends here. */
@@ -103,7 +140,7 @@ function goesThroughUs(home: Household, asker: Asker, device: RealmDevice): bool
 
 /** The address is right in any case; a path that is not there is said along with it. */
 function withPath(answer: ZoneRuling, reached: Reach): Ruling {
-  if (reached.state === 'up' || reached.state === 'off') return answer;
+  if (reached.state === 'up') return answer;
   const error = { code: EDE_OTHER, text: `no tunnel yet: ${reached.reason}` };
   return { ...answer, ttlCap: 0, error };
 }

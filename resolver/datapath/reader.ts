@@ -1,0 +1,181 @@
+/**
+ * Looking answers up in shared memory, which every thread does, without a lock.
+ *
+ * What is read may be written over meanwhile, so nothing of it is believed before the log's tail was
+ * seen again after copying: until then numbers are only used where any number does no harm. A store
+ * between keeps the processor from looking at the tail too early.
+ */
+
+import { type Arena, HEAD, headWord, THREAD, threadWord, UNIT, WAYS } from './layout.ts';
+import { type Asked, hashFor } from './question.ts';
+import { FROM_ZONE, HEADER, MAX_VIEW, RECORD, RECORD_WORDS, small } from './record.ts';
+
+/** Where a reader reads from and writes to. */
+export type Buffers = {
+  readonly received: Uint8Array;
+  readonly replies: Uint8Array;
+  readonly replyWords: Int32Array;
+};
+
+export type TableReader = {
+  /**
+   * Copies the answer to `asked`, whose octets are at `start`, to `at` in the replies, ready to be
+   * sent; returns its length, or 0 when there is none for this view.
+   */
+  answer(asked: Asked, start: number, view: number, epoch: number, now: number, at: number): number;
+  /** Whether the last answer was from our own zone. */
+  isFromZone(): boolean;
+};
+
+/** One of the readers of an arena. */
+export function createTableReader(arena: Arena, thread: number, buffers: Buffers): TableReader {
+  const { words, bytes, capacity } = arena;
+  const tailWord = headWord(HEAD.tail);
+  const epochWord = headWord(HEAD.epoch);
+  const fence = threadWord(thread, THREAD.fence);
+  const buckets = arena.places / WAYS - 1;
+  let isFromZone = false;
+
+  /** Whether nothing changed since the answer at `position` was found. */
+  function isStill(position: number, epoch: number): boolean {
+    Atomics.store(words, fence, 0);
+    const isThere = ((position - Atomics.load(words, tailWord)) | 0) >= 0;
+    return isThere && Atomics.load(words, epochWord) === epoch;
+  }
+
+  /** What lies at `place`, when it is the answer to this question. */
+  function take(
+    place: number,
+    asked: Asked,
+    start: number,
+    view: number,
+    epoch: number,
+    now: number,
+    at: number,
+  ): number {
+    const position = words[arena.index + place * 2 + 1] as number;
+    const record = (arena.log + (position & (capacity - 1)) * UNIT) >>> 2;
+    if (!isFor(words, record, asked, view, epoch, now)) return 0;
+    const length = copy(arena, record, asked, start, now, buffers, at);
+    isFromZone = ((words[record + RECORD.kind] as number) & FROM_ZONE) !== 0;
+    if (length === 0 || !isStill(position, epoch)) return 0;
+    if (bytes[arena.used + place] === 0) bytes[arena.used + place] = 1;
+    return length;
+  }
+
+  return {
+    answer(asked, start, view, epoch, now, at) {
+      const hash = hashFor(view, asked);
+      const first = (hash & buckets) * WAYS;
+      for (let place = first; place < first + WAYS; place++) {
+        if (words[arena.index + place * 2] !== hash) continue;
+        // No two answers in the index have the same hash.
+        return take(place, asked, start, view, epoch, now, at);
+      }
+      return 0;
+    },
+    isFromZone: () => isFromZone,
+  };
+}
+
+/** Whether the record at word `at` may answer this question, to this view, now. */
+function isFor(
+  words: Int32Array,
+  at: number,
+  asked: Asked,
+  view: number,
+  epoch: number,
+  now: number,
+): boolean {
+  const kind = words[at + RECORD.kind] as number;
+  const shape = words[at + RECORD.shape] as number;
+  return (
+    (kind & 0xff) === asked.variant &&
+    ((kind >>> 16) & MAX_VIEW) === view &&
+    words[at + RECORD.epoch] === epoch &&
+    (words[at + RECORD.expires] as number) > now &&
+    shape >>> 16 === asked.end &&
+    (shape & 0xffff) <= asked.limit
+  );
+}
+
+/** The length of the record's message after copying it, or 0 when its question is another. */
+function copy(
+  { words, bytes }: Arena,
+  record: number,
+  asked: Asked,
+  start: number,
+  now: number,
+  { received, replies, replyWords }: Buffers,
+  at: number,
+): number {
+  const length = (words[record + RECORD.shape] as number) & 0xffff;
+  const count = ((words[record + RECORD.kind] as number) >>> 8) & 0xff;
+  const wire = record + RECORD_WORDS + ((count + 1) >>> 1);
+  if (!isSameQuestion(bytes, wire * 4, received, start, asked)) return 0;
+  // Up to three octets more than it has: there is room.
+  const all = Math.min((length + 3) >>> 2, MAX_WORDS);
+  const target = at >>> 2;
+  for (let word = 0; word < all; word++) replyWords[target + word] = words[wire + word] as number;
+  replies[at] = received[start] as number;
+  replies[at + 1] = received[start + 1] as number;
+  if (asked.hasCapitals) {
+    for (let octet = HEADER; octet < asked.end; octet++) {
+      replies[at + octet] = received[start + octet] as number;
+    }
+  }
+  const age = now - (words[record + RECORD.storedAt] as number);
+  if (age > 0) countDown(bytes, (record + RECORD_WORDS) * 4, count, age, replies, at, length);
+  return length;
+}
+
+/** Words of the longest answer over UDP (RFC 9715 §3.1). */
+const MAX_WORDS = 1232 / 4;
+
+function isSameQuestion(
+  stored: Uint8Array,
+  at: number,
+  received: Uint8Array,
+  start: number,
+  { end, hasCapitals }: Asked,
+): boolean {
+  // Type and class are no letters, whatever their octets are.
+  const nameEnd = hasCapitals ? end - 4 : 0;
+  for (let octet = HEADER; octet < end; octet++) {
+    const asked = received[start + octet] as number;
+    if (stored[at + octet] !== (octet < nameEnd ? small(asked) : asked)) return false;
+  }
+  return true;
+}
+
+/** Takes `age` seconds from each of the `count` TTLs whose offsets are at `offsets`. */
+function countDown(
+  bytes: Uint8Array,
+  offsets: number,
+  count: number,
+  age: number,
+  replies: Uint8Array,
+  at: number,
+  length: number,
+): void {
+  for (let index = 0; index < count; index++) {
+    const low = offsets + index * 2;
+    const offset = (bytes[low] as number) | ((bytes[low + 1] as number) << 8);
+    if (offset + 4 <= length) subtract(replies, at + offset, age);
+  }
+}
+
+/** A number of 32 bits in network order, less `age`. */
+function subtract(bytes: Uint8Array, at: number, age: number): void {
+  const ttl =
+    (((bytes[at] as number) << 24) |
+      ((bytes[at + 1] as number) << 16) |
+      ((bytes[at + 2] as number) << 8) |
+      (bytes[at + 3] as number)) >>>
+    0;
+  const left = Math.max(0, ttl - age);
+  bytes[at] = left >>> 24;
+  bytes[at + 1] = left >>> 16;
+  bytes[at + 2] = left >>> 8;
+  bytes[at + 3] = left;
+}
