@@ -91,6 +91,18 @@ test('a default port makes the bare address an endpoint', () => {
   expect(readEndpoint('192.0.2.1', 53)).toEqual({ address: '192.0.2.1', port: 53 });
 });
 
+test('DNS over TLS and HTTPS know their ports', () => {
+  expect(from({ dot: '192.0.2.1,[::1]:8853', doh: '::1' })).toMatchObject({
+    config: {
+      dot: [
+        { address: '192.0.2.1', port: 853 },
+        { address: '::1', port: 8853 },
+      ],
+      doh: [{ address: '::1', port: 443 }],
+    },
+  });
+});
+
 test('a configuration file may hold numbers and lists', () => {
   const source = readConfigFile(
     'nymote.json',
