@@ -7,6 +7,17 @@ test.each<{ reason: Reason; code: number; why: string }>([
   { reason: 'recursion-not-desired', code: 20, why: 'RFC 8914 §4.21' },
   { reason: 'unsupported-type', code: 21, why: 'RFC 8914 §4.22' },
   { reason: 'local-zone', code: 29, why: 'Synthesized, IANA registry' },
+  { reason: 'unsupported-algorithm', code: 1, why: 'RFC 8914 §4.2' },
+  { reason: 'unsupported-digest', code: 2, why: 'RFC 8914 §4.3' },
+  { reason: 'chain-unreachable', code: 5, why: 'Indeterminate, RFC 8914 §4.6' },
+  { reason: 'signature-invalid', code: 6, why: 'Bogus, RFC 8914 §4.7' },
+  { reason: 'signature-expired', code: 7, why: 'RFC 8914 §4.8' },
+  { reason: 'signature-not-yet-valid', code: 8, why: 'RFC 8914 §4.9' },
+  { reason: 'dnskey-missing', code: 9, why: 'RFC 8914 §4.10' },
+  { reason: 'signatures-missing', code: 10, why: 'RFC 8914 §4.11' },
+  { reason: 'no-zone-key', code: 11, why: 'RFC 8914 §4.12' },
+  { reason: 'nsec-missing', code: 12, why: 'RFC 8914 §4.13' },
+  { reason: 'too-many-iterations', code: 27, why: 'IANA registry, RFC 9276 §3.2' },
 ])('$reason is $code: $why', ({ reason, code }) => {
   expect(extendedError(reason).code).toBe(code);
 });
