@@ -54,6 +54,7 @@ export async function assemble(
   const realm = opening.use(await openRealm(runtime, config));
   const current = opening.adopt(createCurrent(runtime, realm), (each) => each.stop());
   warnings.push(...ignoredSettings(config, current.projection().settings));
+  if (assets.size === 0) warnings.push(NO_PAGE);
   const tunnels = opening.use(createTunnels(runtime, tunnelOptions(realm, config, current)));
   const overlay = await startTunnels(runtime, config, tunnels, current);
   let encryptedDns: EncryptedDns | undefined;
@@ -76,7 +77,7 @@ export async function assemble(
   opening.use(
     await listenForPeers(runtime, config, { realm, current, enrolment: house.enrolment, warnings }),
   );
-  const admin = await openFaces(opening, runtime, config, house, assets, warnings);
+  const admin = await openFaces(opening, runtime, config, house, assets);
   if (config.ubus !== '') opening.use(publishOnUbus(runtime, config.ubus, house));
 
   const { state, backend, reason } = viewTunnels(await tunnels.status());
@@ -129,6 +130,8 @@ async function startTunnels(
   await tunnels.apply(current.desired());
   return state === 'up' ? current.desired().self.addresses : [];
 }
+
+const NO_PAGE = 'The web page was not built; the API and the command line work.';
 
 const DNS_PORT = 53;
 
@@ -325,7 +328,6 @@ async function openFaces(
   config: Config,
   house: House,
   assets: Assets,
-  warnings: string[],
 ): Promise<readonly string[]> {
   const backend = createBackend(house);
   const hosts = (): readonly string[] => [
@@ -347,7 +349,5 @@ async function openFaces(
   for (const endpoint of config.admin) {
     opening.use(await runtime.http.listen(endpoint, forWeb.fetch));
   }
-  if (assets.size === 0)
-    warnings.push('The web page was not built; the API and the command line work.');
   return config.admin.map((endpoint) => `http://${printEndpoint(endpoint)}`);
 }

@@ -126,8 +126,8 @@ async function repair(
   const isTornOnly =
     isLast && first.end === bytes.length && isTorn(bytes.subarray(first.offset, first.end));
   const repaired = await (isTornOnly
-    ? cutTail(files, directory, segment, bytes, first)
-    : rewrite(files, directory, segment, bytes, { frames, bad }));
+    ? cutTail(files, { directory, segment, bytes }, first)
+    : rewrite(files, { directory, segment, bytes }, { frames, bad }));
   for (const span of bad) {
     const kept = repaired === undefined ? 'they could not be moved aside' : 'they were moved aside';
     report({
@@ -142,15 +142,21 @@ async function repair(
     : { bytes: repaired, frames: scan(repaired).frames };
 }
 
+/** A segment as it was read. */
+type Damaged = {
+  readonly directory: string;
+  readonly segment: number;
+  readonly bytes: Uint8Array;
+};
+
 /** Cutting needs no space: a full disk must not stop a store from opening. */
 async function cutTail(
   files: Files,
-  directory: string,
-  segment: number,
-  bytes: Uint8Array,
+  damaged: Damaged,
   tail: FrameSpan,
 ): Promise<Uint8Array | undefined> {
-  await attempt(() => setAside(files, directory, segment, bytes, [tail], 'torn'));
+  const { directory, segment, bytes } = damaged;
+  await attempt(() => setAside(files, damaged, [tail], 'torn'));
   return attempt(async () => {
     await using file = await files.openAppend(segmentPath(directory, segment));
     await file.truncate(tail.offset);
@@ -161,13 +167,12 @@ async function cutTail(
 /** The damaged bytes are safe elsewhere before the segment is replaced by its good ones. */
 async function rewrite(
   files: Files,
-  directory: string,
-  segment: number,
-  bytes: Uint8Array,
+  damaged: Damaged,
   { frames, bad }: Scan,
 ): Promise<Uint8Array | undefined> {
+  const { directory, segment, bytes } = damaged;
   return attempt(async () => {
-    await setAside(files, directory, segment, bytes, bad, 'bad');
+    await setAside(files, damaged, bad, 'bad');
     const good = concat(frames.map(({ offset, end }) => bytes.subarray(offset, end)));
     await files.replace(segmentPath(directory, segment), good, 0o600);
     return good;
@@ -176,9 +181,7 @@ async function rewrite(
 
 async function setAside(
   files: Files,
-  directory: string,
-  segment: number,
-  bytes: Uint8Array,
+  { directory, segment, bytes }: Damaged,
   bad: readonly FrameSpan[],
   suffix: 'bad' | 'torn',
 ): Promise<void> {
