@@ -114,6 +114,7 @@ async function serve(runtime: Runtime, config: Config): Promise<number> {
   // What `ps` and others that want our ports are to call us, also when Node runs us.
   process.title = 'nymote';
   await refuseSecond(runtime, config);
+  await using _claim = await claim(runtime, config);
   const nymote = await assemble(runtime, config, await loadAssets(), {
     memoryBytes: () => process.memoryUsage.rss(),
   });
@@ -141,7 +142,25 @@ async function refuseSecond({ http }: Runtime, { data }: Config): Promise<void> 
       throw new RuntimeError('denied', `the data in ${data} belongs to another user`, error);
     }
   }
-  throw new RuntimeError(
+  throw isRunning(data);
+}
+
+/** Held from before anything is read until the end: of two that start at once, one sees the other. */
+async function claim(
+  { files, tcp }: Pick<Runtime, 'files' | 'tcp'>,
+  { data }: Config,
+): Promise<AsyncDisposable> {
+  await files.makeDirectory(data, 0o700);
+  try {
+    return await tcp.listen({ path: `${data}/nymote.lock` }, (connection) => connection.abort());
+  } catch (error) {
+    const isTaken = error instanceof RuntimeError && error.code === 'address-in-use';
+    throw isTaken ? isRunning(data) : error;
+  }
+}
+
+function isRunning(data: string): RuntimeError {
+  return new RuntimeError(
     'refused',
     `nymote is running already with its data in ${data}; stop it first, or name another directory with --data`,
   );
