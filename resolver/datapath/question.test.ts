@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeMessage } from '../message.ts';
+import { encoded, queryOf } from './message.fixture.ts';
 import { createAsked, hashFor, readAsked } from './question.ts';
-import { encoded, queryOf } from './sample.ts';
 
 const EDNS = { udpSize: 1232, version: 0, dnssecOk: false, options: [] };
 

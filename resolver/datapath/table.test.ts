@@ -3,9 +3,9 @@ import { expect, test } from 'vitest';
 import type { Message } from '../message.ts';
 import { decodeMessage } from '../message.ts';
 import { createArena, DATAPATH_BYTES, mapArena } from './layout.ts';
+import { answerOf, encoded, queryOf } from './message.fixture.ts';
 import { createAsked, readAsked } from './question.ts';
 import { createTableReader } from './reader.ts';
-import { answerOf, encoded, queryOf } from './sample.ts';
 import { createTableWriter } from './table.ts';
 import { readAnswer } from './wire.ts';
 

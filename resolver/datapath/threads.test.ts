@@ -8,8 +8,8 @@ import { expect, test } from 'vitest';
 import { encodeMessage } from '../message.ts';
 import { type Askers, publishAskers } from './askers.ts';
 import { createArena, HEAD, headWord, mapArena } from './layout.ts';
+import { answerOf, encoded, queryOf } from './message.fixture.ts';
 import { createAsked, readAsked } from './question.ts';
-import { answerOf, encoded, queryOf } from './sample.ts';
 import { createTableWriter } from './table.ts';
 import { readAnswer } from './wire.ts';
 
