@@ -9,7 +9,7 @@
  * `expiration=-60` `inception=60` (seconds from the scenario's beginning), `signer=name`,
  * `labels=n`, `owner=*.name` (signed as this wildcard), `covers=NS` (only these sets), `tag=n`,
  * `algorithm=n`, `broken=yes`, `copies=n` (broken ones, each in another octet); for DS `digest=n`
- * (3: nobody's), `algorithm=n`, `broken=yes`; for DNSKEY `twins=n`: so many more of the same tag,
+ * (3: nobody's), `algorithm=n`, `tag=n`, `broken=yes`; for DNSKEY `twins=n`: so many more of the same tag,
  * none of which is a key.
  */
 
@@ -135,7 +135,8 @@ function keyRecords(key: ScenarioKey, { order, changes }: Made): ResourceRecord[
   if (changes.has('broken')) digest[0] = (digest[0] ?? 0) ^ 1;
   const kind = Number(changes.get('digest') ?? 2);
   const algorithm = Number(changes.get('algorithm') ?? key.order.algorithm);
-  const rdata = octets(u16(keyTag(key.dnskey)), [algorithm, kind], digest);
+  const tag = Number(changes.get('tag') ?? keyTag(key.dnskey));
+  const rdata = octets(u16(tag), [algorithm, kind], digest);
   return [{ ...shared, type: TYPE.DS, rdata }];
 }
 
