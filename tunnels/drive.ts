@@ -12,6 +12,7 @@ import {
   type Action,
   applyAction,
   type Desired,
+  isNewHandshake,
   makePlan,
   NEW_PAIR,
   type Observed,
@@ -297,7 +298,7 @@ async function waitForHandshake(
   for (let pause = FIRST_POLL_MS; ; pause = Math.min(LAST_POLL_MS, pause * 2)) {
     await lookAtHandshakes(state);
     const before = state.pairs.get(device.id)?.handshakeBefore ?? 0;
-    if ((findPeer(state, device)?.latestHandshake ?? 0) > before) {
+    if (isNewHandshake(findPeer(state, device), before)) {
       return true;
     }
     const remaining = deadline() - clock.monotonic();

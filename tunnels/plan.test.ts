@@ -175,6 +175,14 @@ test.each<[Partial<Pair>, Peer | undefined, string, string]>([
     'connecting',
     'an old handshake is no proof of a new path',
   ],
+  [{}, peer(1, { latestHandshake: NOW + 9 }), 'up', 'NTP set the clock back a little'],
+  [{}, peer(1, { latestHandshake: NOW + 3_600 }), 'quiet', 'the clock was set back an hour'],
+  [
+    { role: 'initiator', joinedAt: 99_000, handshakeBefore: NOW + 3_600 },
+    peer(1, { latestHandshake: NOW }),
+    'up',
+    'the first handshake after the clock was set back',
+  ],
 ])('%o and %o is %s: %s', (pair, seen, state) => {
   const times = { now: NOW, monotonic: 100_000 };
   expect(pairState(device(1), { ...NEW_PAIR, ...pair }, seen, times)).toBe(state);

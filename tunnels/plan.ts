@@ -316,7 +316,7 @@ function planPeer(
 
 /** Where to begin a handshake; an endpoint that WireGuard learnt in one is better than what we were told. */
 function agreedEndpoint(pair: Pair, peer: Peer | undefined): Endpoint | undefined {
-  const isProven = (peer?.latestHandshake ?? 0) > pair.handshakeBefore;
+  const isProven = isNewHandshake(peer, pair.handshakeBefore);
   return pair.role === 'initiator' && !isProven ? pair.endpoint : undefined;
 }
 
@@ -354,13 +354,20 @@ function nextWake(devices: readonly TunnelDevice[], observed: Observed): Wake {
 }
 
 function isJoining(pair: Pair, peer: Peer | undefined, monotonic: number): boolean {
-  const isProven = (peer?.latestHandshake ?? 0) > pair.handshakeBefore;
+  const isProven = isNewHandshake(peer, pair.handshakeBefore);
   return pair.role !== 'none' && !isProven && monotonic < pair.joinedAt + JOIN_MS;
 }
 
 function isFresh(peer: Peer | undefined, now: number): boolean {
-  const age = now - (peer?.latestHandshake ?? 0);
+  // One that lies ahead of a clock that was set back says nothing.
+  const age = Math.abs(now - (peer?.latestHandshake ?? 0));
   return peer !== undefined && peer.latestHandshake > 0 && age < SESSION_SECONDS;
+}
+
+/** Tells whether there was another handshake than `before`; an earlier one, when the clock went back. */
+export function isNewHandshake(peer: Peer | undefined, before: number): boolean {
+  const latest = peer?.latestHandshake ?? 0;
+  return latest !== 0 && latest !== before;
 }
 
 function isSameEndpoint(a: Endpoint, b: Endpoint): boolean {
