@@ -1,15 +1,8 @@
 /** Queries and answers for tests of the datapath. */
 
 import { encodeMessage, type Message } from '../message.ts';
-import { type Name, parseName } from '../name.ts';
 import type { ResourceRecord } from '../record.ts';
-
-/** The name that `text` spells. */
-export function nameOf(text: string): Name {
-  const name = parseName(text);
-  if (name === undefined) throw new Error(`${text} is no name`);
-  return name;
-}
+import { nameOf } from '../reply.fixture.ts';
 
 /** A query for A, as a stub resolver asks. */
 export function queryOf(name: string, more: Partial<Message> = {}): Message {

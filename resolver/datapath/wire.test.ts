@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { encodeMessage } from '../message.ts';
 import type { ResourceRecord } from '../record.ts';
-import { answerOf, nameOf, queryOf } from './message.fixture.ts';
+import { nameOf } from '../reply.fixture.ts';
+import { answerOf, queryOf } from './message.fixture.ts';
 import { readAnswer } from './wire.ts';
 
 const NOW = 1_800_000_000.5;
