@@ -369,8 +369,8 @@ function fromRecursion(query: Message, question: Question, { outcome, from }: Ju
     case 'no-data':
     case 'no-name': {
       const rcode = outcome.kind === 'no-name' ? RCODE.NXDOMAIN : RCODE.NOERROR;
-      const { denial } = outcome;
-      const authorities = denial === undefined ? [] : [denial.soa, ...shown(denial.proof)];
+      const { denial, proof = [] } = outcome;
+      const authorities = denial ? [denial.soa, ...shown(denial.proof)] : shown(proof);
       return { ...bare(rcode), authorities, from };
     }
     case 'failure': {

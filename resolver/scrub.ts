@@ -54,12 +54,7 @@ export type Reply =
       readonly target: Name;
       readonly proof: readonly ResourceRecord[];
     }
-  | {
-      readonly kind: 'no-data' | 'no-name';
-      readonly denial: Denial | undefined;
-      /** What came without an SOA. */
-      readonly proof?: readonly ResourceRecord[];
-    }
+  | ({ readonly kind: 'no-data' | 'no-name' } & Grounds)
   | {
       readonly kind: 'referral';
       readonly cut: Omit<Cut, 'until'>;
@@ -69,6 +64,13 @@ export type Reply =
   | { readonly kind: 'lame'; readonly hearsay?: Reply }
   | { readonly kind: 'alias-too-long'; readonly dname: RRset }
   | { readonly kind: 'alias-loop' | 'failure' };
+
+/** What a denial rests on. */
+type Grounds = {
+  readonly denial: Denial | undefined;
+  /** NSEC and NSEC3 that came without an SOA. */
+  readonly proof?: readonly ResourceRecord[];
+};
 
 /** Reads a reply whose question, id and sender were already found right. */
 export function scrub(message: Message, asked: Asked): Reply {
@@ -97,9 +99,9 @@ function readAny(message: Message, asked: Asked): Reply {
   const isContradiction = answer?.kind === 'answer' && answer.aliases.length === 0;
   if (rcode === RCODE.NXDOMAIN && isContradiction) return { kind: 'failure' };
   if (answer !== undefined) return answer;
-  const denial = readDenial(message, asked);
-  const isTrusted = asked.isForwarder || message.authoritative || denial !== undefined;
-  const grounds = { denial, ...(denial === undefined && bareProof(message, asked)) };
+  const grounds = readGrounds(message, asked);
+  const hasGrounds = grounds.denial !== undefined || grounds.proof !== undefined;
+  const isTrusted = asked.isForwarder || message.authoritative || hasGrounds;
   if (rcode === RCODE.NXDOMAIN)
     return isTrusted ? { kind: 'no-name', ...grounds } : { kind: 'lame' };
   const referral = asked.isForwarder ? undefined : readReferral(message, asked);
@@ -205,10 +207,11 @@ function readDenial(message: Message, asked: Asked): Denial | undefined {
   return { soa, proof };
 }
 
-/** What there is without an SOA. */
-function bareProof(message: Message, { zone }: Asked): { proof?: readonly ResourceRecord[] } {
-  const proof = denialRecords(message, zone);
-  return proof.length > 0 ? { proof } : {};
+/** The denial, or what there is without an SOA. */
+function readGrounds(message: Message, asked: Asked): Grounds {
+  const denial = readDenial(message, asked);
+  const proof = denial === undefined ? denialRecords(message, asked.zone) : [];
+  return proof.length > 0 ? { denial, proof } : { denial };
 }
 
 /** NSEC and NSEC3 of the zone with their signatures: for those who validate. */

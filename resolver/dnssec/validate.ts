@@ -175,23 +175,19 @@ function shown({ sets }: Evidence, ttl: number): ResourceRecord[] {
 
 /* Denials */
 
-function judgeDenial(
-  question: Question,
-  found: Extract<Found, { kind: 'no-data' | 'no-name' }>,
-  trust: Trust,
-): Validated {
+type Denied = Extract<Found, { readonly kind: 'no-data' | 'no-name' }>;
+
+function judgeDenial(question: Question, found: Denied, trust: Trust): Validated {
   const { name, type } = question;
   const { denial } = found;
-  const records = denial === undefined ? [] : [denial.soa, ...denial.proof];
+  const records = denial === undefined ? (found.proof ?? []) : [denial.soa, ...denial.proof];
   const sets = groupRecords(records);
   const word = wordOf(name, type, denierOf(sets, name, type), trust);
   if (word.kind !== 'zone') return withoutProof(word, sets);
-  const { zone } = word;
-  const soa = sets.find((set) => set.type === TYPE.SOA && set.owner.key === zone.zone.key);
-  if (soa === undefined || denial === undefined) return bogus('nsec-missing');
-  const checked = verifySet(soa, zone, trust.check);
-  if (!checked.ok) return bogus(checked.reason);
-  const evidence = gather(denial.proof, zone, trust.check);
+  // Without an SOA nothing is kept, but what is proven is proven.
+  const soa = denial && checkSoa(sets, word.zone, trust);
+  if (soa?.ok === false) return bogus(soa.reason);
+  const evidence = gather(records, word.zone, trust.check);
   const proof =
     found.kind === 'no-name'
       ? proveNoName(evidence, name, trust.check)
@@ -203,13 +199,36 @@ function judgeDenial(
     case 'too-many-iterations':
       return insecure(proof.kind);
     case 'proven': {
-      const ttl = Math.min(checked.ttl, evidence.ttl);
-      const [first, ...signatures] = recordsOf(capped(soa, ttl), true);
-      if (first === undefined) throw new Error('unreachable: a set without records');
-      const kept = { soa: first, proof: [...signatures, ...shown(evidence, ttl)] };
-      return secure(ttl, { ...found, denial: kept }, proof.isDenial === true);
+      const ttl = Math.min(soa?.ttl ?? evidence.ttl, evidence.ttl);
+      const rebuilt = rebuildDenial(found, soa?.set, evidence, ttl);
+      return secure(ttl, rebuilt, proof.isDenial === true);
     }
   }
+}
+
+type CheckedSoa =
+  | { readonly ok: true; readonly set: RRset; readonly ttl: number }
+  | { readonly ok: false; readonly reason: BogusReason };
+
+function checkSoa(sets: readonly RRset[], zone: SignedZone, trust: Trust): CheckedSoa {
+  const set = sets.find(({ type, owner }) => type === TYPE.SOA && owner.key === zone.zone.key);
+  if (set === undefined) return { ok: false, reason: 'nsec-missing' };
+  const checked = verifySet(set, zone, trust.check);
+  return checked.ok ? { ok: true, set, ttl: checked.ttl } : checked;
+}
+
+/** The denial with nothing in it but what was checked. */
+function rebuildDenial(
+  { kind }: Denied,
+  soa: RRset | undefined,
+  evidence: Evidence,
+  ttl: number,
+): Denied {
+  const proof = shown(evidence, ttl);
+  if (soa === undefined) return { kind, denial: undefined, proof };
+  const [first, ...signatures] = recordsOf(capped(soa, ttl), true);
+  if (first === undefined) throw new Error('unreachable: a set without records');
+  return { kind, denial: { soa: first, proof: [...signatures, ...proof] } };
 }
 
 /** Who signed the denial; the SOA's signer, when no NSEC or NSEC3 is signed. */
