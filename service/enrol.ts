@@ -29,6 +29,7 @@ import {
   decodeZoneKeys,
   encodeZoneKeys,
   findEndpoints,
+  joiningMark,
   openKeys,
   type Realm,
   saveZoneKeys,
@@ -172,8 +173,14 @@ export async function join(
   };
   const sealed = sealEnrolment(crypto, random, { code, request });
   if (!sealed.ok) return { ok: false, reason: REASONS[sealed.reason] ?? sealed.reason };
+  const mark = joiningMark(config.data);
+  const isAgain = (await files.read(mark)) !== undefined;
+  await files.replace(mark, new TextEncoder().encode(`${printEndpoint(endpoint)}\n`));
   const answered = await post(runtime, endpoint, sealed.pending.request);
-  if (typeof answered === 'string') return { ok: false, reason: answered };
+  if (typeof answered === 'string') {
+    if (!isAgain) await files.remove(mark);
+    return { ok: false, reason: answered };
+  }
   const opened = sealed.pending.open(answered);
   const parsed = v.safeParse(ReplySchema, opened.ok ? opened.reply : undefined);
   if (!parsed.success)
@@ -224,6 +231,7 @@ async function settle(
   }
   await saveZoneKeys(runtime, directory, decoded);
   await files.replace(`${directory}/realm`, new TextEncoder().encode(`${realm}\n`));
+  await files.remove(joiningMark(directory));
   return { ok: true, name, realm };
 }
 

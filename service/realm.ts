@@ -4,6 +4,7 @@
  *     <data>/device.json   the device's keys, 0600        (identity/)
  *     <data>/zone.json     the zone's keys, 0600
  *     <data>/realm         the realm's id: a lost store is not silently begun anew
+ *     <data>/joining       this device asked to join a realm and has not all of it yet
  *     <data>/store/        commits                        (storage/)
  *
  * An empty directory becomes a new realm with this device as its founder.
@@ -37,6 +38,7 @@ export async function openRealm(runtime: Runtime, config: Config): Promise<Realm
   const known = await files.read(`${config.data}/realm`);
   const realm = known === undefined ? undefined : new TextDecoder().decode(known).trim();
   if (realm !== undefined) await requireKeys(files, config.data);
+  else await requireWhole(files, config.data);
   const keys = await openKeys(runtime, config.data);
   const endpoints = await findEndpoints(runtime, config);
   await using opening = new AsyncDisposableStack();
@@ -102,6 +104,18 @@ async function requireKeys(files: Runtime['files'], directory: string): Promise<
     throw new RuntimeError('bad-key', `${path} is missing; ${LOST_KEYS}`);
   }
 }
+
+/** Whoever wanted to join somebody's realm did not want one of the same name beside it. */
+async function requireWhole(files: Runtime['files'], directory: string): Promise<void> {
+  if ((await files.read(joiningMark(directory))) === undefined) return;
+  throw new RuntimeError(
+    'refused',
+    `joining was cut short in ${directory}: run \`nymote join\` again (with a new code), or remove the directory to begin a realm of your own`,
+  );
+}
+
+/** There while a device joins. */
+export const joiningMark = (directory: string): string => `${directory}/joining`;
 
 /** A store without a beginning, or a device that was removed, has nothing to serve. */
 function requireMembership(store: Store, id: string, directory: string): void {
@@ -237,7 +251,7 @@ async function openZoneKeys(
 
 const lostZoneKeys = (data: string): string =>
   'it holds the keys that sign your names. Put a backup of it back, or copy it from another full ' +
-  'device of yours; if joining was cut short, join again. To have new keys made on the first ' +
+  'device of yours. To have new keys made on the first ' +
   `device, move it and ${data}/realm away: whoever trusts the old ones needs \`nymote zone anchor\` ` +
   'again, and your other full devices must join again';
 

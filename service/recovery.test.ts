@@ -46,14 +46,35 @@ test.each([
   else await expect(started).rejects.toThrow(says);
 });
 
-test('a join that was cut short is no realm, and makes no zone keys of its own', async () => {
+test('a cut at any moment of joining: the realm that was joined, or a word; never another one', async () => {
+  for (let step = 1, isWhole = false; !isWhole; step++) {
+    const { a, b } = twoHomes();
+    await using _ = await a.start();
+    const { code } = await a.json('device add desktop --node');
+    b.runtime.files.crashAt(step, step % 2 === 0 ? 'lost' : 'kept');
+    const endpoint = { address: A, port: 51_821 };
+    isWhole = await join(b.runtime, b.config, endpoint, String(code)).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+    const isAdded = (await a.run('device list')).stdout.includes('desktop');
+    const ended = anchorOf(rebooted(b)).catch((error: RuntimeError) => error.message);
+    const { ds } = await a.json('zone anchor');
+    if (isWhole) expect(await ended).toBe(ds);
+    else if (isAdded)
+      expect([ds, expect.stringMatching(/^joining was cut/)]).toContainEqual(await ended);
+  }
+});
+
+test('who was refused may begin a realm of its own', async () => {
   const { a, b } = twoHomes();
   await using _ = await a.start();
   const { code } = await a.json('device add desktop --node');
-  const endpoint = { address: A, port: 51_821 };
-  expect(await join(b.runtime, b.config, endpoint, String(code))).toMatchObject({ ok: true });
-  for (const file of ['zone.json', 'realm']) await b.runtime.files.remove(`/data/${file}`);
-  await expect(b.start()).rejects.toThrow(/join/);
+  const nobody = { address: '192.0.2.99', port: 51_821 };
+  const joining = join(b.runtime, b.config, nobody, String(code));
+  await b.runtime.clock.advance(60_000);
+  expect(await joining).toMatchObject({ ok: false });
+  expect(await anchorOf(b)).toContain('alice.nymote');
 });
 
 test('a full disk does not keep a device from starting', async () => {
