@@ -186,3 +186,14 @@ test('the longest device name fits in front of the longest apex', () => {
   });
   expect(checkState(state, crypto)).toEqual([]);
 });
+
+test('a field of a later version takes no device away, and no realm', () => {
+  const state = stateOf({
+    realm: { settings: { ...SETTINGS, theme: 'dark' } },
+    devices: { l: { ...LAPTOP, colour: 'red' } },
+  });
+  const { settings, devices, problems } = project(state, context);
+  expect(settings).toEqual(SETTINGS);
+  expect(devices.map(({ name }) => name)).toEqual(['laptop']);
+  expect(problems).toEqual([]);
+});

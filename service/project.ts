@@ -51,10 +51,16 @@ export type ProjectContext = {
 export const DEVICE_TTL = 30;
 const ZONE_TTL = 3_600;
 
+/** What is written here has no field that we do not know; what a later version wrote may have one. */
+const FromLater = {
+  settings: v.object(RealmSettings.entries),
+  device: v.object(DeviceRecord.entries),
+};
+
 /** Projects a state that has a realm in it. */
 export function project(state: State, context: ProjectContext): Projection {
   const problems: string[] = [];
-  const settings = v.parse(RealmSettings, state.get('realm')?.get('settings'));
+  const settings = v.parse(FromLater.settings, state.get('realm')?.get('settings'));
   const devices = readDevices(state, settings, context, problems);
   const zone = projectZone(state, settings, devices, context.seq, problems);
   const rules = readRules(state, problems);
@@ -154,9 +160,9 @@ function readDevices(
 ): readonly RealmDevice[] {
   const devices: RealmDevice[] = [];
   for (const [id, record] of state.get('devices') ?? []) {
-    const parsed = v.safeParse(DeviceRecord, record);
+    const parsed = v.safeParse(FromLater.device, record);
     if (!parsed.success) {
-      problems.push(...problemsOf(DeviceRecord, record, `devices/${id}`));
+      problems.push(...problemsOf(FromLater.device, record, `devices/${id}`));
       continue;
     }
     const publicKey = decodeBase64(parsed.output.wireguardKey);
