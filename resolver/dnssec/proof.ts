@@ -14,7 +14,7 @@ import { groupRecords, type RRset } from '../rrset.ts';
 import { TYPE } from '../type.ts';
 import * as nsec from './nsec.ts';
 import * as nsec3 from './nsec3.ts';
-import { type Check, type SignedZone, verifySet } from './verify.ts';
+import { type Check, type SignedZone, signerOf, verifySet } from './verify.ts';
 
 /** NSEC and NSEC3 sets of one reply that are looked at (PowerDNS Recursor: 10, Knot Resolver: 8; CVE-2023-50868). */
 export const MAX_PROOF_SETS = 10;
@@ -48,10 +48,7 @@ export function gather(
   const sets: RRset[] = [];
   let ttl = Number.POSITIVE_INFINITY;
   let doubt: BogusReason | undefined;
-  const candidates = groupRecords(records).filter(
-    ({ type }) => type === TYPE.NSEC || type === TYPE.NSEC3,
-  );
-  for (const set of candidates.slice(0, MAX_PROOF_SETS)) {
+  for (const set of candidates(records, zone.zone).slice(0, MAX_PROOF_SETS)) {
     const checked = verifySet(set, zone, check);
     if (!checked.ok) doubt ??= checked.reason;
     // No name has an NSEC of a wildcard's making: it would deny what it was not made for.
@@ -63,6 +60,13 @@ export function gather(
   }
   const hashed = nsec3.hashedZone(hashedGaps, zone.zone, check.crypto, check.purse);
   return { zone: zone.zone, gaps, hashed, sets, ttl, doubt };
+}
+
+/** NSEC and NSEC3 sets; first those that say they are the zone's, as a reply may speak of several. */
+function candidates(records: readonly ResourceRecord[], zone: Name): RRset[] {
+  const all = groupRecords(records).filter(({ type }) => type === TYPE.NSEC || type === TYPE.NSEC3);
+  const isOwn = (set: RRset) => signerOf(set)?.key === zone.key;
+  return [...all.filter(isOwn), ...all.filter((set) => !isOwn(set))];
 }
 
 function readNsec({ owner, rdatas }: RRset): nsec.Gap[] {

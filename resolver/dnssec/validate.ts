@@ -237,10 +237,13 @@ function denierOf(sets: readonly RRset[], name: Name, type: number): Name | unde
   const signers = [...sets.filter(isProof), ...sets.filter((set) => !isProof(set))].flatMap(
     (set) => signerOf(set) ?? [],
   );
-  // Of a DS its own zone has nothing to say (RFC 4035 §3.1.4.1).
-  return signers.find(
-    (signer) => isWithin(name, signer) && (type !== TYPE.DS || signer.key !== name.key),
-  );
+  // Of a DS its own zone has nothing to say (RFC 4035 §3.1.4.1); the root has nobody above.
+  const isOwn = (signer: Name) => type !== TYPE.DS || signer.key !== name.key || isRoot(name);
+  return signers.find((signer) => isWithin(name, signer) && isOwn(signer));
+}
+
+function isRoot(name: Name): boolean {
+  return name.wire.length === 1;
 }
 
 /** Without any record there is nothing a signature could be missing from (RFC 8914 §4.13). */

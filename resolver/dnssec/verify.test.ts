@@ -206,7 +206,7 @@ describe('KeyTrap (CVE-2023-50387)', () => {
       rdata[at] = two;
       rdata[at + 2] = one;
       return usableKeys([rdata])[0] as ValidationKey;
-    }).filter((key) => key.tag === zone.tag);
+    }).filter((key) => key.tag === zone.tag && key.rdata.join() !== zone.dnskey.join());
 
   test('of keys with one tag only some are tried', () => {
     const { check: counted, verifies } = counting();

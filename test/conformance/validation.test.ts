@@ -163,6 +163,19 @@ describe.each([...LEAVES, ...SPOILED])('$name', ({ name: zone }) => {
   });
 });
 
+test.each([
+  { of: '.', type: 'DS', why: 'the root has nobody above it' },
+  { of: '.', type: 'DNSKEY', why: 'the root’s keys' },
+  { of: '.', type: 'NS', why: 'the root’s servers' },
+  { of: 'lab.', type: 'DS', why: 'a signed delegation' },
+  { of: 'no.', type: 'A', why: 'no such top-level domain' },
+  { of: 'no.no.lab.', type: 'AAAA', why: 'no such zone' },
+])('$of $type as Unbound: $why', async ({ of, type }) => {
+  const { ours, unbounds } = await stand.ask(of, type);
+  expect(ours).toBe(unbounds);
+  expect(ours).toContain(' AD ');
+});
+
 test.each(LEAVES)('$name is $state: $why', async ({ name: zone, state, ede }) => {
   const { ours } = await stand.ask(nameOf('www', zone), 'A');
   const says = { secure: 'NOERROR AD 1', insecure: 'NOERROR 1', bogus: 'SERVFAIL 0' }[state];
