@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { DEFAULT_RULES } from '#policy';
 import { printRecord } from '#resolver';
 import { fakeRuntime } from '#runtime/fake';
 import type { State } from '#storage';
@@ -197,3 +198,23 @@ test('a field of a later version takes no device away, and no realm', () => {
   expect(devices.map(({ name }) => name)).toEqual(['laptop']);
   expect(problems).toEqual([]);
 });
+
+const RULE = {
+  ...{ id: 'night', tier: 'rule', who: { any: ['*'] }, do: ['connect'], what: { any: ['*'] } },
+  when: { moon: 'full' },
+};
+
+test.each([
+  { rule: { ...RULE, effect: 'deny' }, rules: ['night'], why: 'a deny holds at all times' },
+  { rule: { ...RULE, effect: 'deny', tier: 'override' }, rules: ['night'], why: 'an override too' },
+  { rule: { ...RULE, effect: 'allow' }, rules: [], why: 'an allow never' },
+  { rule: { ...RULE, effect: 'deny', who: 7 }, rules: [], why: 'nobody knows for whom' },
+])(
+  'of a rule with a condition that we do not understand, $why, and it is said',
+  ({ rule, rules }) => {
+    const { policy, problems } = project(stateOf({ rules: { night: rule } }), context);
+    const own = policy.rules.slice(DEFAULT_RULES.length);
+    expect(own.map(({ id }) => id)).toEqual(rules);
+    expect(problems).not.toEqual([]);
+  },
+);

@@ -240,11 +240,24 @@ function readRules(state: State, problems: string[]): readonly Rule[] {
   const rules: Rule[] = [];
   for (const [id, record] of state.get('rules') ?? []) {
     const parsed = parseRule(record);
-    if (parsed.ok) rules.push(parsed.rule);
-    else
-      problems.push(...parsed.problems.map(({ key, problem }) => `rules/${id}: ${key} ${problem}`));
+    if (parsed.ok) {
+      rules.push(parsed.rule);
+      continue;
+    }
+    rules.push(...withoutConditions(record));
+    problems.push(...parsed.problems.map(({ key, problem }) => `rules/${id}: ${key} ${problem}`));
   }
   return rules;
+}
+
+/** A deny whose conditions we do not understand holds without them: what they spare stays denied. */
+function withoutConditions(record: Readonly<Record<string, unknown>>): readonly Rule[] {
+  const { id, tier, effect, who, do: verbs, what, note, enabled } = record;
+  if (effect !== 'deny') return [];
+  // An override must say when it ends, which may be what we do not understand.
+  const lasting = tier === 'override' ? 'rule' : tier;
+  const parsed = parseRule({ id, tier: lasting, effect, who, do: verbs, what, note, enabled });
+  return parsed.ok ? [parsed.rule] : [];
 }
 
 function nameOf(text: string): Name {
