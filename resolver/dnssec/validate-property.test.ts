@@ -16,7 +16,6 @@ import { type Reply, scrub } from '../scrub.ts';
 import { CLASS, TYPE } from '../type.ts';
 import { APEX, sampleName, sampleQuery, sampleRecord } from '../zone.fixture.ts';
 import { buildZone } from '../zone.ts';
-import { createChainMemory } from './chain.ts';
 import { anchor, generateZoneKey, keySets } from './keys.ts';
 import { createZoneSigner } from './sign.ts';
 import { NOW, samples } from './signed.fixture.ts';
@@ -33,6 +32,71 @@ const known = new Map([[`${TYPE.DNSKEY} ${APEX.key}`, signedKeys()]]);
 
 /** The zone's keys, as they would be fetched. */
 function signedKeys(): Outcome {
+  const [dnskeys] = keySets(crypto, APEX, [key]);
+  if (dnskeys === undefined) throw new Error('no keys');
+  const time = { now: NOW, clockIsSet: true };
+  const signatures = createZoneSigner(crypto, APEX, [key]).signatures(dnskeys, time);
+  return { kind: 'answer', rrset: { ...dnskeys, signatures }, proof: [] };
+}
+
+const label = fc.constantFrom('a', 'b', 'w', '*', 'sub', 'd');
+const relative = fc.array(label, { minLength: 1, maxLength: 3 }).map((labels) => labels.join('.'));
+const line = fc
+  .tuple(relative, fc.constantFrom('A 100.64.0.1', 'TXT words', 'AAAA 7', 'CNAME a', 'DNAME b.a'))
+  .map(([owner, data]) => `${owner} ${data}`);
+const lines = fc.array(line, { maxLength: 8 });
+const asked = fc.tuple(
+  fc.oneof(relative, fc.constant('')),
+  fc.constantFrom('A', 'TXT', 'AAAA', 'CNAME', 'DS', 'MX', 'NS', 'DNSKEY', 'SOA', 'NSEC'),
+);
+
+type Zone = { ask(name: string, type: string): { query: Message; reply: Message } };
+
+/** A zone of the lines that can be together, delegation `cut.` included. */
+function zoneOf(texts: readonly string[]): Zone | undefined {
+  const cut = ['cut NS ns.example.', 'signed NS ns.example.', 'signed DS -'];
+  const records = [...texts, ...cut].map((text) => sampleRecord(text));
+  const nameServers = [sampleName('ns.example.')];
+  const built = buildZone({ apex: APEX, serial: 7, ttl: 300, nameServers, records });
+  if (!built.ok) return undefined;
+  const authority = createAuthority({ zone: built.zone, keys: [key], crypto });
+  return {
+    ask(name, type) {
+      const query = sampleQuery(name, type, { edns: EDNS });
+      return { query, reply: authority.answer(query, CONTEXT) };
+    },
+  };
+}
+
+/** What the recursor makes of a reply for the first name of its chain. */
+function foundIn(reply: Reply): Found | undefined {
+  switch (reply.kind) {
+    case 'answer':
+    case 'alias': {
+      const [first, second] = reply.aliases;
+      if (first === undefined) {
+        return reply.kind === 'answer' ? { ...reply, kind: 'answer' } : undefined;
+      }
+      const isDname = first.type === TYPE.DNAME && second !== undefined;
+      const rrsets = isDname ? [first, second] : [first];
+      return { kind: 'alias', rrsets, target: APEX, proof: reply.proof };
+    }
+    case 'no-data':
+    case 'no-name':
+      return reply;
+    default:
+      return undefined;
+  }
+}
+
+/** Judges a reply to a question; undefined when the scrubber leaves nothing to judge. */
+function judge(query: Message, reply: Message): Validated | undefined {
+  const [question] = query.questions;
+  if (question === undefined) throw new Error('no question');
+  const { name, type } = question;
+  const about = { name, type, zone: APEX, isForwarder: false, allowsSpecial: true };
+  const found = foundIn(scrub(reply, about));
+  if (found === undefined) return undefined;
   return validate({ name, type, class: CLASS.IN }, found, trust([ANCHOR], known));
 }
 
