@@ -51,6 +51,16 @@ const SCREENS: readonly {
     },
   },
   {
+    name: 'home-no-tunnels',
+    async open({ page, household }) {
+      household.trouble = {
+        tunnels: { state: 'off', reason: 'switched off by the setting tunnels=off', peers: [] },
+      };
+      await page.reload();
+      await page.getByRole('heading', { name: 'Names work, tunnels are off' }).waitFor();
+    },
+  },
+  {
     name: 'home-offline',
     async open({ page }) {
       await page.route('**/api/v1/status', (route) => route.abort());
