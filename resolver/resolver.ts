@@ -5,7 +5,7 @@
 import type { Endpoint, Runtime } from '#runtime';
 import { canonicalAddress } from './address.ts';
 import { type Answered, type Before, createAnswering, type Origin } from './answering.ts';
-import { createCache, DEFAULT_CACHE_BYTES } from './cache.ts';
+import { createCache, DEFAULT_CACHE_BYTES, DEFAULT_STALE, MAX_TTL } from './cache.ts';
 import { type CourtesyOptions, createCourtesy } from './courtesy.ts';
 import type { Askers } from './datapath/askers.ts';
 import type { DatapathStats } from './datapath/datapath.ts';
@@ -15,12 +15,15 @@ import { createChainMemory } from './dnssec/chain.ts';
 import type { ExtendedError } from './ede.ts';
 import { createFastLane, type LaneHit } from './fast-lane.ts';
 import type { Settings } from './frame.ts';
+import { serveStale } from './freshness.ts';
+import { wallLifetimes } from './lifetimes.ts';
 import type { Message } from './message.ts';
 import { type Name, printName, ROOT } from './name.ts';
 import { createRecursion } from './recursion.ts';
 import type { Handle, Transport } from './response.ts';
 import { ROOT_HINTS, type RootHint } from './root-hints.ts';
 import { type Listeners, startListeners } from './server.ts';
+import { withTtlBounds } from './ttl-bounds.ts';
 import { CLASS, OPCODE, RCODE, rcodeName, typeName } from './type.ts';
 import { createUpstream, UDP_SIZE } from './upstream.ts';
 import { createValidation } from './validation.ts';
@@ -59,6 +62,17 @@ export type ResolverOptions = {
   readonly negativeTrustAnchors?: readonly string[];
   /** Validates where there is an anchor (RFC 4035); on unless told. */
   readonly validate?: boolean;
+  /** What is accepted in one datagram from other servers; 1232 octets unless told. */
+  readonly ednsBufferSize?: number;
+  /** Seconds that a TTL is raised or lowered to when it is outside. */
+  readonly cacheMinTtl?: number;
+  readonly cacheMaxTtl?: number;
+  /** The clock that TTLs are counted by; monotonic unless told. Signatures go by the date anyway. */
+  readonly time?: 'monotonic' | 'wall';
+  /** Serves what ended when nothing newer can be had (RFC 8767); on unless told. */
+  readonly serveStale?: boolean;
+  /** Seconds that it is served past its end: a day unless told, three at most. */
+  readonly maxStale?: number;
   /** What this server calls itself (NSID), and whose datagrams it counts; nobody's unless told. */
   readonly courtesy?: CourtesyOptions;
   /** Answers repeated questions on threads of their own; without them where they cannot be had. */
@@ -113,17 +127,7 @@ type Seams = Pick<Runtime, 'clock' | 'random' | 'crypto' | 'udp' | 'tcp' | 'log'
 
 /** Makes a resolver; it asks nobody and listens nowhere before it is started or used. */
 export function createResolver(runtime: Seams, options: ResolverOptions): Resolver {
-  const cache = createCache(options.cacheBytes ?? DEFAULT_CACHE_BYTES);
-  const { sources = [], randomiseCase = true, localZones = true } = options;
-  const upstream = createUpstream(runtime, { sources, randomiseCase });
-  const recursion = createRecursion(runtime, settingsOf(options), cache, upstream);
-  const { clock, crypto } = runtime;
-  const anchors = anchorsOf(options);
-  const memory = createChainMemory();
-  const isForwarding = (options.forward ?? []).length > 0;
-  const parts = { clock, crypto, recursion, cache, anchors, memory, isForwarding };
-  const validation = createValidation(parts);
-  const answering = createAnswering(runtime, validation, { localZones });
+  const { cache, upstream, recursion, answering, forget } = pipelineOf(runtime, options);
   const events = createEvents(runtime.clock);
   const lane = createFastLane(runtime, options.datapath ?? 'off', events.reportHit);
   let listeners: Listeners | undefined;
@@ -161,8 +165,7 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
     onAnswer: events.listen,
     setAskers: lane.setAskers,
     flush() {
-      cache.clear();
-      validation.clear();
+      forget();
       lane.flush();
     },
     stats: () => ({
@@ -180,6 +183,31 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
       await upstream[Symbol.asyncDispose]();
     },
   };
+}
+
+/** From a question to its answer, without listeners. */
+function pipelineOf(runtime: Seams, options: ResolverOptions) {
+  const { sources = [], randomiseCase = true, localZones = true, cacheBytes, time } = options;
+  const { ednsBufferSize: udpSize = UDP_SIZE, cacheMinTtl = 0, cacheMaxTtl = MAX_TTL } = options;
+  const { crypto, random, log } = runtime;
+  const cache = createCache(cacheBytes ?? DEFAULT_CACHE_BYTES);
+  const forget = () => {
+    cache.clear();
+    validation.clear();
+  };
+  const clock = time === 'wall' ? wallLifetimes(runtime.clock, forget) : runtime.clock;
+  const upstream = createUpstream(runtime, { sources, randomiseCase, udpSize });
+  const bounded = withTtlBounds(upstream, { least: cacheMinTtl, most: cacheMaxTtl });
+  const recursion = createRecursion({ clock, random }, settingsOf(options), cache, bounded);
+  const anchors = anchorsOf(options);
+  const memory = createChainMemory();
+  const isForwarding = (options.forward ?? []).length > 0;
+  const parts = { clock, crypto, recursion, cache, anchors, memory, isForwarding };
+  const validation = createValidation(parts);
+  const isValidating = anchors.positive.size > 0;
+  const fresh = serveStale({ clock, log, cache, validation, isValidating });
+  const answering = createAnswering({ clock, log }, fresh, { localZones });
+  return { cache, upstream, recursion, answering, forget };
 }
 
 /** The asker of in-process questions. */

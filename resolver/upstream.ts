@@ -37,6 +37,8 @@ export type UpstreamOptions = {
   /** Addresses to send from, one for each family; otherwise the kernel's choice. */
   readonly sources: readonly string[];
   readonly randomiseCase: boolean;
+  /** What we say we accept in one datagram; unless told, what no link fragments. */
+  readonly udpSize?: number;
 };
 
 export type Upstream = AsyncDisposable & {
@@ -45,12 +47,17 @@ export type Upstream = AsyncDisposable & {
   readonly sends: number;
 };
 
-type Sent = { readonly id: number; readonly name: Name; readonly send: Send };
+type Sent = {
+  readonly id: number;
+  readonly name: Name;
+  readonly send: Send;
+  readonly udpSize: number;
+};
 
 /** Makes the asker. */
 export function createUpstream(
   runtime: Pick<Runtime, 'clock' | 'random' | 'udp' | 'tcp'>,
-  { sources, randomiseCase }: UpstreamOptions,
+  { sources, randomiseCase, udpSize = UDP_SIZE }: UpstreamOptions,
 ): Upstream {
   const { clock, random } = runtime;
   const open = new Set<() => void>();
@@ -79,7 +86,8 @@ export function createUpstream(
   function prepare(send: Send): Sent {
     const [high = 0, low = 0] = random(2);
     const isMixed = randomiseCase && !caseChangers.has(serverKey(send.server));
-    return { id: (high << 8) | low, name: isMixed ? mixCase(send.name, random) : send.name, send };
+    const name = isMixed ? mixCase(send.name, random) : send.name;
+    return { id: (high << 8) | low, name, send, udpSize };
   }
 
   return {
@@ -193,7 +201,7 @@ function overTcp(
   };
 }
 
-function encodeQuery({ id, name, send }: Sent): Uint8Array {
+function encodeQuery({ id, name, send, udpSize }: Sent): Uint8Array {
   return encodeMessage({
     id,
     response: false,
@@ -209,7 +217,7 @@ function encodeQuery({ id, name, send }: Sent): Uint8Array {
     answers: [],
     authorities: [],
     additionals: [],
-    edns: send.edns ? { udpSize: UDP_SIZE, version: 0, dnssecOk: true, options: [] } : undefined,
+    edns: send.edns ? { udpSize, version: 0, dnssecOk: true, options: [] } : undefined,
   });
 }
 
