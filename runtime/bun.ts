@@ -15,14 +15,14 @@ import type { Server as HttpServer } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import { openBunBatch } from './bun-batch.ts';
 import { verifyEd448 } from './ed448.ts';
-import type { Log, Runtime } from './index.ts';
-import { nodeRuntime } from './node.ts';
+import type { Runtime } from './index.ts';
+import { nodeRuntime, type RuntimeOptions } from './node.ts';
 import { type Acceptor, nodeHttp } from './node-http.ts';
 
 export { openBunBatchIo } from './bun-batch.ts';
 
-/** The real machine, seen through Bun. Logs go to standard error unless `options.log` takes them. */
-export function bunRuntime(options: { readonly log?: Log } = {}): Runtime {
+/** The real machine, seen through Bun. Logs go to standard error unless told, or unless `log` takes them. */
+export function bunRuntime(options: RuntimeOptions = {}): Runtime {
   const runtime = nodeRuntime(options);
   const { verify } = runtime.crypto;
   return {

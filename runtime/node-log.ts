@@ -1,16 +1,16 @@
 /**
- * Log lines on standard error, for journald and logread: `warn event key=value`.
+ * Log lines on standard error or output, for journald and logread: `warn event key=value`.
  */
 
 import type { Log } from './index.ts';
 
-/** Prints everything; the reader of stderr adds the time. */
-export function stderrLog(): Log {
+/** Prints everything; the reader adds the time. */
+export function lineLog(stream: 'stdout' | 'stderr'): Log {
   return (level, event, fields = {}) => {
     const words = Object.entries(fields)
       .filter(([, value]) => value !== undefined)
       .map(([key, value]) => ` ${key}=${print(value)}`);
-    process.stderr.write(`${level} ${event}${words.join('')}\n`);
+    process[stream].write(`${level} ${event}${words.join('')}\n`);
   };
 }
 

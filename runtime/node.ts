@@ -10,14 +10,16 @@ import { nodeCrypto } from './node-crypto.ts';
 import { nodeExec } from './node-exec.ts';
 import { nodeFiles } from './node-files.ts';
 import { nodeHttp } from './node-http.ts';
-import { stderrLog } from './node-log.ts';
+import { lineLog } from './node-log.ts';
 import { nodeTcp } from './node-tcp.ts';
 import { nodeTls } from './node-tls.ts';
 import { nodeUdp } from './node-udp.ts';
 
-/** The real machine. Logs go to standard error unless `options.log` takes them. */
-export function nodeRuntime(options: { readonly log?: Log } = {}): Runtime {
-  const log = options.log ?? stderrLog();
+export type RuntimeOptions = { readonly log?: Log; readonly logTo?: 'stdout' | 'stderr' };
+
+/** The real machine. Logs go to standard error unless told, or unless `log` takes them. */
+export function nodeRuntime(options: RuntimeOptions = {}): Runtime {
+  const log = options.log ?? lineLog(options.logTo ?? 'stderr');
   return {
     clock: nodeClock(),
     random: systemRandom,

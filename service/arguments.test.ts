@@ -38,6 +38,13 @@ test.each([
     flags: { dns: '127.0.0.1:53', json: 'yes' },
     why: 'settings are flags',
   },
+  {
+    line: 'resolver -c bare.json',
+    verb: 'resolver',
+    operands: {},
+    flags: { config: 'bare.json' },
+    why: 'few flags have a letter',
+  },
 ])('$line: $why', ({ line, verb, operands, flags }) => {
   expect(readArguments(line.split(' '))).toMatchObject({ verb: { name: verb }, operands, flags });
 });

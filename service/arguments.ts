@@ -1,8 +1,8 @@
 /**
  * The command line as data: one table of verbs, and a reader that blames precisely.
  *
- * Flags come after the verb, as `--flag value` or `--flag=value`; a flag without value in the table
- * is a switch.
+ * Flags come after the verb, as `--flag value` or `--flag=value`, few also as `-f value`; a flag
+ * without value in the table is a switch.
  */
 
 import { CONFIG_FLAGS } from './config.ts';
@@ -10,6 +10,8 @@ import { CONFIG_FLAGS } from './config.ts';
 export type Flag = {
   /** With its dashes. */
   readonly flag: string;
+  /** One letter for it, with its dash. */
+  readonly short?: string;
   /** Key in the result. */
   readonly key: string;
   /** What the value is; absent for a switch. */
@@ -59,6 +61,20 @@ export const VERBS: readonly Verb[] = [
     operands: [{ name: 'endpoint' }, { name: 'code' }],
     flags: SERVICE_FLAGS,
     help: 'make this machine one of your devices, with a code from `device add --node` on the first',
+  },
+  {
+    name: 'resolver',
+    operands: [],
+    flags: [
+      {
+        flag: '--config',
+        short: '-c',
+        key: 'config',
+        expects: 'a path',
+        help: 'JSON file with its settings',
+      },
+    ],
+    help: 'run nothing but the resolver in the foreground, without data or keys',
   },
   { name: 'status', operands: [], flags: [DATA], help: 'say how things are' },
   {
@@ -235,13 +251,13 @@ function readWords(
   const flags: Record<string, string> = {};
   for (let index = 0; index < words.length; index++) {
     const word = words[index] ?? '';
-    if (!word.startsWith('--')) {
+    if (!isFlag(verb, word)) {
       if (operands.length === verb.operands.length) return `'${word}' is one word too many`;
       operands.push(word);
       continue;
     }
     const [name = '', ...rest] = word.split('=');
-    const flag = [...verb.flags, ...COMMON_FLAGS].find((candidate) => candidate.flag === name);
+    const flag = findFlag(verb, name);
     if (flag === undefined)
       return `there is no flag ${name}; ${verb.name} takes ${flagNames(verb)}`;
     if (flag.expects === undefined) {
@@ -254,6 +270,12 @@ function readWords(
   }
   return { operands, flags };
 }
+
+const findFlag = (verb: Verb, word: string): Flag | undefined =>
+  [...verb.flags, ...COMMON_FLAGS].find(({ flag, short }) => flag === word || short === word);
+
+const isFlag = (verb: Verb, word: string): boolean =>
+  word.startsWith('--') || findFlag(verb, word) !== undefined;
 
 const flagNames = (verb: Verb): string =>
   [...verb.flags, ...COMMON_FLAGS].map(({ flag }) => flag).join(' ');
@@ -271,9 +293,10 @@ export function printHelp(verb?: Verb): string {
       'Exit codes: 0 ok, 1 failed, 2 usage, 3 denied, 4 conflict, 5 unreachable.',
     ].join('\n');
   }
-  const rows = [...verb.flags, ...COMMON_FLAGS].map(({ flag, expects, help, otherwise }) => {
+  const rows = [...verb.flags, ...COMMON_FLAGS].map(({ flag, short, expects, help, otherwise }) => {
     const words = [help, ...(expects ? [expects] : [])].join(': ');
-    return [flag, otherwise === undefined ? words : `${words} (default ${otherwise})`] as const;
+    const names = short === undefined ? flag : `${flag}, ${short}`;
+    return [names, otherwise === undefined ? words : `${words} (default ${otherwise})`] as const;
   });
   return [`nymote ${usage(verb)}`, `  ${verb.help}`, '', ...columns(rows)].join('\n');
 }

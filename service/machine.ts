@@ -4,12 +4,15 @@ import type { Log, LogLevel, Runtime } from '#runtime';
 
 const LEVELS: readonly LogLevel[] = ['error', 'warn', 'info', 'debug'];
 
-/** Opens the real runtime; what is below `level` is not logged. */
-export async function openRuntime(level: LogLevel): Promise<Runtime> {
+/** Opens the real runtime; what is below `level` is not logged, the rest to stderr unless told. */
+export async function openRuntime(
+  level: LogLevel,
+  logTo: 'stdout' | 'stderr' = 'stderr',
+): Promise<Runtime> {
   const runtime =
     'Bun' in globalThis
-      ? (await import('#runtime/bun')).bunRuntime()
-      : (await import('#runtime/node')).nodeRuntime();
+      ? (await import('#runtime/bun')).bunRuntime({ logTo })
+      : (await import('#runtime/node')).nodeRuntime({ logTo });
   return { ...runtime, log: filtered(runtime.log, level) };
 }
 

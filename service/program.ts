@@ -7,6 +7,7 @@ import { StorageError } from '#storage';
 import { type Assets, parseAssets } from '#web-admin';
 import { type Invocation, printHelp, readArguments } from './arguments.ts';
 import { assemble, type Nymote } from './assemble.ts';
+import { readBareFile, startBare } from './bare.ts';
 import { EXIT, type Outcome, runVerb, socketPath } from './cli.ts';
 import {
   type Config,
@@ -46,6 +47,8 @@ export async function main(words: readonly string[]): Promise<number> {
       return say({ exitCode: EXIT.ok, stdout: `${VERSION}\n`, stderr: '' });
     case 'serve':
       return withConfig(read, serve);
+    case 'resolver':
+      return bareResolver(read);
     case 'join':
       return withConfig(read, (runtime, config) => joinRealm(runtime, config, read));
     default: {
@@ -118,12 +121,9 @@ async function serve(runtime: Runtime, config: Config): Promise<number> {
   const nymote = await assemble(runtime, config, await loadAssets(), {
     memoryBytes: () => process.memoryUsage.rss(),
   });
-  // Before, a signal ends us at once, whatever we wait for.
-  const stopped = Promise.withResolvers<void>();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => stopped.resolve());
+  const stopped = untilStopped();
   process.stdout.write(greeting(nymote, config));
-  await stopped.promise;
+  await stopped;
   await nymote[Symbol.asyncDispose]();
   return EXIT.ok;
 }
@@ -203,6 +203,33 @@ function greeting(nymote: Nymote, { data, name, user }: Config): string {
     '',
   ];
   return lines.join('\n');
+}
+
+/** Nothing but the resolver: its file says all there is to say. */
+async function bareResolver({ flags }: Invocation): Promise<number> {
+  const path = flags['config'];
+  if (path === undefined) {
+    return blame([{ source: 'resolver', message: 'say where its settings are: --config FILE' }]);
+  }
+  try {
+    const read = await readBareFile((await openRuntime('error')).files, path);
+    if ('problems' in read) return blame(read.problems);
+    const runtime = await openRuntime(read.config.logLevel, 'stdout');
+    const stopped = untilStopped();
+    const resolver = await startBare(runtime, read.config);
+    await stopped;
+    await resolver[Symbol.asyncDispose]();
+    return EXIT.ok;
+  } catch (error) {
+    return explainFailure(error);
+  }
+}
+
+/** Until this is called, a signal ends us at once, whatever we wait for. */
+function untilStopped(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  return promise;
 }
 
 async function joinRealm(

@@ -1,0 +1,154 @@
+import { expect, test } from 'vitest';
+import { readBareConfig } from './bare-config.ts';
+
+const DS = '. IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D';
+const SPACED =
+  'lab.\tDS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D084 58E880409BBC683457104237\tC7F8EC8D';
+const KEY = 'example. 3600 IN DNSKEY 257 3 15 l02Woi0iS8Aa25FQkUd9RMzZHJpBoRQwAQEX1SxZJA4=';
+
+const LISTEN = ['127.0.0.1:5353'];
+const AT = { address: '127.0.0.1', port: 5353 };
+
+test.each([
+  { json: { listen: '127.0.0.1:5353' }, options: { listen: [AT] }, why: 'one needs no list' },
+  { json: { listen: [AT] }, options: { listen: [AT] }, why: 'address and port apart' },
+  {
+    json: { listen: ['::1', { address: '127.0.0.2' }] },
+    options: {
+      listen: [
+        { address: '::1', port: 53 },
+        { address: '127.0.0.2', port: 53 },
+      ],
+    },
+    why: 'port 53 unless told',
+  },
+  { json: {}, options: { time: 'wall', validate: true }, why: 'everything goes by the wall clock' },
+  { json: { source: '127.0.0.9' }, options: { sources: ['127.0.0.9'] }, why: 'where to ask from' },
+  {
+    json: { rootHints: [{ name: 'ns.', addresses: '127.0.0.2' }] },
+    options: { rootHints: [{ name: 'ns.', addresses: ['127.0.0.2'] }] },
+    why: 'a private root',
+  },
+  {
+    json: { trustAnchors: [DS, SPACED, KEY] },
+    options: { trustAnchors: [DS, SPACED, KEY], validate: true },
+    why: 'DS or DNSKEY, with blanks and tabs in the digest',
+  },
+  { json: { trustAnchors: [] }, options: { validate: false }, why: 'no anchor, no validation' },
+  {
+    json: { qnameMinimisation: false, caseRandomisation: false, ednsBufferSize: 4096 },
+    options: { minimise: false, randomiseCase: false, ednsBufferSize: 4096 },
+    why: 'switches',
+  },
+  {
+    json: { prefetch: false, serveStale: false, rfc5011: false, harden: true },
+    options: {},
+    why: 'how it is anyway may be said',
+  },
+])('$json: $why', ({ json, options }) => {
+  const read = readBareConfig('f', JSON.stringify({ listen: LISTEN, ...json }));
+  expect(read).toMatchObject({ config: { options } });
+});
+
+test.each([
+  { json: '{', problem: /^not JSON: /, why: 'no JSON' },
+  { json: '[]', problem: /object of settings/, why: 'no object' },
+  { json: 'null', problem: /object of settings/, why: 'nothing' },
+  { json: '{}', problem: /^listen: /, why: 'nowhere to listen' },
+  { json: '{"listen":[]}', problem: /^listen: the list is empty/, why: 'nowhere either' },
+  {
+    json: '{"listen":"localhost:53"}',
+    problem: /^listen.0: "localhost:53" is not /,
+    why: 'a name',
+  },
+  {
+    json: '{"listen":{"address":"::1","prt":1}}',
+    problem: /^listen.0: .* is not /,
+    why: 'a typo inside',
+  },
+  {
+    json: '{"listen":"127.0.0.1","rootHint":[]}',
+    problem: /^unknown setting 'rootHint'; accepted: listen, .*rootHints/,
+    why: 'the accepted keys are named',
+  },
+  {
+    json: '{"listen":"127.0.0.1","rootHints":[]}',
+    problem: /^rootHints: the list is empty/,
+    why: 'no root',
+  },
+  {
+    json: '{"listen":"127.0.0.1","rootHints":[{"name":"ns."}]}',
+    problem: /^rootHints.0.addresses/,
+    why: 'a root server without address',
+  },
+  {
+    json: '{"listen":"127.0.0.1","rootHints":[{"name":"ns.","addresses":["ns"]}]}',
+    problem: /^rootHints.0.addresses.0: "ns" is not an address/,
+    why: 'a name for an address',
+  },
+  {
+    json: '{"listen":"127.0.0.1","trustAnchors":[". DS 1 8 2 ABC"]}',
+    problem: /^trustAnchors.0: ". DS 1 8 2 ABC" is not a DS or DNSKEY/,
+    why: 'half an octet',
+  },
+  {
+    json: '{"listen":"127.0.0.1","trustAnchors":["www. A 192.0.2.1"]}',
+    problem: /^trustAnchors.0: /,
+    why: 'another record',
+  },
+  {
+    json: '{"listen":"127.0.0.1","negativeTrustAnchors":["a..b"]}',
+    problem: /^negativeTrustAnchors.0: /,
+    why: 'no name',
+  },
+  {
+    json: '{"listen":"127.0.0.1","ipv4":"no"}',
+    problem: /^ipv4: true or false/,
+    why: 'not a switch',
+  },
+  {
+    json: '{"listen":"127.0.0.1","ipv4":false,"ipv6":false}',
+    problem: /both be off/,
+    why: 'no way out',
+  },
+  {
+    json: '{"listen":"127.0.0.1","ednsBufferSize":100}',
+    problem: /^ednsBufferSize: .*512/,
+    why: 'less than RFC 1035 has',
+  },
+  {
+    json: '{"listen":"127.0.0.1","cacheMinTtl":60,"cacheMaxTtl":30}',
+    problem: /cacheMinTtl is greater/,
+    why: 'bounds crossed',
+  },
+  {
+    json: '{"listen":"127.0.0.1","cacheMaxTtl":100000}',
+    problem: /^cacheMaxTtl: at most 86400/,
+    why: 'longer than anything is kept',
+  },
+  {
+    json: '{"listen":"127.0.0.1","source":["127.0.0.2","127.0.0.3"]}',
+    problem: /one address of each family/,
+    why: 'two to choose from',
+  },
+  {
+    json: '{"listen":"127.0.0.1","serveStale":true}',
+    problem: /^serveStale: .*cannot be done yet/,
+    why: 'not silently passed over',
+  },
+  {
+    json: '{"listen":"127.0.0.1","harden":false}',
+    problem: /^harden: .*cannot be switched off/,
+    why: 'always on',
+  },
+])('$json: $why', ({ json, problem }) => {
+  expect(readBareConfig('f', json)).toEqual({
+    problems: [{ source: 'f', message: expect.stringMatching(problem) }],
+  });
+});
+
+test('all problems are told, not just the first', () => {
+  const json = '{"listen":"x","ipv4":1,"a":1,"b":2,"trustAnchors":["y","z"]}';
+  const read = readBareConfig('f', json);
+  expect('problems' in read && read.problems.length).toBe(6);
+});
