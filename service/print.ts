@@ -83,14 +83,9 @@ function qrCode(text: string): string {
   return lines.map((line) => `\u001b[97;40m${line}\u001b[0m`).join('\n');
 }
 
-/** A decision with its reason. */
-export function printDecision(decision: DecisionView): string {
-  const lines = [decision.sentence];
-  if (decision.rule !== undefined)
-    lines.push(`Rule: ${decision.rule} (${decision.tier ?? 'no'} tier)`);
-  if (decision.overridden.length > 0) lines.push(`Overridden: ${decision.overridden.join(', ')}`);
-  if (decision.validUntil !== undefined) lines.push(`Until: ${date(decision.validUntil)}`);
-  return lines.join('\n');
+/** A decision with its reason; the sentence also says until when and which rules lost. */
+export function printDecision({ sentence, rule, tier }: DecisionView): string {
+  return rule === undefined ? sentence : `${sentence}\nRule: ${rule} (${tier ?? 'no'} tier)`;
 }
 
 /** Commits, one line each. */

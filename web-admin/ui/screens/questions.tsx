@@ -197,7 +197,6 @@ function Decision({ decision }: { readonly decision: DecisionView }) {
       <p class="muted small">
         {decision.rule === undefined ? 'No rule' : `Rule ${decision.rule}`}
         {decision.tier === undefined ? '' : `, ${decision.tier} tier`}
-        {decision.overridden.length === 0 ? '' : `; overrides ${decision.overridden.join(', ')}`}
       </p>
     </>
   );
