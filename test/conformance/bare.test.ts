@@ -1,0 +1,131 @@
+/**
+ * `nymote resolver` as conformance suites drive it: a private signed root, zones broken in every
+ * way, a wall clock that is moved, and dig in front.
+ */
+
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Bare, type Internet, openInternet, startBare } from './bare-stand.ts';
+import { nymote } from './service-stand.ts';
+
+let internet: Internet;
+let bare: Bare;
+
+beforeAll(async () => {
+  internet = await openInternet();
+  bare = await startBare(internet.folder, internet.settings);
+}, 60_000);
+afterAll(async () => {
+  await bare?.[Symbol.asyncDispose]();
+  await internet?.[Symbol.asyncDispose]();
+});
+
+const AD = /flags:[^;]* ad[ ;]/;
+
+test.each([
+  { name: 'www.good.lab', why: 'an address' },
+  { name: 'no.good.lab', why: 'a denial' },
+])('AD for $name: $why', async ({ name }) => {
+  expect(await bare.dig(name, 'A', '+dnssec')).toMatch(AD);
+  expect(await bare.dig(name, 'A', '+dnssec', '+tcp')).toMatch(AD);
+});
+
+test('no AD for what is not signed', async () => {
+  const answer = await bare.dig('www.plain.lab', 'A', '+dnssec');
+  expect(answer).toContain('192.0.2.80');
+  expect(answer).not.toMatch(AD);
+});
+
+test.each([
+  { name: 'www.expired.lab', ede: 7, why: 'signatures of long ago' },
+  { name: 'www.later.lab', ede: 8, why: 'signatures of tomorrow' },
+  { name: 'www.wrongds.lab', ede: 9, why: 'a DS of another key' },
+  { name: 'www.unsigned.lab', ede: 10, why: 'no signatures' },
+  { name: 'www.changed.lab', ede: 6, why: 'an address that was not signed' },
+  { name: 'no.nonsec.lab', ede: 12, why: 'a denial without proof' },
+])('$name is SERVFAIL with EDE $ede: $why', async ({ name, ede }) => {
+  const answer = await bare.dig(name, 'A');
+  expect(answer).toContain('status: SERVFAIL');
+  expect(answer).toContain(`EDE: ${ede} (`);
+});
+
+test('a negative trust anchor lets a broken zone through', async () => {
+  const settings = { ...internet.settings, negativeTrustAnchors: ['expired.lab'] };
+  await using other = await startBare(internet.folder, settings);
+  const answer = await other.dig('www.expired.lab', 'A', '+dnssec');
+  expect(answer).toContain('192.0.2.80');
+  expect(answer).not.toMatch(AD);
+});
+
+test('an anchor for a zone below, and none for the root', async () => {
+  const settings = { ...internet.settings, trustAnchors: [internet.goodAnchor] };
+  await using other = await startBare(internet.folder, settings);
+  expect(await other.dig('www.good.lab', 'A', '+dnssec')).toMatch(AD);
+  expect(await other.dig('www.expired.lab', 'A')).toContain('192.0.2.80');
+});
+
+test('TTLs between bounds', async () => {
+  const settings = { ...internet.settings, cacheMaxTtl: 40 };
+  await using other = await startBare(internet.folder, settings);
+  const answer = await other.dig('www.good.lab', 'A', '+noall', '+answer');
+  expect(answer).toMatch(/www\.good\.lab\.\s+(40|39)\s/);
+});
+
+test('a wall clock that is moved moves TTLs and ends signatures', async () => {
+  const library = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketimeMT.so.1`;
+  if (!existsSync(library)) throw new Error('install the Debian package libfaketime');
+  const clock = join(internet.folder, 'clock');
+  await writeFile(clock, '+0\n');
+  await using moved = await startBare(internet.folder, internet.settings, {
+    LD_PRELOAD: library,
+    FAKETIME_TIMESTAMP_FILE: clock,
+    FAKETIME_NO_CACHE: '1',
+    FAKETIME_DONT_FAKE_MONOTONIC: '1',
+  });
+  const ask = () => moved.dig('www.good.lab', 'A', '+dnssec');
+  const ttl = (answer: string) => Number(/^www\S+\s+(\d+)\s+IN\s+A\s/m.exec(answer)?.[1]);
+  expect(ttl(await ask())).toBe(300);
+  await writeFile(clock, '+200\n');
+  const later = await ask();
+  expect(later).toMatch(AD);
+  expect(ttl(later)).toBeGreaterThan(50);
+  expect(ttl(later)).toBeLessThanOrEqual(100);
+  await writeFile(clock, '+60d\n');
+  expect(await ask()).toContain('EDE: 7 (');
+  await writeFile(clock, '+0\n');
+  const back = await ask();
+  expect(back).toMatch(AD);
+  expect(ttl(back)).toBe(300);
+});
+
+test('SIGTERM ends it with 0; all it said is on standard output', async () => {
+  const other = await startBare(internet.folder, { ...internet.settings, logLevel: 'debug' });
+  await other.dig('www.good.lab', 'A');
+  expect(await other.stop('SIGTERM')).toBe(0);
+  expect(other.said()).toContain(`info listening address=127.0.0.1:${other.port}`);
+  expect(other.said()).toMatch(/debug answered .*name=www\.good\.lab\. type=A rcode=NOERROR/);
+});
+
+test('settings that are wrong end it with 2, all of them named', async () => {
+  const file = join(internet.folder, 'wrong.json');
+  await writeFile(
+    file,
+    '{"listen":"127.0.0.1:1","rootHints":[],"trustAnchor":1,"trustAnchors":["x"]}',
+  );
+  const ended = await nymote(['resolver', '--config', file]);
+  expect(ended).toMatchObject({ exitCode: 2, stdout: '' });
+  expect(ended.stderr).toMatch(/unknown setting 'trustAnchor'; accepted: listen, /);
+  expect(ended.stderr).toMatch(/rootHints: the list is empty/);
+  expect(ended.stderr).toMatch(/trustAnchors\.0: "x" is not a DS/);
+});
+
+test.each([
+  { words: ['resolver'], says: '--config FILE', why: 'no file named' },
+  { words: ['resolver', '-c', '/no/such/file'], says: 'no such file', why: 'no file there' },
+])('$words: $why', async ({ words, says }) => {
+  const ended = await nymote(words);
+  expect(ended.exitCode).toBe(2);
+  expect(ended.stderr).toContain(says);
+});
