@@ -187,7 +187,8 @@ async function answerName(
       if (made !== undefined) return { part: made, budget };
       const { name, type } = question;
       const judged = await validation.resolve(name, type, budget, query.checkingDisabled);
-      return { part: fromValidation(query, question, judged), budget: judged.budget };
+      const part = fromValidation(query, question, judged);
+      return { part: judged.isStale ? asStale(part) : part, budget: judged.budget };
     }
   }
 }
@@ -341,6 +342,12 @@ function fromValidation(query: Message, question: Question, judged: Judged): Par
       return { ...part, error, rcode: isTold ? RCODE.NXDOMAIN : part.rcode };
     }
   }
+}
+
+/** What is old is said to be (RFC 8767 §6), and is not vouched for: its signatures may have ended. */
+function asStale(part: Part): Part {
+  const reason = part.rcode === RCODE.NXDOMAIN ? 'stale-no-name' : 'stale-answer';
+  return { ...part, isSecure: false, error: extendedError(reason) };
 }
 
 function fromRecursion(query: Message, question: Question, { outcome, from }: Judged): Part {

@@ -4,13 +4,17 @@ import {
   type Cache,
   createCache,
   type Denial,
+  type Known,
   MAX_FAILURE_TTL,
   MAX_NEGATIVE_TTL,
+  MAX_STALE,
   MAX_TTL,
   negativeTtl,
+  STALE_TTL,
   TRUST,
   type Trust,
 } from './cache.ts';
+import type { Judgement } from './judgement.ts';
 import { nameOf, recordOf } from './reply.fixture.ts';
 import type { RRset } from './rrset.ts';
 import { TYPE } from './type.ts';
@@ -131,6 +135,62 @@ test('kept octets do not share the packet they came in', () => {
   expect(octetOf(cache)).toBe(0);
 });
 
+describe('data past its end (RFC 8767)', () => {
+  const STALE = 1000;
+  const judged = (state: 'secure' | 'insecure' | 'bogus') =>
+    ({
+      secure: { state, isDenial: false, isTimed: true },
+      insecure: { state, reason: 'no-anchor' },
+      bogus: { state, reason: 'signature-invalid' },
+    })[state] as Judgement;
+  const records = { kind: 'records', rrset: setOf('www.example.', 1), proof: [] } as const;
+
+  test.each<{ at: number; limit?: number; ttl: number | undefined; why: string }>([
+    { at: 59, ttl: 1, why: 'still there' },
+    { at: 60, ttl: STALE_TTL, why: 'just over' },
+    { at: 1059, ttl: STALE_TTL, why: 'nearly at the cap' },
+    { at: 1060, ttl: undefined, why: 'at the cap' },
+    { at: 60, limit: 0, ttl: undefined, why: 'not wanted' },
+    { at: 60 + MAX_STALE, limit: 1e9, ttl: undefined, why: 'never longer than three days' },
+  ])('after $at s: $why', ({ at, limit = STALE, ttl }) => {
+    const cache = createCache(undefined, limit);
+    cache.putRecords(setOf('www.example.', 1), TRUST.answer, 0);
+    const known = cache.past.find(WWW, TYPE.A, at);
+    expect(known?.kind === 'records' ? known.rrset.ttl : undefined).toBe(ttl);
+    if (at >= 60) expect(cache.find(WWW, TYPE.A, at)).toBeUndefined();
+  });
+
+  test.each<{ state: 'secure' | 'insecure' | 'bogus'; isServed: boolean }>([
+    { state: 'secure', isServed: true },
+    { state: 'insecure', isServed: true },
+    { state: 'bogus', isServed: false },
+  ])('of what is $state', ({ state, isServed }) => {
+    const cache = createCache(undefined, STALE);
+    cache.putJudged(WWW, TYPE.A, { ...records, judgement: judged(state) }, 60, 0);
+    expect(cache.past.find(WWW, TYPE.A, 61) !== undefined).toBe(isServed);
+  });
+
+  test.each([
+    { data: 60, denial: 300, kind: 'no-name', why: 'the denial held longer' },
+    { data: 600, denial: 300, kind: 'records', why: 'the data held longer' },
+  ])('of two that ended, the newer: $why', ({ data, denial, kind }) => {
+    const cache = createCache(undefined, STALE);
+    cache.putRecords(setOf('www.example.', 1, data), TRUST.answer, 0);
+    cache.putNoName(WWW, denialOf(denial, denial), TRUST.authoritative, 1);
+    expect(cache.past.find(WWW, TYPE.A, 900)?.kind).toBe(kind);
+  });
+
+  test('is the first to be evicted', () => {
+    const cache = createCache(3_000, STALE);
+    cache.putRecords(setOf('old.example.', 1, 1), TRUST.answer, 0);
+    cache.putRecords(setOf('www.example.', 2, 600), TRUST.answer, 0);
+    cache.past.find(nameOf('old.example.'), TYPE.A, 10);
+    for (let i = 0; i < 3; i++) cache.putRecords(setOf(`n${i}.example.`, 3), TRUST.answer, 10);
+    expect(cache.past.find(nameOf('old.example.'), TYPE.A, 10)).toBeUndefined();
+    expect(octetOf(cache, 10)).toBe(2);
+  });
+});
+
 type Put = { name: number; kind: string; ttl: number; trust: Trust; wait: number; bytes: number };
 
 const put: fc.Arbitrary<Put> = fc.record({
@@ -154,11 +214,16 @@ function apply(cache: Cache, { name, kind, ttl, trust, bytes }: Put, step: numbe
     cache.putCut({ zone: owner, servers: [{ name: owner, addresses: [] }], until: now + ttl }, now);
 }
 
+function endOf(known: Known | undefined, model: ReadonlyMap<string, { expires: number }>): number {
+  const step = known?.kind === 'records' ? known.rrset.rdatas[0]?.[0] : undefined;
+  return model.get(String(step))?.expires ?? Number.POSITIVE_INFINITY;
+}
+
 test('never above its limit; what it finds was put under that name and is not over', () => {
   fc.assert(
     fc.property(fc.array(put, { maxLength: 120 }), (puts) => {
       const limit = 6_000;
-      const cache = createCache(limit);
+      const cache = createCache(limit, 20);
       const model = new Map<string, { owner: number; expires: number }>();
       let now = 0;
       for (const [step, each] of puts.entries()) {
@@ -168,6 +233,8 @@ test('never above its limit; what it finds was put under that name and is not ov
         expect(cache.bytes).toBeLessThanOrEqual(limit);
         for (let index = 0; index <= 8; index++) {
           const known = cache.find(nameOf(`n${index}.example.`), TYPE.A, now);
+          const past = cache.past.find(nameOf(`n${index}.example.`), TYPE.A, now);
+          expect(now).toBeLessThan(endOf(past, model) + 20);
           if (known?.kind !== 'records') continue;
           const source = model.get(String(known.rrset.rdatas[0]?.[0]));
           expect(source?.owner).toBe(index);

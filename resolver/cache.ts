@@ -8,9 +8,20 @@
  *
  * @see RFC 2308: negative caching  @see RFC 8020: below a name that does not exist, nothing exists
  * @see RFC 9520: failures are cached too
- * Does not serve stale data and does not prefetch.
+ * @see RFC 8767: data that ended is kept for when nothing newer can be had; it is the first to be
+ * evicted and never in the way of anything newer. When it is served is freshness.ts's.
  */
 
+import {
+  copyDenial,
+  copyRecord,
+  copyRRset,
+  ENTRY_BYTES,
+  sizeOf,
+  sizeOfCut,
+  sizeOfDenial,
+  sizeOfRRset,
+} from './cache-copy.ts';
 import type { Cut } from './delegation.ts';
 import type { Reason } from './ede.ts';
 import type { Judgement } from './judgement.ts';
@@ -33,6 +44,14 @@ export const MAX_NEGATIVE_TTL = 10_800;
 export const FAILURE_TTL = 5;
 /** … up to this: a home line that comes back should not stay dead in the cache. */
 export const MAX_FAILURE_TTL = 30;
+
+/** Seconds that data is kept past its end unless told otherwise; RFC 8767 §5 advises one to three days. */
+export const DEFAULT_STALE = 86_400;
+/** No data is served longer past its end, whatever we are told (RFC 8767 §5). */
+export const MAX_STALE = 3 * 86_400;
+
+/** The TTL of data past its end (RFC 8767 §4). */
+export const STALE_TTL = 30;
 
 /** How far data is believed, after RFC 2181 §5.4.1. Higher replaces lower. */
 export const TRUST = {
@@ -64,11 +83,17 @@ type Fact =
   | { readonly kind: 'no-data'; readonly denial: Denial }
   | { readonly kind: 'no-name'; readonly denial: Denial };
 
-export type Cache = {
+/** A way to look things up. */
+export type Lookup = {
   /** What is known about exactly this name and type, or that the name or one above does not exist. */
   find(name: Name, type: number, now: number): Known | undefined;
   /** The DNAME nearest above `name`. */
   findDname(name: Name, now: number): Extract<Known, { kind: 'records' }> | undefined;
+};
+
+export type Cache = Lookup & {
+  /** The same, as if what ended were still there; its TTL is that of stale data. */
+  readonly past: Lookup;
   /** Remembers what was validated, for `ttl` seconds at most. What is secure stays until then. */
   putJudged(
     name: Name,
@@ -98,10 +123,13 @@ type Stored = { readonly expires: number; readonly trust: Trust } & (
   | { readonly kind: 'cut'; readonly cut: Cut }
 );
 
-/** Makes an empty cache of at most `limit` bytes. */
-export function createCache(limit: number = DEFAULT_CACHE_BYTES): Cache {
+/** Makes an empty cache of at most `limit` bytes that keeps data `stale` seconds past its end. */
+export function createCache(limit: number = DEFAULT_CACHE_BYTES, stale = 0): Cache {
   const sieve = createSieve<Stored>(limit);
+  const kept = Math.min(stale, MAX_STALE);
   return {
+    ...lookupOf((key, now) => alive(sieve, key, now)),
+    past: lookupOf((key, now) => servable(sieve, key, now - kept)),
     ...dataOf(sieve),
     ...othersOf(sieve),
     clear: () => sieve.clear(),
@@ -114,37 +142,45 @@ export function createCache(limit: number = DEFAULT_CACHE_BYTES): Cache {
   };
 }
 
-type DataPart = Pick<
-  Cache,
-  'find' | 'findDname' | 'putRecords' | 'putNoData' | 'putNoName' | 'putJudged'
->;
+type Look = (key: string, now: number) => Stored | undefined;
 
-/** Records and denials. */
-function dataOf(sieve: Sieve<Stored>): DataPart {
-  function findNoName(name: Name, now: number): Known | undefined {
-    for (const key of lineage(name.key)) {
-      const stored = alive(sieve, noNameKey(key), now);
-      if (stored?.kind === 'no-name') return countedDown(stored, now);
-    }
-    return undefined;
-  }
-
+function lookupOf(look: Look): Lookup {
   return {
     find(name, type, now) {
-      const stored = alive(sieve, dataKey(name.key, type), now);
-      if (stored?.kind === 'records' || stored?.kind === 'no-data') return countedDown(stored, now);
-      return findNoName(name, now);
+      const stored = look(dataKey(name.key, type), now);
+      const isFact = stored?.kind === 'records' || stored?.kind === 'no-data';
+      if (isFact && stored.expires > now) return countedDown(stored, now);
+      const denied = noName(look, name, now);
+      // Of two that ended, the one that held longer is the newer.
+      if (isFact && stored.expires >= (denied?.expires ?? 0)) return countedDown(stored, now);
+      return denied && countedDown(denied, now);
     },
     findDname(name, now) {
       for (const key of lineage(name.key)) {
         if (key === name.key) continue;
-        const stored = alive(sieve, dataKey(key, TYPE.DNAME), now);
+        const stored = look(dataKey(key, TYPE.DNAME), now);
         if (stored?.kind !== 'records') continue;
         const known = countedDown(stored, now);
         if (known.kind === 'records') return known;
       }
       return undefined;
     },
+  };
+}
+
+function noName(look: Look, name: Name, now: number): (Stored & Known) | undefined {
+  for (const key of lineage(name.key)) {
+    const stored = look(noNameKey(key), now);
+    if (stored?.kind === 'no-name') return stored;
+  }
+  return undefined;
+}
+
+type DataPart = Pick<Cache, 'putRecords' | 'putNoData' | 'putNoName' | 'putJudged'>;
+
+/** Records and denials. */
+function dataOf(sieve: Sieve<Stored>): DataPart {
+  return {
     putRecords(rrset, trust, now, proof = []) {
       const { owner, type } = rrset;
       const expires = now + Math.min(rrset.ttl, MAX_TTL);
@@ -224,7 +260,7 @@ function othersOf(sieve: Sieve<Stored>): OtherPart {
         trust: TRUST.answer,
         expires: now + ttl,
       };
-      sieve.set(key, stored, ENTRY_BYTES + key.length);
+      sieve.set(key, stored, ENTRY_BYTES + key.length, { until: stored.expires, now });
     },
     findCut(zone, now) {
       const stored = alive(sieve, cutKey(zone.key), now);
@@ -241,16 +277,23 @@ function othersOf(sieve: Sieve<Stored>): OtherPart {
 
 function alive(sieve: Sieve<Stored>, key: string, now: number): Stored | undefined {
   const stored = sieve.get(key);
-  if (stored === undefined || stored.expires > now) return stored;
-  sieve.delete(key);
-  return undefined;
+  return stored !== undefined && stored.expires > now ? stored : undefined;
+}
+
+/** What may be served although it ended, if that was after `since`: nothing that was never right. */
+function servable(sieve: Sieve<Stored>, key: string, since: number): Stored | undefined {
+  const stored = alive(sieve, key, since);
+  if (stored === undefined || stored.trust < TRUST.answer) return undefined;
+  const isBogus = 'judgement' in stored && stored.judgement?.state === 'bogus';
+  return isBogus ? undefined : stored;
 }
 
 function put(sieve: Sieve<Stored>, key: string, stored: Stored, size: number, now: number): void {
   if (stored.expires <= now) return;
   const existing = alive(sieve, key, now);
   if (existing !== undefined && existing.trust > stored.trust) return;
-  sieve.set(key, stored, size + ENTRY_BYTES + key.length);
+  const lasting = { until: stored.expires, now };
+  sieve.set(key, stored, size + ENTRY_BYTES + key.length, lasting);
 }
 
 /** Seconds a negative answer may be kept: the lesser of the SOA's TTL and its minimum (RFC 2308 §5). */
@@ -260,10 +303,6 @@ export function negativeTtl(soa: ResourceRecord): number {
   const minimum = new DataView(rdata.buffer, rdata.byteOffset + rdata.length - 4, 4).getUint32(0);
   return Math.min(safeTtl(soa.ttl), safeTtl(minimum), MAX_NEGATIVE_TTL);
 }
-
-/** Estimated bytes of JavaScript around one entry and one record; measured on Node 24, rounded up. */
-const ENTRY_BYTES = 400;
-const RECORD_BYTES = 160;
 
 const dataKey = (key: string, type: number) => `${type} ${key}`;
 const noNameKey = (key: string) => `no ${key}`;
@@ -275,8 +314,9 @@ function* lineage(key: string): Generator<string> {
   for (let at = 0; at < key.length; at += key.charCodeAt(at) + 1) yield key.slice(at);
 }
 
+/** What ended and is given all the same has the TTL of stale data. */
 function secondsLeft(stored: Stored, now: number): number {
-  return Math.max(0, Math.floor(stored.expires - now));
+  return stored.expires > now ? Math.floor(stored.expires - now) : STALE_TTL;
 }
 
 function countedDown(stored: Stored & Known, now: number): Known {
@@ -294,48 +334,4 @@ function countedDown(stored: Stored & Known, now: number): Known {
   }
   const { soa, proof } = stored.denial;
   return { ...judged, kind: stored.kind, denial: { soa: shorten(soa), proof: proof.map(shorten) } };
-}
-
-// Octets are copied, so that a kept record does not keep the whole packet alive.
-
-function copyRRset(rrset: RRset): RRset {
-  return {
-    ...rrset,
-    rdatas: rrset.rdatas.map((rdata) => rdata.slice()),
-    signatures: rrset.signatures.map((rdata) => rdata.slice()),
-  };
-}
-
-function copyRecord(record: ResourceRecord): ResourceRecord {
-  return { ...record, rdata: record.rdata.slice() };
-}
-
-function copyDenial({ soa, proof }: Denial): Denial {
-  return { soa: copyRecord(soa), proof: proof.map(copyRecord) };
-}
-
-function sizeOfRRset({ owner, rdatas, signatures }: RRset): number {
-  let size = owner.key.length * 2;
-  for (const rdata of rdatas) size += RECORD_BYTES + rdata.length;
-  for (const rdata of signatures) size += RECORD_BYTES + rdata.length;
-  return size;
-}
-
-function sizeOf(records: readonly ResourceRecord[]): number {
-  let size = 0;
-  for (const { owner, rdata } of records)
-    size += RECORD_BYTES + owner.key.length * 2 + rdata.length;
-  return size;
-}
-
-function sizeOfDenial({ soa, proof }: Denial): number {
-  return sizeOf([soa, ...proof]);
-}
-
-function sizeOfCut({ zone, servers, noDs = [] }: Cut): number {
-  let size = zone.key.length * 2 + sizeOf(noDs);
-  for (const server of servers) {
-    size += RECORD_BYTES + server.name.key.length * 2 + server.addresses.length * RECORD_BYTES;
-  }
-  return size;
 }

@@ -38,6 +38,8 @@ export type Reason =
   | 'no-reachable-authority'
   | 'lame-delegation'
   | 'failure-cached'
+  | 'stale-answer'
+  | 'stale-no-name'
   | 'alias-loop'
   | 'alias-too-long'
   | 'server-loop'
@@ -67,6 +69,8 @@ const EXTENDED_ERRORS = {
   'no-reachable-authority': { code: 22, text: 'no name server of the zone gave a usable answer' },
   'lame-delegation': { code: 22, text: 'the name servers do not serve the zone' },
   'failure-cached': { code: 13, text: 'failed a moment ago' },
+  'stale-answer': { code: 3, text: 'old: the name servers give no answer at present' },
+  'stale-no-name': { code: 19, text: 'old: the name servers give no answer at present' },
   'alias-loop': { code: 0, text: 'the CNAMEs point at each other' },
   'alias-too-long': { code: 0, text: 'a DNAME makes the name too long' },
   'server-loop': { code: 22, text: 'the name servers can only be found by asking themselves' },

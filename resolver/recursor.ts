@@ -27,7 +27,7 @@ import {
   millisecondsLeft,
   spend,
 } from './budget.ts';
-import { TRUST } from './cache.ts';
+import { type Lookup, TRUST } from './cache.ts';
 import { chooseServer, endpointsOf } from './choose.ts';
 import { closestCut } from './delegation.ts';
 import type { Reason } from './ede.ts';
@@ -133,7 +133,7 @@ function consultCache(state: State, frame: Frame, now: number, world: World): Pr
   }
   // What is asked again is asked because what is cached was of no use.
   const isAgain = state.avoid !== undefined && state.frames.length === 1;
-  const outcome = isAgain ? undefined : fromCache(name, type, now, world);
+  const outcome = isAgain ? undefined : fromCache(name, type, now, cache);
   if (outcome !== undefined) return finish(state, outcome, world);
   const findCut = (zone: Name) => cache.findCut(zone, now);
   const isForwarding = settings.forwarders.length > 0;
@@ -143,7 +143,13 @@ function consultCache(state: State, frame: Frame, now: number, world: World): Pr
   return { kind: 'go', state: replaceTop(state, withCut(frame, cut)) };
 }
 
-function fromCache(name: Name, type: number, now: number, { cache }: World): Outcome | undefined {
+/** What is known already of a name: data, a denial, or an alias. */
+export function fromCache(
+  name: Name,
+  type: number,
+  now: number,
+  cache: Lookup,
+): Outcome | undefined {
   const known = cache.find(name, type, now);
   if (known?.kind === 'records') return { ...known, kind: 'answer' };
   if (known !== undefined) return known;

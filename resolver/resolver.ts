@@ -190,7 +190,8 @@ function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const { sources = [], randomiseCase = true, localZones = true, cacheBytes, time } = options;
   const { ednsBufferSize: udpSize = UDP_SIZE, cacheMinTtl = 0, cacheMaxTtl = MAX_TTL } = options;
   const { crypto, random, log } = runtime;
-  const cache = createCache(cacheBytes ?? DEFAULT_CACHE_BYTES);
+  const stale = options.serveStale === false ? 0 : (options.maxStale ?? DEFAULT_STALE);
+  const cache = createCache(cacheBytes ?? DEFAULT_CACHE_BYTES, stale);
   const forget = () => {
     cache.clear();
     validation.clear();

@@ -82,3 +82,25 @@ test('an entry larger than everything is not kept, and replaces nothing but its 
   sieve.set('a', 2, 11);
   expect([sieve.get('a'), sieve.get('b'), sieve.bytes]).toEqual([undefined, undefined, 0]);
 });
+
+test('nothing that lasts is evicted while there is something that ended', () => {
+  const put = fc.record({ key: fc.nat(12).map(String), size: fc.nat(30), lasts: fc.nat(20) });
+  fc.assert(
+    fc.property(fc.array(put, { maxLength: 100 }), (puts) => {
+      const sieve = createSieve<number>(100);
+      const until = new Map<string, number>();
+      for (const [now, { key, size, lasts }] of puts.entries()) {
+        const before = [...until].filter(([each]) => sieve.get(each) !== undefined);
+        sieve.set(key, now, size, { until: now + lasts, now });
+        until.set(key, now + lasts);
+        const others = before.filter(([each]) => each !== key);
+        const gone = others.filter(([each]) => sieve.get(each) === undefined);
+        const left = others.filter(([each]) => sieve.get(each) !== undefined);
+        const isLastingGone = gone.some(([, end]) => end > now);
+        const isEndedLeft = left.some(([, end]) => end <= now);
+        expect(isLastingGone && isEndedLeft).toBe(false);
+        expect(sieve.bytes).toBeLessThanOrEqual(100);
+      }
+    }),
+  );
+});

@@ -32,7 +32,11 @@ export const MAX_CHAIN_LOOKUPS = 64;
 export const MAX_REPEATS = 4;
 
 /** What was looked up, and what became of it; without a judgement it was not validated. */
-export type Judged = Resolved & { readonly judgement?: Judgement };
+export type Judged = Resolved & {
+  readonly judgement?: Judgement;
+  /** It ended, and nothing newer could be had in time (RFC 8767). */
+  readonly isStale?: true;
+};
 
 export type Validation = {
   /** Looks a name up and judges it, unless `unchecked` (CD). */
