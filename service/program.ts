@@ -176,7 +176,7 @@ async function loadAssets(): Promise<Assets> {
   }
 }
 
-function greeting(nymote: Nymote, { data, name, user }: Config): string {
+function greeting(nymote: Nymote, { data, name, user, ubus }: Config): string {
   const [dns] = nymote.dns;
   const isDefault = name === 'laptop' && user === 'alice';
   const lines = [
@@ -188,8 +188,10 @@ function greeting(nymote: Nymote, { data, name, user }: Config): string {
     `  Tunnels  ${nymote.tunnels}`,
     ...nymote.warnings.map((warning) => `  Note     ${warning}`),
     '',
-    'Sign in (the link works once, for ten minutes):',
-    `  ${nymote.signInLink}`,
+    // A router's system log keeps what we print, and may send it on; LuCI makes links there.
+    ...(ubus === ''
+      ? ['Sign in (the link works once, for ten minutes):', `  ${nymote.signInLink}`]
+      : []),
     'Ask for a name:',
     `  dig @${dns?.address ?? ''} -p ${dns?.port ?? ''} ${nymote.fqdn} AAAA +dnssec`,
     ...(isDefault

@@ -82,6 +82,13 @@ describe('settings', () => {
     expect(exitCode).toBe(2);
   });
 
+  test('on a router no link goes into the system log', async () => {
+    const place = await makePlace(JSON.stringify({ ubus: join(room.path, 'no-ubus.sock') }));
+    await using service = await startService(place);
+    expect(service.said()).toContain('Ask for a name:');
+    expect(service.said()).not.toMatch(/sign-in|#[0-9A-Z]{5}-/);
+  });
+
   test('what nymote.json says holds', async () => {
     const place = await makePlace(JSON.stringify({ user: 'bob', name: 'tower' }));
     await using service = await startService(place);
