@@ -3,7 +3,6 @@ import {
   CLASS,
   className,
   classNumber,
-  opcodeName,
   RCODE,
   rcodeName,
   TYPE,
@@ -33,7 +32,6 @@ test('names for numbers that have none', () => {
     undefined,
   ]);
   expect([rcodeName(RCODE.BADVERS), rcodeName(4000)]).toEqual(['BADVERS', 'RCODE4000']);
-  expect([opcodeName(5), opcodeName(15)]).toEqual(['UPDATE', 'OPCODE15']);
 });
 
 test('no number has two names', () => {

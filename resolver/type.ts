@@ -117,7 +117,6 @@ export const OPCODE = { QUERY: 0, IQUERY: 1, STATUS: 2, NOTIFY: 4, UPDATE: 5, DS
 const typeNames = invert(TYPE);
 const classNames = invert(CLASS);
 const rcodeNames = invert(RCODE);
-const opcodeNames = invert(OPCODE);
 const typeNumbers = new Map<string, number>(Object.entries(TYPE));
 const classNumbers = new Map<string, number>(Object.entries(CLASS));
 
@@ -146,11 +145,6 @@ export function classNumber(text: string): number | undefined {
 /** A return code's mnemonic, or `RCODEn`. */
 export function rcodeName(number: number): string {
   return rcodeNames.get(number) ?? `RCODE${number}`;
-}
-
-/** An opcode's mnemonic, or `OPCODEn`. */
-export function opcodeName(number: number): string {
-  return opcodeNames.get(number) ?? `OPCODE${number}`;
 }
 
 function invert(table: Readonly<Record<string, number>>): Map<number, string> {
