@@ -152,7 +152,9 @@ function lookupOf(look: Look): Lookup {
       if (isFact && stored.expires > now) return countedDown(stored, now);
       const denied = noName(look, name, now);
       // Of two that ended, the one that held longer is the newer.
-      if (isFact && stored.expires >= (denied?.expires ?? 0)) return countedDown(stored, now);
+      if (isFact && (denied === undefined || stored.expires >= denied.expires)) {
+        return countedDown(stored, now);
+      }
       return denied && countedDown(denied, now);
     },
     findDname(name, now) {
