@@ -20,7 +20,7 @@ export function createBackend(house: House): Backend {
     devices: () => viewDevices(house),
     async addDevice(wanted, author) {
       requireWriter(house);
-      const added = await refusing(() => devices.add(wanted, author.via));
+      const added = await inApiWords(() => devices.add(wanted, author.via));
       if (added.kind === 'node') return added;
       const device = (await viewDevices(house)).find(({ id }) => id === added.id);
       if (device === undefined) throw new Error('unreachable: the device just added is not there');
@@ -28,13 +28,13 @@ export function createBackend(house: House): Backend {
     },
     async removeDevice(device, author) {
       requireWriter(house);
-      await refusing(() => devices.remove(device, author.via));
+      await inApiWords(() => devices.remove(device, author.via));
     },
     zone: () => viewZone(house.projection()),
     anchor: house.anchor,
     why: (query) => viewWhy(house, query),
     log: ({ limit, before, path }) =>
-      refusing(async () => {
+      inApiWords(async () => {
         const commits = await store.log({
           limit,
           ...(before === undefined ? {} : { before: findCommit(store, before) }),
@@ -43,10 +43,10 @@ export function createBackend(house: House): Backend {
         return Promise.all(commits.map((commit) => viewCommit(store, commit)));
       }),
     diff: (from, to) =>
-      refusing(() => viewDiff(store, from && findCommit(store, from), findCommit(store, to))),
+      inApiWords(() => viewDiff(store, from && findCommit(store, from), findCommit(store, to))),
     async revert(commit, author) {
       requireWriter(house);
-      const reverted = await refusing(() => store.revert(findCommit(store, commit), author.via));
+      const reverted = await inApiWords(() => store.revert(findCommit(store, commit), author.via));
       return viewCommit(store, reverted);
     },
     allowedSigners: () => store.allowedSigners(),
@@ -60,7 +60,12 @@ export function createBackend(house: House): Backend {
   };
 }
 
-function requireWriter({ store, projection, household }: House): void {
+/** Refuses changes where they cannot be made, and says where they can. */
+export function requireWriter({
+  store,
+  projection,
+  household,
+}: Pick<House, 'store' | 'projection' | 'household'>): void {
   if (store.isWritable) return;
   throw new WebAdminError(
     'read-only',
@@ -87,7 +92,8 @@ const REFUSALS = {
   'newer-format': 'unavailable',
 } as const satisfies Record<StorageErrorCode, BackendProblem>;
 
-async function refusing<T>(action: () => Promise<T>): Promise<T> {
+/** What the store refuses, in the API's words. */
+export async function inApiWords<T>(action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {

@@ -3,6 +3,7 @@
 import { type Backend, createUbus, publishNymote } from '#openwrt';
 import type { Runtime } from '#runtime';
 import { WebAdminError } from '#web-admin';
+import { inApiWords, requireWriter } from './backend.ts';
 import type { House } from './house.ts';
 import { VERSION } from './version.ts';
 import { viewDevices, viewStatus } from './views.ts';
@@ -14,7 +15,8 @@ export function publishOnUbus(runtime: Runtime, path: string, house: House): Asy
   return ubus;
 }
 
-function createRouterBackend({ clock }: Pick<Runtime, 'clock'>, house: House): Backend {
+/** What the object does. */
+export function createRouterBackend({ clock }: Pick<Runtime, 'clock'>, house: House): Backend {
   const { store, devices, doors } = house;
   return {
     status: () => routerStatus(house),
@@ -42,8 +44,9 @@ function createRouterBackend({ clock }: Pick<Runtime, 'clock'>, house: House): B
       const { url, expiresAt } = doors.issueLink(host);
       return { ok: true, value: { url, expiresInSeconds: Math.round(expiresAt - clock.now()) } };
     },
-    addDevice: ({ name, kind, via }) => refusing(() => invite(house, clock.now, name, kind, via)),
-    removeDevice: ({ id, via }) => refusing(() => devices.remove(id, via)),
+    addDevice: ({ name, kind, via }) =>
+      refusing(house, () => invite(house, clock.now, name, kind, via)),
+    removeDevice: ({ id, via }) => refusing(house, () => devices.remove(id, via)),
   };
 }
 
@@ -97,13 +100,15 @@ const REFUSALS = {
 } as const satisfies Record<WebAdminError['code'], string>;
 
 async function refusing<T>(
+  house: House,
   action: () => Promise<T>,
 ): Promise<
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly reason: (typeof REFUSALS)[keyof typeof REFUSALS] }
 > {
   try {
-    return { ok: true, value: await action() };
+    requireWriter(house);
+    return { ok: true, value: await inApiWords(action) };
   } catch (error) {
     if (error instanceof WebAdminError) return { ok: false, reason: REFUSALS[error.code] };
     throw error;
