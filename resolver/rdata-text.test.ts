@@ -130,6 +130,7 @@ describe('octets without a meaning', () => {
     { type: 'APL', wire: '0003 08 01 ff', why: 'an unknown family' },
     { type: 'APL', wire: '0001 08 02 0a00', why: 'a trailing zero' },
     { type: 'IPSECKEY', wire: '0a 04 02 ff', why: 'an unknown form of gateway' },
+    { type: 'IPSECKEY', wire: '00 80 00', why: 'the top bit is a part of the form' },
     { type: 'DS', wire: '0001 08 02', why: 'no digest' },
     { type: 'SVCB', wire: '0001 00 0003 0001 35', why: 'a port of one octet' },
     { type: 'SVCB', wire: '0001 00 0000 0002 0001', why: 'a mandatory key is missing' },

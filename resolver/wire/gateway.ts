@@ -18,9 +18,16 @@ const IPV4 = 1;
 const IPV6 = 2;
 const NAME = 3;
 
-/** `form` lies `octets` octets and `words` words before the gateway; its top bit does not count. */
-export function gatewayField(form: { octets: number; words: number }): Field<Gateway> {
-  const formAt = (bytes: Uint8Array, at: number) => (bytes[at - form.octets] as number) & 0x7f;
+/** The bits of an octet that tell the form: AMTRELAY's top bit means something else (RFC 8777 §4.2.2). */
+const FORM_BITS = { ipseckey: 0xff, amtrelay: 0x7f } as const;
+
+/** The form lies `octets` octets and `words` words before the gateway. */
+export function gatewayField(
+  record: keyof typeof FORM_BITS,
+  form: { octets: number; words: number },
+): Field<Gateway> {
+  const formAt = (bytes: Uint8Array, at: number) =>
+    (bytes[at - form.octets] as number) & FORM_BITS[record];
   return {
     skip: (bytes, at, end) => skipGateway(formAt(bytes, at), bytes, at, end),
     read(bytes, at, next) {

@@ -146,7 +146,7 @@ export const LAYOUT = {
     precedence: u8,
     gatewayType: u8,
     algorithm: u8,
-    gateway: gatewayField({ octets: 2, words: 2 }),
+    gateway: gatewayField('ipseckey', { octets: 2, words: 2 }),
     publicKey: maybeBase64,
   },
   RRSIG: { ...signature, signer: lowered, signature: base64 },
@@ -196,7 +196,7 @@ export const LAYOUT = {
   AMTRELAY: {
     precedence: u8,
     relayType: relayTypeField(),
-    relay: gatewayField({ octets: 1, words: 1 }),
+    relay: gatewayField('amtrelay', { octets: 1, words: 1 }),
   },
   RESINFO: { strings },
 } as const satisfies Partial<Record<keyof typeof TYPE, Readonly<Record<string, Field<unknown>>>>>;
