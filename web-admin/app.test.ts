@@ -180,6 +180,25 @@ describe('sessions and tokens', () => {
     expect([...results]).toEqual(['denied', 'too-many']);
   });
 
+  test('a stream that a token opened ends when the token is revoked', async () => {
+    const { ask, signIn, household, options } = setUp();
+    const cookie = await signIn();
+    const issued = await ask('POST', '/api/v1/tokens', cookie, { name: 'ci', days: 7 });
+    const { token, id } = (await issued.json()) as { token: string; id: string };
+    const due: (() => void)[] = [];
+    const after = (_: number, act: () => void) => {
+      due.push(act);
+      return () => {};
+    };
+    using app = createApp(household, { ...options, clock: { ...clock, after } });
+    const headers = { host: HOST, authorization: `Bearer ${token}` };
+    const stream = await app.fetch(new Request(`${ORIGIN}/api/v1/events`, { headers }), FROM);
+    expect(stream.status).toBe(200);
+    await ask('DELETE', `/api/v1/tokens/${id}`, cookie);
+    for (const act of due) act();
+    expect(await stream.text()).toBe('retry: 2000\n\n');
+  });
+
   test('a token opens the API without an origin and git by HTTP Basic, and makes no token', async () => {
     const { ask, signIn, household } = setUp();
     const issued = await ask('POST', '/api/v1/tokens', await signIn(), { name: 'ci', days: 7 });

@@ -19,7 +19,7 @@ import { problem } from './problem.ts';
 export type Caller =
   | { readonly kind: 'local' }
   | { readonly kind: 'session'; readonly session: Session; readonly secret: string }
-  | { readonly kind: 'token'; readonly name: string };
+  | { readonly kind: 'token'; readonly name: string; readonly secret: string };
 
 export type Environment = {
   Bindings: { readonly from: Endpoint | Path };
@@ -92,6 +92,21 @@ export function authorOf(caller: Caller): Author {
   }
 }
 
+/** Tells whether whoever came in earlier would still be let in; asked of what lasts. */
+export async function isStillWelcome(
+  caller: Caller,
+  { signIn, tokens }: Pick<Backend, 'signIn' | 'tokens'>,
+): Promise<boolean> {
+  switch (caller.kind) {
+    case 'local':
+      return true;
+    case 'session':
+      return (await signIn.check(caller.secret, { touch: false })) !== undefined;
+    case 'token':
+      return (await tokens.check(caller.secret)) !== undefined;
+  }
+}
+
 /** The cookie that starts a session; `secret` empty ends it. */
 export function sessionCookie(url: string, secret: string): string {
   const isSecure = new URL(url).protocol === 'https:';
@@ -161,7 +176,7 @@ async function callerOf(
   const token = tokenOf(c.req.header('authorization') ?? '', c.req.path);
   if (token !== undefined) {
     const known = await backend.tokens.check(token);
-    if (known !== undefined) return { kind: 'token', name: known.name };
+    if (known !== undefined) return { kind: 'token', name: known.name, secret: token };
     return limiter.take(sourceOfRequest(c)) === undefined ? undefined : 'too-many';
   }
   const secret = readCookie(c.req.header('cookie') ?? '', c.req.url);

@@ -4,7 +4,7 @@ import { Hono } from 'hono';
 import type { Backend } from '../backend.ts';
 import { describe, query } from '../describe.ts';
 import { type EventHub, isTopic } from '../events.ts';
-import type { Environment } from '../guard.ts';
+import { type Environment, isStillWelcome } from '../guard.ts';
 import { problem } from '../problem.ts';
 import {
   decisionSchema,
@@ -70,9 +70,7 @@ export function serviceRoutes(backend: Backend, hub: EventHub) {
         const stream = hub.open({
           topics: new Set(topics),
           lastEventId: c.req.header('last-event-id'),
-          isWelcome: async () =>
-            caller.kind !== 'session' ||
-            (await backend.signIn.check(caller.secret, { touch: false })) !== undefined,
+          isWelcome: () => isStillWelcome(caller, backend),
         });
         if (stream === undefined) return problem('too-many', { headers: { 'retry-after': '15' } });
         return new Response(stream, { headers: { 'content-type': 'text/event-stream' } });
