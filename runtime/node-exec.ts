@@ -31,6 +31,9 @@ export function nodeExec(): Exec {
       env: { LC_ALL: 'C', ...options.env },
       timeout,
       forceKillAfterDelay: KILL_AFTER_MS,
+      // In a group of its own: Ctrl-C at a terminal is for us, and must not end a wireguard-go that
+      // we are about to stop in order.
+      detached: true,
       maxBuffer: MAX_OUTPUT_CHARACTERS,
     });
     // A killed program's own children may hold its output open; we do not wait for them.

@@ -227,10 +227,20 @@ async function bareResolver({ flags }: Invocation): Promise<number> {
   }
 }
 
-/** Until this is called, a signal ends us at once, whatever we wait for. */
+/** One wish to stop may arrive twice: from a terminal or a supervisor, and from launch.mjs. */
+const ECHO_MS = 1_000;
+
+/** Until this is called, a signal ends us at once, whatever we wait for; so does a second one. */
 function untilStopped(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  let first: number | undefined;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      first ??= performance.now();
+      if (performance.now() - first > ECHO_MS) process.exit(EXIT.failed);
+      resolve();
+    });
+  }
   return promise;
 }
 

@@ -64,6 +64,12 @@ describe(`${REAL} exec`, () => {
     expect(stdout).toBe('C yes\n');
   });
 
+  test("a program is in a group of its own, where a terminal's Ctrl-C does not reach it", async () => {
+    const { stdout } = await exec('cut', ['-d', ' ', '-f', '1,5', '/proc/self/stat']);
+    const [process, group] = stdout.trim().split(' ');
+    expect(group).toBe(process);
+  });
+
   test('a file that is no program is denied', async () => {
     await expect(exec('/etc/passwd', [])).rejects.toMatchObject({ code: 'denied' });
   });
