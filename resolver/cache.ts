@@ -53,6 +53,9 @@ export const MAX_STALE = 3 * 86_400;
 /** The TTL of data past its end (RFC 8767 §4). */
 export const STALE_TTL = 30;
 
+/** What is asked for in this last part of its TTL is worth refreshing (Unbound `prefetch`: 10 %). */
+export const LAST_PART = 0.1;
+
 /** How far data is believed, after RFC 2181 §5.4.1. Higher replaces lower. */
 export const TRUST = {
   /** Additional section. */
@@ -92,6 +95,11 @@ export type Lookup = {
 };
 
 export type Cache = Lookup & {
+  /**
+   * Counts a question for what is known; true, once for each time it was learnt, when it has been
+   * asked for more than once and nears its end.
+   */
+  noteAsked(name: Name, type: number, now: number): boolean;
   /** The same, as if what ended were still there; its TTL is that of stale data. */
   readonly past: Lookup;
   /** Remembers what was validated, for `ttl` seconds at most. What is secure stays until then. */
@@ -117,7 +125,14 @@ export type Cache = Lookup & {
   readonly bytes: number;
 };
 
-type Stored = { readonly expires: number; readonly trust: Trust } & (
+type Stored = {
+  readonly expires: number;
+  readonly trust: Trust;
+  /** Seconds it has from when it was learnt. */
+  life?: number;
+  /** Questions answered with it; below zero when it is being refreshed. */
+  asked?: number;
+} & (
   | Known
   | { readonly kind: 'failure'; readonly reason: Reason; readonly ttl: number }
   | { readonly kind: 'cut'; readonly cut: Cut }
@@ -131,6 +146,7 @@ export function createCache(limit: number = DEFAULT_CACHE_BYTES, stale = 0): Cac
     ...lookupOf((key, now) => alive(sieve, key, now)),
     past: lookupOf((key, now) => servable(sieve, key, now - kept)),
     ...dataOf(sieve),
+    noteAsked: (name, type, now) => noteAsked(sieve, name, type, now),
     ...othersOf(sieve),
     clear: () => sieve.clear(),
     get entries() {
@@ -176,6 +192,16 @@ function noName(look: Look, name: Name, now: number): (Stored & Known) | undefin
     if (stored?.kind === 'no-name') return stored;
   }
   return undefined;
+}
+
+function noteAsked(sieve: Sieve<Stored>, name: Name, type: number, now: number): boolean {
+  const stored =
+    alive(sieve, dataKey(name.key, type), now) ?? alive(sieve, dataKey(name.key, TYPE.CNAME), now);
+  if (stored === undefined || stored.life === undefined) return false;
+  stored.asked = (stored.asked ?? 0) + 1;
+  if (stored.asked < 2 || stored.expires - now > stored.life * LAST_PART) return false;
+  stored.asked = Number.NEGATIVE_INFINITY;
+  return true;
 }
 
 type DataPart = Pick<Cache, 'putRecords' | 'putNoData' | 'putNoName' | 'putJudged'>;
@@ -294,6 +320,7 @@ function put(sieve: Sieve<Stored>, key: string, stored: Stored, size: number, no
   if (stored.expires <= now) return;
   const existing = alive(sieve, key, now);
   if (existing !== undefined && existing.trust > stored.trust) return;
+  stored.life = stored.expires - now;
   const lasting = { until: stored.expires, now };
   sieve.set(key, stored, size + ENTRY_BYTES + key.length, lasting);
 }

@@ -8,6 +8,7 @@
 
 import { type Endpoint, type Runtime, RuntimeError, type Udp } from '#runtime';
 import type { Answered, Before, Reusable, Ruling } from './answering.ts';
+import { LAST_PART } from './cache.ts';
 import type { Askers } from './datapath/askers.ts';
 import {
   createDatapath,
@@ -106,9 +107,17 @@ function watch(datapath: Datapath, before: Before): Watched {
       const reusable = isRepeatable(answered) ? combine(rulings) : undefined;
       if (reusable === undefined) return;
       const isFromZone = rulings.every(({ kind }) => kind === 'zone');
-      datapath.allow(asker, { ...reusable, isFromZone });
+      const most = isFromZone ? reusable.seconds : beforeLastPart(answered);
+      const seconds = Math.min(reusable.seconds, most);
+      datapath.allow(asker, { ...reusable, seconds, isFromZone });
     },
   };
+}
+
+/** Seconds until questions should come here again, so that what nears its end can be refreshed. */
+function beforeLastPart({ response }: Answered): number {
+  const ttls = [...response.answers, ...response.authorities].map(({ ttl }) => ttl);
+  return Math.min(...ttls) * (1 - LAST_PART);
 }
 
 function isRepeatable({ response, from, error }: Answered): boolean {

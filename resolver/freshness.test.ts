@@ -39,7 +39,6 @@ function stand(old: Judgement | undefined, search: Search, isValidating = true) 
       searches++;
       return { ...(await search(clock)), budget: fullBudget(0), from: 'recursion' };
     },
-    clear: () => undefined,
   };
   const logged: string[] = [];
   const log = (_: string, event: string) => logged.push(event);

@@ -24,7 +24,7 @@ type Parts = {
   readonly clock: Clock;
   readonly log: Log;
   readonly cache: Cache;
-  readonly validation: Validation;
+  readonly validation: Pick<Validation, 'resolve'>;
   /** Whether anything is validated at all: then only what was validated is good enough. */
   readonly isValidating: boolean;
 };

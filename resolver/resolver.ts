@@ -19,6 +19,7 @@ import { serveStale } from './freshness.ts';
 import { wallLifetimes } from './lifetimes.ts';
 import type { Message } from './message.ts';
 import { type Name, printName, ROOT } from './name.ts';
+import { withPrefetch } from './prefetch.ts';
 import { createRecursion } from './recursion.ts';
 import type { Handle, Transport } from './response.ts';
 import { ROOT_HINTS, type RootHint } from './root-hints.ts';
@@ -73,6 +74,8 @@ export type ResolverOptions = {
   readonly serveStale?: boolean;
   /** Seconds that it is served past its end: a day unless told, three at most. */
   readonly maxStale?: number;
+  /** Refreshes what is asked for again and again before it ends; on unless told. */
+  readonly prefetch?: boolean;
   /** What this server calls itself (NSID), and whose datagrams it counts; nobody's unless told. */
   readonly courtesy?: CourtesyOptions;
   /** Answers repeated questions on threads of their own; without them where they cannot be had. */
@@ -207,7 +210,8 @@ function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const validation = createValidation(parts);
   const isValidating = anchors.positive.size > 0;
   const fresh = serveStale({ clock, log, cache, validation, isValidating });
-  const answering = createAnswering({ clock, log }, fresh, { localZones });
+  const kept = { clock, log, cache, validation, isWanted: options.prefetch ?? true };
+  const answering = createAnswering({ clock, log }, withPrefetch(fresh, kept), { localZones });
   return { cache, upstream, recursion, answering, forget };
 }
 

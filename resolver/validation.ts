@@ -41,6 +41,8 @@ export type Judged = Resolved & {
 export type Validation = {
   /** Looks a name up and judges it, unless `unchecked` (CD). */
   resolve(name: Name, type: number, budget: Budget, unchecked: boolean): Promise<Judged>;
+  /** Looks a name up anew, whatever is known of it, and judges it. */
+  refresh(name: Name, type: number, budget: Budget): Promise<Judged>;
   /** Forgets the chains of trust. */
   clear(): void;
 };
@@ -85,9 +87,16 @@ export function createValidation(parts: Parts): Validation {
       flights.set(key, started);
       return started;
     },
+    async refresh(name, type, budget) {
+      const resolved = await recursion.resolve(name, type, budget, NOBODY);
+      return anchors.positive.size === 0 ? resolved : decide(parts, { name, type }, resolved);
+    },
     clear: () => memory.clear(),
   };
 }
+
+/** Who is not to be asked again: with it the cache is passed over. */
+const NOBODY: ReadonlySet<string> = new Set();
 
 /** One question before the judge: what was looked up for it, and who said what. */
 type Case = {
