@@ -67,6 +67,7 @@ describe.each(RUNNERS)('on $name', ({ program }) => {
       'Ask for a name:',
       `  dig @127.0.0.1 -p ${ports.dns} ${FQDN} AAAA +dnssec`,
       expect.stringContaining('npm start -- --user you'),
+      expect.stringContaining('npx nymote'),
       '',
       'Ready. Ctrl-C stops it.',
       '',
@@ -122,6 +123,8 @@ describe.each(RUNNERS)('on $name', ({ program }) => {
     expect((await nymote(['status', '--data', data])).exitCode).toBe(5);
     service = await startService(service.place);
     expect((await service.run('zone', 'anchor')).stdout).toBe(before);
+    // Twice, as a terminal and launch.mjs say it.
+    process.kill(service.pid, 'SIGINT');
     expect(await service.stop('SIGINT')).toBe(0);
   });
 });
