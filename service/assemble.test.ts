@@ -136,6 +136,21 @@ test('a removed device is gone from the zone and cannot replicate any more (I10)
   );
 });
 
+test('of two changes that build on the same head one is refused, however close they come', async () => {
+  const { a } = twoHomes();
+  await using _ = await a.start();
+  await a.run('device add phone');
+  await a.run('device add tablet');
+  const { head } = (await a.json('status'))['store'] as { head: string };
+  const remove = async (name: string) => {
+    const headers = { 'if-match': `"${head}"` };
+    const request = new Request(`http://x/api/v1/devices/${name}`, { method: 'DELETE', headers });
+    return (await a.runtime.http.fetch(request, { path: '/data/nymote.sock' })).status;
+  };
+  expect(await Promise.all([remove('phone'), remove('tablet')])).toEqual([204, 409]);
+  expect((await a.run('device list')).stdout).toContain('tablet');
+});
+
 test('this device cannot remove itself', async () => {
   const { a } = twoHomes();
   await using _ = await a.start();

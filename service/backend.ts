@@ -4,7 +4,7 @@
  */
 
 import { StorageError, type StorageErrorCode } from '#storage';
-import { type Backend, type BackendProblem, WebAdminError } from '#web-admin';
+import { type Author, type Backend, type BackendProblem, WebAdminError } from '#web-admin';
 import { findCommit, viewCommit, viewDiff } from './history.ts';
 import type { House } from './house.ts';
 import { readOnlyReason, viewDevices, viewStatus, viewWhy, viewZone } from './views.ts';
@@ -28,7 +28,7 @@ export function createBackend(house: House): Backend {
     },
     async removeDevice(device, author) {
       requireWriter(house);
-      await inApiWords(() => devices.remove(device, author.via));
+      await inApiWords(() => devices.remove(device, author.via, seen(author)));
     },
     zone: () => viewZone(house.projection()),
     anchor: house.anchor,
@@ -46,7 +46,9 @@ export function createBackend(house: House): Backend {
       inApiWords(() => viewDiff(store, from && findCommit(store, from), findCommit(store, to))),
     async revert(commit, author) {
       requireWriter(house);
-      const reverted = await inApiWords(() => store.revert(findCommit(store, commit), author.via));
+      const reverted = await inApiWords(() =>
+        store.revert(findCommit(store, commit), author.via, seen(author)),
+      );
       return viewCommit(store, reverted);
     },
     allowedSigners: () => store.allowedSigners(),
@@ -103,4 +105,9 @@ export async function inApiWords<T>(action: () => Promise<T>): Promise<T> {
     const words = [isFull ? 'The disk is full, nothing was changed' : error.message, ...details];
     throw new WebAdminError(REFUSALS[error.code], `${words.join('; ')}.`, error);
   }
+}
+
+/** The head that somebody builds on, for the store. */
+function seen({ ifHead }: Pick<Author, 'ifHead'>): Pick<Author, 'ifHead'> {
+  return ifHead === undefined ? {} : { ifHead };
 }

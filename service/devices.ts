@@ -30,7 +30,7 @@ export type DeviceChanges = {
     via: string,
   ): Promise<Added>;
   /** By id or name. */
-  remove(device: string, via: string): Promise<void>;
+  remove(device: string, via: string, options?: { readonly ifHead?: string }): Promise<void>;
 };
 
 /** A device that is to be put into the store. */
@@ -69,7 +69,7 @@ export function createDeviceChanges(parties: Parties): DeviceChanges {
       const command = `npx nymote join ${printEndpoint(ownEndpoint(parties))} ${code} --name ${name}`;
       return { kind, code, command, expiresAt };
     },
-    async remove(wanted, via) {
+    async remove(wanted, via, options = {}) {
       const device = findDevice(projection().devices, wanted);
       if (device === undefined)
         throw new WebAdminError('not-found', `There is no device ${wanted}.`);
@@ -77,7 +77,8 @@ export function createDeviceChanges(parties: Parties): DeviceChanges {
         throw new WebAdminError('denied', 'This is the device itself; it cannot remove itself.');
       }
       const message = `Remove ${device.name}`;
-      await store.commit({ ops: [{ op: 'del', path: `devices/${device.id}` }], message, via });
+      const ops = [{ op: 'del', path: `devices/${device.id}` }] as const;
+      await store.commit({ ...options, ops, message, via });
     },
   };
 }

@@ -49,7 +49,12 @@ export class WebAdminError extends Error {
 }
 
 /** Who made a change, for the commit: the command line, a browser, or the holder of a token. */
-export type Author = { readonly via: 'cli' | 'web' | 'token'; readonly name: string };
+export type Author = {
+  readonly via: 'cli' | 'web' | 'token';
+  readonly name: string;
+  /** The head that the author has seen: a change of what came after it is a 'conflict'. */
+  readonly ifHead?: string;
+};
 
 /** Something that happened. `data` of head and status only says what to read again. */
 export type LiveEvent =

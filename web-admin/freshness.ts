@@ -44,6 +44,8 @@ export function requiresFresh(backend: Pick<Backend, 'head'>): MiddlewareHandler
     if (wanted !== undefined && !names(wanted, tag)) {
       return problem('stale', { headers: { etag: tag } });
     }
+    // What moves the head between here and the store is somebody else's change as well.
+    if (wanted !== undefined && !names(wanted, '*')) c.set('ifHead', backend.head());
     await next();
     if (c.res.ok) c.res.headers.set('etag', `"${backend.head()}"`);
     return undefined;

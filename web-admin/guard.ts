@@ -23,7 +23,7 @@ export type Caller =
 
 export type Environment = {
   Bindings: { readonly from: Endpoint | Path };
-  Variables: { caller: Caller };
+  Variables: { caller: Caller; ifHead?: string };
 };
 
 export type Trust = 'unix' | 'web';
@@ -81,7 +81,12 @@ export function sourceOfRequest(c: Context<Environment>): string {
 }
 
 /** Who made a change, for the commit. */
-export function authorOf(caller: Caller): Author {
+export function authorOf(c: Context<Environment>): Author {
+  const ifHead = c.get('ifHead');
+  return { ...callerName(c.get('caller')), ...(ifHead === undefined ? {} : { ifHead }) };
+}
+
+function callerName(caller: Caller): Pick<Author, 'via' | 'name'> {
   switch (caller.kind) {
     case 'local':
       return { via: 'cli', name: 'command line' };

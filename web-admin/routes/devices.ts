@@ -32,7 +32,7 @@ export function deviceRoutes(backend: Backend) {
       tag,
       body(newDeviceSchema),
       async (c) => {
-        const added = await backend.addDevice(c.req.valid('json'), authorOf(c.get('caller')));
+        const added = await backend.addDevice(c.req.valid('json'), authorOf(c));
         if (added.kind === 'plain') c.header('Location', `/api/v1/devices/${added.device.id}`);
         return c.json(added, 201);
       },
@@ -65,7 +65,7 @@ export function deviceRoutes(backend: Backend) {
       }),
       requiresFresh(backend),
       async (c) => {
-        await backend.removeDevice(c.req.param('device'), authorOf(c.get('caller')));
+        await backend.removeDevice(c.req.param('device'), authorOf(c));
         return c.body(null, 204);
       },
     );

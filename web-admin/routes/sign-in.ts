@@ -90,8 +90,7 @@ export function tokenRoutes(backend: Backend) {
         problems: ['invalid', 'denied', 'read-only', 'no-space'],
       }),
       body(newTokenSchema),
-      async (c) =>
-        c.json(await backend.tokens.issue(c.req.valid('json'), authorOf(c.get('caller'))), 201),
+      async (c) => c.json(await backend.tokens.issue(c.req.valid('json'), authorOf(c)), 201),
     )
     .delete(
       '/:id',
@@ -102,7 +101,7 @@ export function tokenRoutes(backend: Backend) {
         problems: ['denied', 'not-found'],
       }),
       async (c) => {
-        await backend.tokens.revoke(c.req.param('id'), authorOf(c.get('caller')));
+        await backend.tokens.revoke(c.req.param('id'), authorOf(c));
         return c.body(null, 204);
       },
     );

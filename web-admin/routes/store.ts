@@ -110,7 +110,7 @@ export function revertRoutes(backend: Backend) {
     body(revertSchema),
     async (c) => {
       const { id } = c.req.valid('json');
-      return c.json({ commit: await backend.revert(id, authorOf(c.get('caller'))) });
+      return c.json({ commit: await backend.revert(id, authorOf(c)) });
     },
   );
 }
