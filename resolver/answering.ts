@@ -87,6 +87,9 @@ export type Answering = {
   answer(query: Message, asker: Endpoint, transport: Transport, before: Before): Promise<Answered>;
 };
 
+/** Whether a name is looked for among those that mean something only here (RFC 6303, RFC 6761). */
+export type IsLocal = (name: Name, type: number) => boolean;
+
 /** Milliseconds a ruling may take; askers have given up long before (glibc: 2 × 5 s). */
 export const MAX_RULING_MILLISECONDS = 15_000;
 
@@ -100,10 +103,10 @@ type Part = Content & {
 export function createAnswering(
   runtime: { readonly clock: Clock; readonly log: Log },
   validation: Pick<Validation, 'resolve'>,
-  options: { readonly localZones: boolean },
+  options: { readonly isLocal: IsLocal },
 ): Answering {
   const { clock, log } = runtime;
-  const parts = { clock, validation, localZones: options.localZones };
+  const parts = { clock, validation, isLocal: options.isLocal };
 
   async function collect(
     query: Message,
@@ -157,12 +160,12 @@ export function createAnswering(
 type Parts = {
   readonly clock: Clock;
   readonly validation: Pick<Validation, 'resolve'>;
-  readonly localZones: boolean;
+  readonly isLocal: IsLocal;
 };
 
 /** One name: the hook's ruling, carried out. */
 async function answerName(
-  { clock, validation, localZones }: Parts,
+  { clock, validation, isLocal }: Parts,
   query: Message,
   question: Question,
   ruling: Ruling,
@@ -183,7 +186,7 @@ async function answerName(
       if (isTarget && !query.recursionDesired) {
         return { part: { ...bare(RCODE.NOERROR), from: 'zone' }, budget };
       }
-      const made = madeHere(query, question, localZones);
+      const made = madeHere(query, question, isLocal);
       if (made !== undefined) return { part: made, budget };
       const { name, type } = question;
       const judged = await validation.resolve(name, type, budget, query.checkingDisabled);
@@ -296,8 +299,8 @@ function openTarget(reply: Message, question: Question): Name | undefined {
 }
 
 /** Answers that need nobody else: refusals, local names, ANY. */
-function madeHere(query: Message, { name, type }: Question, localZones: boolean): Part | undefined {
-  const local = localZones ? answerLocally(name, type) : undefined;
+function madeHere(query: Message, { name, type }: Question, isLocal: IsLocal): Part | undefined {
+  const local = isLocal(name, type) ? answerLocally(name, type) : undefined;
   if (local !== undefined) {
     const answers = local.rrset === undefined ? [] : recordsOf(local.rrset, false);
     const authorities = local.soa === undefined ? [] : [local.soa];

@@ -12,7 +12,7 @@ import { TYPE } from './type.ts';
 const NOW = 1000;
 const SETTINGS: Settings = {
   root: rootCut([{ name: 'a.root.', addresses: ['198.51.100.1'] }]),
-  forwarders: [],
+  routes: [],
   port: 53,
   ipv4: true,
   ipv6: false,

@@ -37,10 +37,10 @@ export function chooseServer(
   now: number,
   world: World,
 ): Choice {
-  const { settings, servers } = world;
-  const isForwarding = settings.forwarders.length > 0;
+  const { servers } = world;
+  const route = frame.cut?.route;
   const zone = frame.cut?.zone ?? ROOT;
-  const all = isForwarding ? settings.forwarders : knownServers(frame, now, world);
+  const all = route?.servers ?? knownServers(frame, now, world);
   const triesOf = (server: Endpoint) => frame.tries.get(serverKey(server)) ?? 0;
   const open = all.filter((server) => triesOf(server) < MAX_TRIES);
   const serving = open.filter((server) => !servers.isLame(server, zone.key, now));
@@ -53,7 +53,8 @@ export function chooseServer(
     const next = usable.filter((server) => triesOf(server) === fewest);
     return { kind: 'server', server: fastest(next, now, world) };
   }
-  if (isForwarding) return { kind: 'none', reason: 'forwarders-failed' };
+  if (route?.kind === 'forward') return { kind: 'none', reason: 'forwarders-failed' };
+  if (route !== undefined) return { kind: 'none' };
   const next = chooseName(frame, frames, now, world, all.length > 0);
   if (next.kind !== 'none') return next;
   const rest = glueAbove(frame, now, world).filter(

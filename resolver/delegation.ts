@@ -8,6 +8,7 @@
 import { type Name, parentOf, parseName, ROOT } from './name.ts';
 import type { ResourceRecord } from './record.ts';
 import type { RootHint } from './root-hints.ts';
+import type { Route } from './route.ts';
 import { TYPE } from './type.ts';
 
 /** A name server and the addresses its delegation gave for it (glue, RFC 9471). */
@@ -21,21 +22,28 @@ export type Cut = {
   readonly until: number;
   /** What the parent gave in place of a DS: NSEC or NSEC3 with signatures (RFC 4035 §3.1.4.1). */
   readonly noDs?: readonly ResourceRecord[];
+  /** The servers are set by hand, and the delegation is not looked at. */
+  readonly route?: Route;
 };
 
-/** The delegation nearest above the question, the root's hints at the last. */
+/** The delegation nearest above the question, at the last `top`: the root's hints, or a route's. */
 export function closestCut(
   name: Name,
   type: number,
   find: (zone: Name) => Cut | undefined,
-  root: Cut,
+  top: Cut,
 ): Cut {
   const start = type === TYPE.DS ? parentOf(name) : name;
-  for (let zone = start; zone !== undefined && zone.key !== ROOT.key; zone = parentOf(zone)) {
+  for (let zone = start; zone !== undefined && zone.key !== top.zone.key; zone = parentOf(zone)) {
     const cut = find(zone);
     if (cut !== undefined) return cut;
   }
-  return root;
+  return top;
+}
+
+/** A cut that leads to a route's servers. */
+export function routeCut(route: Route): Cut {
+  return { zone: route.zone, servers: [], until: Number.POSITIVE_INFINITY, route };
 }
 
 /** The root's delegation from hints; a hint that is no name is a mistake in the settings. */

@@ -14,6 +14,7 @@ import type { Judgement } from './judgement.ts';
 import type { Message } from './message.ts';
 import { countLabels, type Name } from './name.ts';
 import type { ResourceRecord } from './record.ts';
+import type { Route } from './route.ts';
 import type { RRset } from './rrset.ts';
 import type { Reply } from './scrub.ts';
 import { type Servers, serverKey } from './servers.ts';
@@ -21,8 +22,8 @@ import { type Servers, serverKey } from './servers.ts';
 /** How recursion is done; fixed for the life of a resolver. */
 export type Settings = {
   readonly root: Cut;
-  /** When not empty, these are asked instead of the tree. */
-  readonly forwarders: readonly Endpoint[];
+  /** Zones whose servers are set by hand. */
+  readonly routes: readonly Route[];
   /** Port of authoritative servers: 53, except in tests. */
   readonly port: number;
   readonly ipv4: boolean;
@@ -148,6 +149,11 @@ export function frameFor(name: Name, type: number): Frame {
 export function withCut(frame: Frame, cut: Cut): Frame {
   const known = Math.max(frame.known, countLabels(cut.zone));
   return { ...frame, cut, known, tries: new Map(), found: [], followed: [], hearsay: undefined };
+}
+
+/** Whether the frame's servers are resolvers, which are asked for the whole answer. */
+export function isForwarded({ cut }: Frame): boolean {
+  return cut?.route?.kind === 'forward';
 }
 
 /** Counts `amount` tries of a server for the topmost frame. */

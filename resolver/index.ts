@@ -19,6 +19,7 @@ export {
   createResolver,
   type Resolver,
   type ResolverOptions,
+  type RouteOption,
 } from './resolver.ts';
 export { type SecureListeners, startSecureListeners } from './secure-listeners.ts';
 export { TYPE, typeName, typeNumber } from './type.ts';

@@ -42,19 +42,20 @@ export function createRecursion(
   const world: World = { settings, cache, servers: createServers(), random: runtime.random };
   const flights = new Map<string, Promise<Resolved>>();
   const now = () => runtime.clock.monotonic() / 1000;
-  const outside = settings.forwarders.length > 0 ? 'forward' : 'recursion';
 
   async function run(first: Step): Promise<Resolved> {
     let next = first;
     let server = '';
+    let from: Resolved['from'] = 'recursion';
     while (next.outcome === undefined) {
       const [send] = next.sends;
       if (send === undefined) throw new Error('unreachable: neither an outcome nor a send');
       server = serverKey(send.server);
+      from = send.recursionDesired ? 'forward' : 'recursion';
       const event = await upstream.ask(send);
       next = step(next.state, event, now(), world);
     }
-    return { outcome: next.outcome, budget: next.state.budget, from: outside, server };
+    return { outcome: next.outcome, budget: next.state.budget, from, server };
   }
 
   async function fly(key: string, first: Step): Promise<Resolved> {

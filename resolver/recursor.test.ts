@@ -25,7 +25,7 @@ import { TYPE } from './type.ts';
 
 const SETTINGS: Settings = {
   root: rootCut([{ name: 'a.root.', addresses: ['198.51.100.1', '2001:db8::1'] }]),
-  forwarders: [],
+  routes: [],
   port: 53,
   ipv4: true,
   ipv6: false,
@@ -250,6 +250,62 @@ describe('the budget', () => {
     });
     expect(outcome.kind).toBe('failure');
     expect(sends.length).toBeLessThanOrEqual(8);
+  });
+});
+
+describe('routes', () => {
+  const STUB = { address: '203.0.113.1', port: 5353 };
+  const FORWARDER = { address: '203.0.113.2', port: 53 };
+  const ROUTES: Settings['routes'] = [
+    { zone: nameOf('alice.nymote.'), kind: 'stub', servers: [STUB] },
+    { zone: nameOf('corp.'), kind: 'forward', servers: [FORWARDER] },
+  ];
+  const SOA = '. SOA a.root. host. 1 2 3 4 300';
+  const lost: Network = () => ({ event: { kind: 'timeout' }, takes: 0 });
+
+  test.each([
+    { name: 'www.alice.nymote.', server: STUB, rd: false, why: 'a stub' },
+    { name: 'www.a.corp.', server: FORWARDER, rd: true, why: 'a forwarder' },
+  ])('$name goes to $why and to nobody else', ({ name, server, rd }) => {
+    const { sends, outcome } = play(name, TYPE.A, worldOf({ routes: ROUTES }), lost);
+    expect(new Set(sends.map((send) => send.server))).toEqual(new Set([server]));
+    expect(sends[0]).toMatchObject({ name: nameOf(name), recursionDesired: rd });
+    expect(outcome.kind).toBe('failure');
+  });
+
+  test('a stub’s zone is not there for those above, and is asked all the same', () => {
+    const world = worldOf({ routes: ROUTES });
+    const denied = replyTo('nymote.', TYPE.A, { authorities: [SOA] }, { rcode: 3 });
+    const [soa] = denied.authorities;
+    if (soa === undefined) throw new Error('no SOA');
+    world.cache.putNoName(nameOf('nymote.'), { soa, proof: [] }, 4, 1000);
+    expect(play('www.alice.nymote.', TYPE.A, world, lost).sends[0]?.server).toEqual(STUB);
+    expect(play('www.bob.nymote.', TYPE.A, world, lost)).toMatchObject({
+      sends: [],
+      outcome: { kind: 'no-name' },
+    });
+  });
+
+  test('below a stub, its delegations are followed', () => {
+    const refer = (send: Send) =>
+      replyTo(
+        'www.sub.alice.nymote.',
+        send.type,
+        {
+          authorities: ['sub.alice.nymote. NS ns.sub.alice.nymote.'],
+          additionals: ['ns.sub.alice.nymote. A 198.51.100.77'],
+        },
+        { authoritative: false },
+      );
+    const world = worldOf({ routes: ROUTES, minimise: false });
+    const { sends } = play('www.sub.alice.nymote.', TYPE.A, world, (send, index) => ({
+      event: index === 0 ? reply(refer(send)) : { kind: 'unreachable' },
+      takes: 1,
+    }));
+    expect(sends.map(({ server }) => server.address).slice(0, 2)).toEqual([
+      STUB.address,
+      '198.51.100.77',
+    ]);
   });
 });
 

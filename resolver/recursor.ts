@@ -29,13 +29,14 @@ import {
 } from './budget.ts';
 import { type Lookup, TRUST } from './cache.ts';
 import { chooseServer, endpointsOf } from './choose.ts';
-import { closestCut } from './delegation.ts';
+import { type Cut, closestCut, routeCut } from './delegation.ts';
 import type { Reason } from './ede.ts';
 import {
   countTry,
   type Event,
   type Frame,
   frameFor,
+  isForwarded,
   type Outcome,
   replaceTop,
   type Send,
@@ -49,8 +50,9 @@ import type { Judgement } from './judgement.ts';
 import { learn } from './learn.ts';
 import type { Message } from './message.ts';
 import { lastLabels, nextLabels } from './minimise.ts';
-import { countLabels, type Name, ROOT } from './name.ts';
+import { countLabels, isWithin, type Name, ROOT } from './name.ts';
 import type { ResourceRecord } from './record.ts';
+import { findRoute, type Route } from './route.ts';
 import type { RRset } from './rrset.ts';
 import { aliasTarget, type Reply, scrub, synthesise } from './scrub.ts';
 import { RCODE, TYPE } from './type.ts';
@@ -99,8 +101,8 @@ function advance(state: State, now: number, world: World): Progress {
     case 'server': {
       const { server } = choice;
       const { name, type } = nextQuestion(frame, now, world);
-      const { servers, settings } = world;
-      const recursionDesired = settings.forwarders.length > 0;
+      const { servers } = world;
+      const recursionDesired = isForwarded(frame);
       const edns = servers.speaksEdns(server, now);
       const timeout = servers.timeout(server, now);
       const send: Send = { server, transport: 'udp', name, type, edns, recursionDesired, timeout };
@@ -133,14 +135,29 @@ function consultCache(state: State, frame: Frame, now: number, world: World): Pr
   }
   // What is asked again is asked because what is cached was of no use.
   const isAgain = state.avoid !== undefined && state.frames.length === 1;
+  const route = findRoute(settings.routes, name, type);
   const outcome = isAgain ? undefined : fromCache(name, type, now, cache);
-  if (outcome !== undefined) return finish(state, outcome, world);
-  const findCut = (zone: Name) => cache.findCut(zone, now);
-  const isForwarding = settings.forwarders.length > 0;
-  const cut = isForwarding
-    ? { zone: ROOT, servers: [], until: now }
-    : closestCut(name, type, findCut, settings.root);
-  return { kind: 'go', state: replaceTop(state, withCut(frame, cut)) };
+  if (outcome !== undefined && !isFromAbove(outcome, route)) return finish(state, outcome, world);
+  return { kind: 'go', state: replaceTop(state, withCut(frame, cutFor(frame, route, now, world))) };
+}
+
+function cutFor(
+  { name, type }: Frame,
+  route: Route | undefined,
+  now: number,
+  { cache, settings }: World,
+): Cut {
+  const top = route === undefined ? settings.root : routeCut(route);
+  // Forwarders know where a zone's servers are; we only know of a stub's.
+  if (route?.kind === 'forward') return top;
+  return closestCut(name, type, (zone) => cache.findCut(zone, now), top);
+}
+
+/** Zones above may deny a zone that is reached by hand: a contact's has no place in the tree. */
+function isFromAbove(outcome: Outcome, route: Route | undefined): boolean {
+  if (outcome.kind !== 'no-name' || route === undefined || outcome.denial === undefined)
+    return false;
+  return !isWithin(outcome.denial.soa.owner, route.zone);
 }
 
 /** What is known already of a name: data, a denial, or an alias. */
@@ -171,7 +188,7 @@ function nextQuestion(frame: Frame, now: number, world: World): { name: Name; ty
   const { name, type, minimised } = frame;
   const { settings, cache } = world;
   const whole = { name, type };
-  if (!frame.minimise || !settings.minimise || settings.forwarders.length > 0) return whole;
+  if (!frame.minimise || !settings.minimise || isForwarded(frame)) return whole;
   const total = countLabels(name);
   let known = frame.known;
   for (;;) {
@@ -266,7 +283,7 @@ function read(state: State, sent: Send, message: Message, now: number, world: Wo
     name: sent.name,
     type: sent.type,
     zone: frame.cut?.zone ?? ROOT,
-    isForwarder: settings.forwarders.length > 0,
+    isForwarder: isForwarded(frame),
     allowsSpecial: settings.allowsSpecial,
   });
   const isPart = sent.name.key !== frame.name.key;

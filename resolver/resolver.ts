@@ -4,7 +4,13 @@
 
 import type { Endpoint, Runtime } from '#runtime';
 import { canonicalAddress } from './address.ts';
-import { type Answered, type Before, createAnswering, type Origin } from './answering.ts';
+import {
+  type Answered,
+  type Before,
+  createAnswering,
+  type IsLocal,
+  type Origin,
+} from './answering.ts';
 import { createCache, DEFAULT_CACHE_BYTES, DEFAULT_STALE, MAX_TTL } from './cache.ts';
 import { type CourtesyOptions, createCourtesy } from './courtesy.ts';
 import type { Askers } from './datapath/askers.ts';
@@ -18,14 +24,15 @@ import type { Settings } from './frame.ts';
 import { serveStale } from './freshness.ts';
 import { wallLifetimes } from './lifetimes.ts';
 import type { Message } from './message.ts';
-import { type Name, printName, ROOT } from './name.ts';
+import { type Name, parseName, printName, ROOT } from './name.ts';
 import { withPrefetch } from './prefetch.ts';
 import { createRecursion } from './recursion.ts';
 import type { Handle, Transport } from './response.ts';
 import { ROOT_HINTS, type RootHint } from './root-hints.ts';
+import { findRoute, type Route } from './route.ts';
 import { type Listeners, startListeners } from './server.ts';
 import { withTtlBounds } from './ttl-bounds.ts';
-import { CLASS, OPCODE, RCODE, rcodeName, typeName } from './type.ts';
+import { CLASS, OPCODE, RCODE, rcodeName, TYPE, typeName } from './type.ts';
 import { createUpstream, UDP_SIZE } from './upstream.ts';
 import { createValidation } from './validation.ts';
 
@@ -38,6 +45,8 @@ export type ResolverOptions = {
   readonly rootHints?: readonly RootHint[];
   /** When given and not empty, these resolvers are asked instead of the tree. */
   readonly forward?: readonly Endpoint[];
+  /** Zones whose servers are set by hand; of several that fit, the longest counts. */
+  readonly routes?: readonly RouteOption[];
   readonly cacheBytes?: number;
   /** Which address families reach other servers; both unless told. */
   readonly ipv4?: boolean;
@@ -80,6 +89,13 @@ export type ResolverOptions = {
   readonly courtesy?: CourtesyOptions;
   /** Answers repeated questions on threads of their own; without them where they cannot be had. */
   readonly datapath?: 'auto' | 'on' | 'off';
+};
+
+/** Authoritative servers (`stub`) or resolvers (`forward`) to ask about a zone. */
+export type RouteOption = {
+  readonly zone: string;
+  readonly kind: 'stub' | 'forward';
+  readonly servers: readonly Endpoint[];
 };
 
 /** One answered question, for the live log. */
@@ -202,16 +218,20 @@ function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const clock = time === 'wall' ? wallLifetimes(runtime.clock, forget) : runtime.clock;
   const upstream = createUpstream(runtime, { sources, randomiseCase, udpSize });
   const bounded = withTtlBounds(upstream, { least: cacheMinTtl, most: cacheMaxTtl });
-  const recursion = createRecursion({ clock, random }, settingsOf(options), cache, bounded);
+  const settings = settingsOf(options);
+  const recursion = createRecursion({ clock, random }, settings, cache, bounded);
   const anchors = anchorsOf(options);
   const memory = createChainMemory();
-  const isForwarding = (options.forward ?? []).length > 0;
+  const isForwarding = findRoute(settings.routes, ROOT, TYPE.NS)?.kind === 'forward';
   const parts = { clock, crypto, recursion, cache, anchors, memory, isForwarding };
   const validation = createValidation(parts);
+  // What is set by hand for a zone says more than what is known of names in general.
+  const ownRoutes = settings.routes.filter(({ zone }) => zone.key !== ROOT.key);
+  const isLocal: IsLocal = (name, type) => localZones && !findRoute(ownRoutes, name, type);
   const isValidating = anchors.positive.size > 0;
   const fresh = serveStale({ clock, log, cache, validation, isValidating });
   const kept = { clock, log, cache, validation, isWanted: options.prefetch ?? true };
-  const answering = createAnswering({ clock, log }, withPrefetch(fresh, kept), { localZones });
+  const answering = createAnswering({ clock, log }, withPrefetch(fresh, kept), { isLocal });
   return { cache, upstream, recursion, answering, forget };
 }
 
@@ -227,16 +247,26 @@ function settingsOf(options: ResolverOptions): Settings {
   }));
   return {
     root: rootCut(hints),
-    forwarders: (options.forward ?? []).map(({ address, port }) => ({
-      address: canonicalAddress(address),
-      port,
-    })),
+    routes: routesOf(options),
     port: options.upstreamPort ?? DNS_PORT,
     ipv4: options.ipv4 ?? true,
     ipv6: options.ipv6 ?? true,
     minimise: options.minimise ?? true,
     allowsSpecial: options.allowPrivateUpstream ?? false,
   };
+}
+
+function routesOf({ forward = [], routes = [] }: ResolverOptions): Route[] {
+  const world = { zone: '.', kind: 'forward', servers: forward } as const;
+  return [...(forward.length > 0 ? [world] : []), ...routes].map(({ zone, kind, servers }) => {
+    const name = parseName(zone);
+    if (name === undefined) throw new Error(`route is for no name: ${zone}`);
+    const literal = servers.map(({ address, port }) => ({
+      address: canonicalAddress(address),
+      port,
+    }));
+    return { zone: name, kind, servers: literal };
+  });
 }
 
 /** Without any anchor all is insecure, which is what switches validation off. */

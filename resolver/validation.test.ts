@@ -24,7 +24,7 @@ import type { Event, Send } from './frame.ts';
 import type { Message } from './message.ts';
 import { decodeRdataAs, encodeRdata } from './rdata.ts';
 import { createRecursion } from './recursion.ts';
-import { replyTo } from './reply.fixture.ts';
+import { nameOf, replyTo } from './reply.fixture.ts';
 import type { RRset } from './rrset.ts';
 import { RCODE, TYPE } from './type.ts';
 import { createValidation, type Validation } from './validation.ts';
@@ -74,7 +74,9 @@ function build(more: { forwarding?: boolean; anchored?: boolean } = {}): void {
   const isForwarding = more.forwarding === true;
   const settings = {
     root: rootCut([{ name: 'a.root.', addresses: ['198.51.100.9'] }]),
-    forwarders: isForwarding ? [{ address: FIRST, port: 53 }] : [],
+    routes: isForwarding
+      ? [{ zone: nameOf('.'), kind: 'forward' as const, servers: [{ address: FIRST, port: 53 }] }]
+      : [],
     port: 53,
     ipv4: true,
     ipv6: false,
