@@ -80,7 +80,7 @@ export async function runLab(narrate: Narrate): Promise<Findings> {
   narrate(
     '3. A name of the internet',
     `www.leaf.example → ${internet.answer}, by our own recursion: root, example, leaf.example.`,
-    `alias.leaf.example → ${internet.alias}. AD is ${internet.hasAd ? 'set' : 'not set: nothing is validated yet'}.`,
+    `alias.leaf.example → ${internet.alias}. AD is ${internet.hasAd ? 'set' : 'not set: nobody gave it the key of this root'}.`,
   );
 
   const validated = await validateZone(lab);
