@@ -24,6 +24,8 @@ import { nodeRuntime } from '#runtime/node';
 const runtime = nodeRuntime({ log: () => undefined });
 
 const PACKAGES = {
+  named: 'bind9',
+  knotd: 'knot',
   'dnssec-keygen': 'bind9-utils',
   'dnssec-signzone': 'bind9-utils',
   'dnssec-dsfromkey': 'bind9-utils',
@@ -34,10 +36,10 @@ const PACKAGES = {
 type Tool = keyof typeof PACKAGES;
 
 /** Addresses of the servers of root, lab. and the rest, and of Unbound. */
-const ROOT = '127.53.0.2';
-const LAB = '127.53.0.3';
-const LEAVES = '127.53.0.4';
-const UNBOUND = '127.53.0.5';
+export const ROOT = '127.53.0.2';
+export const LAB = '127.53.0.3';
+export const LEAVES = '127.53.0.4';
+export const UNBOUND = '127.53.0.5';
 
 /** One zone `name.lab.`: how it is signed and what is wrong with it. */
 export type Leaf = {
@@ -93,7 +95,12 @@ export async function openValidation(leaves: readonly Leaf[]): Promise<Validatio
     running.push(await startNsd(folder, port, LAB, ['lab.']));
     running.push(await startNsd(folder, port, LEAVES, zones));
     const unboundPort = await freePort(UNBOUND);
-    running.push(await startUnbound(folder, port, unboundPort, anchor, zones));
+    const served = [
+      ['.', ROOT],
+      ['lab.', LAB],
+      ...zones.map((zone) => [zone, LEAVES] as const),
+    ] as const;
+    running.push(await startUnbound(folder, port, unboundPort, anchor, served));
     const resolver = createResolver(runtime, {
       listen: [{ address: '127.0.0.1', port: 0 }],
       before: () => ({ kind: 'recurse' }),
@@ -130,7 +137,8 @@ export async function openValidation(leaves: readonly Leaf[]): Promise<Validatio
 
 /* Asking */
 
-function queryFor(name: string, type: string, checkingDisabled: boolean): Message {
+/** A question with DO, as bytes are made of it. */
+export function queryFor(name: string, type: string, checkingDisabled: boolean): Message {
   const parsed = parseName(name);
   if (parsed === undefined) throw new Error(`not a name: ${name}`);
   return {
@@ -179,7 +187,8 @@ function describe(reply: Message | undefined): string {
   return `${RCODES[reply.rcode] ?? reply.rcode}${ad} ${data.length}`;
 }
 
-async function waitFor(server: Endpoint): Promise<void> {
+/** Waits until something answers there. */
+export async function waitFor(server: Endpoint): Promise<void> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const query = queryFor('.', 'SOA', false);
     await using socket = await runtime.udp.bind({ address: '0.0.0.0', port: 0 }, () => {
@@ -213,10 +222,11 @@ async function signAll(folder: string, leaves: readonly Leaf[]) {
   return { anchor, zones: leaves.map(({ name }) => `${name}.lab.`) };
 }
 
-const fileOf = (apex: string) => (apex === '.' ? 'root' : apex.slice(0, -1));
+/** A zone's file without its ending. */
+export const fileOf = (apex: string) => (apex === '.' ? 'root' : apex.slice(0, -1));
 
 /** Writes `<zone>.signed`, and returns the DS, if there is one. */
-async function writeZone(
+export async function writeZone(
   folder: string,
   apex: string,
   lines: readonly string[],
@@ -258,13 +268,14 @@ function missing(tool: Tool): Error {
   return new Error(`${tool} is missing: install the Debian package ${PACKAGES[tool]}`);
 }
 
-async function freePort(address: string): Promise<number> {
+/** A port that nobody has at the moment. */
+export async function freePort(address: string): Promise<number> {
   await using socket = await runtime.udp.bind({ address, port: 0 }, () => undefined);
   return socket.local.port;
 }
 
 /** Starts a daemon in the foreground; Debian has them in /usr/sbin. */
-async function start(tool: Tool, ...args: string[]): Promise<() => Promise<void>> {
+export async function start(tool: Tool, ...args: string[]): Promise<() => Promise<void>> {
   const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` };
   const child: ChildProcess = spawn(tool, args, { stdio: 'ignore', env });
   const failed = once(child, 'error').then(() => Promise.reject(missing(tool)));
@@ -278,7 +289,13 @@ async function start(tool: Tool, ...args: string[]): Promise<() => Promise<void>
   };
 }
 
-async function startNsd(folder: string, port: number, address: string, zones: readonly string[]) {
+/** An NSD with these zones. */
+export async function startNsd(
+  folder: string,
+  port: number,
+  address: string,
+  zones: readonly string[],
+) {
   const config = join(folder, `nsd-${address}.conf`);
   const blocks = zones.map(
     (zone) => `zone:\n  name: "${zone}"\n  zonefile: "${fileOf(zone)}.signed"\n`,
@@ -301,15 +318,16 @@ ${blocks.join('')}`,
   return start('nsd', '-d', '-c', config);
 }
 
-async function startUnbound(
+/** An Unbound that validates, and is told where each zone is served. */
+export async function startUnbound(
   folder: string,
   upstream: number,
   port: number,
   anchor: string,
-  zones: readonly string[],
+  served: readonly (readonly [zone: string, address: string])[],
 ) {
   const config = join(folder, 'unbound.conf');
-  const stubs = [['.', ROOT], ['lab.', LAB], ...zones.map((zone) => [zone, LEAVES])].map(
+  const stubs = served.map(
     ([zone, address]) => `stub-zone:\n  name: "${zone}"\n  stub-addr: ${address}@${upstream}\n`,
   );
   await writeFile(
