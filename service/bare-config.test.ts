@@ -41,9 +41,42 @@ test.each([
     why: 'switches',
   },
   {
-    json: { prefetch: false, serveStale: false, rfc5011: false, harden: true },
+    json: { aggressiveNsec: false, rfc5011: false, harden: true },
     options: {},
     why: 'how it is anyway may be said',
+  },
+  {
+    json: { serveStale: false, prefetch: false },
+    options: { serveStale: false, prefetch: false },
+    why: 'what suites switch off',
+  },
+  {
+    json: { forward: '192.0.2.1' },
+    options: { routes: [{ zone: '.', kind: 'forward', servers: [{ address: '192.0.2.1' }] }] },
+    why: 'everything forwarded',
+  },
+  {
+    json: { forward: { '.': ['192.0.2.1'], corp: '10.0.0.1:5353' } },
+    options: {
+      routes: [
+        { zone: '.', kind: 'forward', servers: [{ address: '192.0.2.1', port: 53 }] },
+        { zone: 'corp', kind: 'forward', servers: [{ address: '10.0.0.1', port: 5353 }] },
+      ],
+    },
+    why: 'zone by zone',
+  },
+  {
+    json: { stub: { 'lab.': { addresses: ['192.0.2.1'], trustAnchors: [SPACED] } } },
+    options: {
+      routes: [{ zone: 'lab.', kind: 'stub', servers: [{ address: '192.0.2.1', port: 53 }] }],
+      trustAnchors: [SPACED],
+    },
+    why: 'a zone with servers and an anchor of its own',
+  },
+  {
+    json: { stub: { 'lab.': { addresses: '::1', trustAnchors: [SPACED] } }, trustAnchors: [] },
+    options: { validate: true, negativeTrustAnchors: ['.'] },
+    why: 'only the stub is trusted',
   },
 ])('$json: $why', ({ json, options }) => {
   const read = readBareConfig('f', JSON.stringify({ listen: LISTEN, ...json }));
@@ -132,14 +165,39 @@ test.each([
     why: 'two to choose from',
   },
   {
-    json: '{"listen":"127.0.0.1","serveStale":true}',
-    problem: /^serveStale: .*cannot be done yet/,
+    json: '{"listen":"127.0.0.1","rfc5011":true}',
+    problem: /^rfc5011: .*cannot be done yet/,
     why: 'not silently passed over',
   },
   {
     json: '{"listen":"127.0.0.1","harden":false}',
     problem: /^harden: .*cannot be switched off/,
     why: 'always on',
+  },
+  {
+    json: '{"listen":"127.0.0.1","forward":{"corp":[]}}',
+    problem: /^forward.corp: the list is empty/,
+    why: 'a zone that nobody is asked about',
+  },
+  {
+    json: '{"listen":"127.0.0.1","forward":{"a..b":"::1"}}',
+    problem: /^forward.a..b: not a domain name/,
+    why: 'no zone',
+  },
+  {
+    json: '{"listen":"127.0.0.1","stub":{"lab":{"addresses":"::1","trustAnchor":[]}}}',
+    problem: /^stub.lab.trustAnchor: /,
+    why: 'a typo in a stub',
+  },
+  {
+    json: `{"listen":"127.0.0.1","stub":{"other":{"addresses":"::1","trustAnchors":["${DS}"]}}}`,
+    problem: /^stub: an anchor there is for the zone itself/,
+    why: 'an anchor of somebody else',
+  },
+  {
+    json: '{"listen":"127.0.0.1","stub":{"lab":"::1"},"forward":{"LAB.":"::1"}}',
+    problem: /the same zone twice/,
+    why: 'two ways for one zone',
   },
 ])('$json: $why', ({ json, problem }) => {
   expect(readBareConfig('f', json)).toEqual({

@@ -4,7 +4,7 @@
  */
 
 import * as v from 'valibot';
-import { parseName, type ResolverOptions, readAnchors } from '#resolver';
+import { parseName, type ResolverOptions, type RouteOption, readAnchors } from '#resolver';
 import type { Endpoint, LogLevel } from '#runtime';
 import { type ConfigProblem, isAddress, readEndpoint } from './config.ts';
 
@@ -67,6 +67,36 @@ const ANCHOR = reads(
   'a DS or DNSKEY record as in a zone file',
 );
 
+const ZONE = v.pipe(
+  v.string(),
+  v.check((name) => name !== '' && parseName(name) !== undefined, 'not a domain name'),
+);
+
+/** An object that is not itself what `key` is a part of. */
+const isTable = (value: unknown, key: string): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(key in value);
+
+/** Resolvers for everything, or for each zone. */
+const FORWARD = v.pipe(
+  v.unknown(),
+  v.transform((value) => (isTable(value, 'address') ? value : { '.': value })),
+  v.record(ZONE, some(ENDPOINT)),
+);
+
+/** Authoritative servers for each zone, with its anchors. */
+const STUB = v.record(
+  ZONE,
+  v.pipe(
+    v.unknown(),
+    v.transform((value) => (isTable(value, 'address') ? value : { addresses: value })),
+    v.strictObject(
+      { addresses: some(ENDPOINT), trustAnchors: v.exactOptional(v.array(ANCHOR)) },
+      'a zone has {"addresses", "trustAnchors"}',
+    ),
+  ),
+  'an object of zones expected',
+);
+
 const HINT = v.strictObject(
   { name: NAME, addresses: some(ADDRESS) },
   'a root hint is {"name", "addresses"}',
@@ -100,8 +130,8 @@ const SETTINGS = {
   ),
   trustAnchors: v.exactOptional(v.array(ANCHOR, 'a list of DS or DNSKEY records expected')),
   negativeTrustAnchors: v.exactOptional(v.array(NAME, 'a list of names expected')),
-  forward: v.exactOptional(some(ENDPOINT)),
-  stub: v.exactOptional(notYet('asking the servers of single zones')),
+  forward: v.exactOptional(FORWARD),
+  stub: v.exactOptional(STUB),
   qnameMinimisation: v.exactOptional(SWITCH),
   ipv4: v.exactOptional(SWITCH),
   ipv6: v.exactOptional(SWITCH),
@@ -121,8 +151,8 @@ const SETTINGS = {
   ),
   rebindProtection: v.exactOptional(notYet('filtering private addresses from answers')),
   harden: v.exactOptional(always('hardening against forged and misplaced records')),
-  prefetch: v.exactOptional(notYet('asking again before a TTL ends')),
-  serveStale: v.exactOptional(notYet('answering with what has expired')),
+  prefetch: v.exactOptional(SWITCH),
+  serveStale: v.exactOptional(SWITCH),
   aggressiveNsec: v.exactOptional(notYet('denying names by NSEC records of other answers')),
   dns64: v.exactOptional(notYet('making AAAA records of A records')),
   priming: v.exactOptional(notYet('asking the root servers who they are')),
@@ -140,11 +170,28 @@ const SCHEMA = v.pipe(
     'cacheMinTtl is greater than cacheMaxTtl',
   ),
   v.check(
+    ({ stub = {} }) =>
+      Object.entries(stub).every(([zone, { trustAnchors = [] }]) => isOfZone(zone, trustAnchors)),
+    'stub: an anchor there is for the zone itself; others belong to trustAnchors',
+  ),
+  v.check(({ stub, forward }) => {
+    const zones = [...zonesOf(stub), ...zonesOf(forward)];
+    return new Set(zones).size === zones.length;
+  }, 'stub and forward name the same zone twice'),
+  v.check(
     ({ source = [] }) =>
       new Set(source.map((address) => address.includes(':'))).size === source.length,
     'source can be one address of each family, no more',
   ),
 );
+
+function isOfZone(zone: string, anchors: readonly string[]): boolean {
+  const read = readAnchors(anchors);
+  const apex = parseName(zone);
+  return read.ok && [...read.anchors.positive.keys()].every((key) => key === apex?.key);
+}
+
+const zonesOf = (table: object = {}) => Object.keys(table).map((zone) => parseName(zone)?.key);
 
 type Settings = v.InferOutput<typeof SCHEMA>;
 
@@ -173,20 +220,51 @@ export function readBareConfig(name: string, json: string): BareRead {
 }
 
 function configOf(settings: Settings): BareConfig {
-  const { listen, source, forward, logLevel = 'info', trustAnchors } = settings;
+  const { listen, source, logLevel = 'info' } = settings;
   const { qnameMinimisation, caseRandomisation } = settings;
-  const { rootHints, negativeTrustAnchors, ipv4, ipv6, ednsBufferSize } = settings;
+  const { rootHints, serveStale, prefetch, ipv4, ipv6, ednsBufferSize } = settings;
   const { cacheMinTtl, cacheMaxTtl, localZones, allowPrivateUpstream, upstreamPort } = settings;
   const given = {
     sources: source,
     minimise: qnameMinimisation,
     randomiseCase: caseRandomisation,
-    // None is said by an empty list, and then there is nothing to validate with.
-    validate: trustAnchors === undefined || trustAnchors.length > 0,
-    ...{ rootHints, trustAnchors, negativeTrustAnchors, forward, ipv4, ipv6, ednsBufferSize },
+    ...{ rootHints, serveStale, prefetch, ipv4, ipv6, ednsBufferSize },
     ...{ cacheMinTtl, cacheMaxTtl, localZones, allowPrivateUpstream, upstreamPort },
   };
-  return { options: { listen, time: 'wall', ...withoutGaps(given) }, logLevel };
+  return {
+    options: {
+      listen,
+      time: 'wall',
+      routes: routesOf(settings),
+      ...trustOf(settings),
+      ...withoutGaps(given),
+    },
+    logLevel,
+  };
+}
+
+function routesOf({ stub = {}, forward = {} }: Settings): RouteOption[] {
+  return [
+    ...Object.entries(stub).map(
+      ([zone, { addresses }]) => ({ zone, kind: 'stub', servers: addresses }) as const,
+    ),
+    ...Object.entries(forward).map(
+      ([zone, servers]) => ({ zone, kind: 'forward', servers }) as const,
+    ),
+  ];
+}
+
+type Trust = Pick<ResolverOptions, 'trustAnchors' | 'negativeTrustAnchors' | 'validate'>;
+
+/** An empty list says that nothing is trusted; then only stubs that have anchors are validated. */
+function trustOf({ stub = {}, trustAnchors, negativeTrustAnchors = [] }: Settings): Trust {
+  const isNone = trustAnchors?.length === 0;
+  const ofStubs = Object.values(stub).flatMap((zone) => zone.trustAnchors ?? []);
+  return {
+    trustAnchors: [...(trustAnchors ?? []), ...ofStubs],
+    negativeTrustAnchors: isNone ? [...negativeTrustAnchors, '.'] : negativeTrustAnchors,
+    validate: !isNone || ofStubs.length > 0,
+  };
 }
 
 type WithoutGaps<T> = { readonly [K in keyof T]?: Exclude<T[K], undefined> };

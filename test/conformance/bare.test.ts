@@ -7,8 +7,8 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Bare, type Internet, openInternet, startBare } from './bare-stand.ts';
-import { nymote } from './service-stand.ts';
+import { type Bare, type Internet, LEAVES, openInternet, startBare } from './bare-stand.ts';
+import { findPorts, nymote, startService } from './service-stand.ts';
 
 let internet: Internet;
 let bare: Bare;
@@ -64,6 +64,41 @@ test('an anchor for a zone below, and none for the root', async () => {
   await using other = await startBare(internet.folder, settings);
   expect(await other.dig('www.good.lab', 'A', '+dnssec')).toMatch(AD);
   expect(await other.dig('www.expired.lab', 'A')).toContain('192.0.2.80');
+});
+
+test('a stub zone: another nymote, with its anchor, gives AD; nothing else of its realm is asked', async () => {
+  const place = { data: join(internet.folder, 'contact'), ports: await findPorts() };
+  await using contact = await startService(place);
+  const trustAnchors = [(await contact.run('zone', 'anchor', '--format', 'ds')).stdout.trim()];
+  const addresses = [`127.0.0.1:${place.ports.dns}`];
+  const stub = { 'alice.nymote': { addresses, trustAnchors } };
+  const settings = { ...internet.settings, localZones: true, stub };
+  await using other = await startBare(internet.folder, settings);
+  const answer = await other.dig('laptop.alice.nymote', 'A', '+dnssec');
+  expect(answer).toMatch(/\sA\s+100\./);
+  expect(answer).toMatch(AD);
+  expect(await other.dig('laptop.bob.nymote', 'A')).toContain('EDE: 29: ');
+  expect(await other.dig('www.good.lab', 'A', '+dnssec')).toMatch(AD);
+});
+
+test('a stub zone whose anchor is another key’s is SERVFAIL with EDE 9', async () => {
+  const wrong = internet.goodAnchor.replace(/[0-9A-F]{8}$/, 'DEADBEEF');
+  const addresses = `${LEAVES}:${internet.port}`;
+  const stub = { 'good.lab': { addresses, trustAnchors: [wrong] } };
+  await using other = await startBare(internet.folder, { ...internet.settings, stub });
+  const answer = await other.dig('www.good.lab', 'A');
+  expect(answer).toContain('status: SERVFAIL');
+  expect(answer).toContain('EDE: 9 (');
+});
+
+test('one zone is forwarded, the rest is not', async () => {
+  const forward = { 'good.lab': `127.0.0.1:${bare.port}` };
+  const settings = { ...internet.settings, forward, logLevel: 'debug' };
+  await using other = await startBare(internet.folder, settings);
+  expect(await other.dig('www.good.lab', 'A', '+dnssec')).toMatch(AD);
+  expect(await other.dig('www.plain.lab', 'A')).toContain('192.0.2.80');
+  expect(other.said()).toMatch(/name=www\.good\.lab\..* from=forward /);
+  expect(other.said()).toMatch(/name=www\.plain\.lab\..* from=recursion /);
 });
 
 test('TTLs between bounds', async () => {
