@@ -3,12 +3,13 @@
  */
 
 import { expect, test } from 'vitest';
+import { decodeMessage, encodeMessage, parseRecord, TYPE } from '#resolver';
 import { RuntimeError } from '#runtime';
 import { fakeRuntime } from '#runtime/fake';
 import { assemble } from './assemble.ts';
 import { EXIT } from './cli.ts';
 import { join } from './enrol.ts';
-import { A, ask, joinHome, twoHomes } from './homes.fixture.ts';
+import { A, ask, homeOf, joinHome, twoHomes } from './homes.fixture.ts';
 
 test('a first start makes a realm, its zone and a link to sign in', async () => {
   const { a } = twoHomes();
@@ -260,3 +261,27 @@ test('a full disk refuses the change in words, and the service goes on', async (
   expect((await a.run('device list')).stdout).not.toContain('phone');
   expect(await a.run('device add phone')).toMatchObject({ exitCode: EXIT.ok });
 });
+
+test.each([
+  { validate: 'on', rcode: 2, answers: 0 },
+  { validate: 'off', rcode: 0, answers: 1 },
+] as const)(
+  'a forwarder that passes no signatures on, with --validate $validate',
+  async ({ validate, rcode, answers }) => {
+    const { a, b } = twoHomes();
+    const forwarder = { address: '192.0.2.2', port: 53 };
+    const parsed = parseRecord('example.org. 60 AAAA 2001:db8::1');
+    if (!parsed.ok) throw new Error(parsed.reason);
+    await using socket = await b.runtime.udp.bind(forwarder, (data, from) => {
+      const query = decodeMessage(data);
+      if (!query.ok) return;
+      const isAsked = query.message.questions[0]?.type === TYPE.AAAA;
+      const reply = { ...query.message, response: true, recursionAvailable: true };
+      socket.send(encodeMessage({ ...reply, answers: isAsked ? [parsed.record] : [] }), from);
+    });
+    const config = { ...a.config, forward: [forwarder], validate };
+    await using _ = await homeOf(a.runtime, config).start();
+    const reply = await ask(a, 'example.org');
+    expect([reply.rcode, reply.answers.length]).toEqual([rcode, answers]);
+  },
+);

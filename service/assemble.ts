@@ -172,6 +172,7 @@ async function startResolver(
       ...(config.rootHints.length === 0 ? {} : { rootHints: groupHints(config) }),
       // A laboratory's root is where real ones never are.
       allowPrivateUpstream: config.rootHints.length > 0,
+      validate: config.validate === 'on',
       datapath: config.datapath,
     });
   const start = async (resolver: Resolver) => {

@@ -28,6 +28,8 @@ export type Config = {
   /** Root servers instead of IANA's, as `name=address`. */
   readonly rootHints: readonly RootHint[];
   readonly tunnels: 'auto' | 'on' | 'off';
+  /** Whether signatures of others are checked. */
+  readonly validate: 'on' | 'off';
   /** Threads that repeat answers; auto: where this machine can have them. */
   readonly datapath: 'auto' | 'on' | 'off';
   readonly interface: string;
@@ -173,6 +175,11 @@ const SETTINGS: Settings = {
     expects: 'auto, on or off',
     help: 'WireGuard tunnels; auto makes them where it may',
   },
+  validate: {
+    read: oneOf('on', 'off'),
+    expects: 'on or off',
+    help: 'check the signatures of others (DNSSEC); off for a forwarder that passes none on',
+  },
   datapath: {
     read: oneOf('auto', 'on', 'off'),
     expects: 'auto, on or off',
@@ -223,6 +230,7 @@ const DEFAULTS: Config = {
   forward: [],
   rootHints: [],
   tunnels: 'auto',
+  validate: 'on',
   datapath: 'off',
   interface: 'nymote0',
   wireguardPort: 51_820,
