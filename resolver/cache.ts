@@ -120,6 +120,9 @@ export type Cache = Lookup & {
   /** The delegation of exactly `zone`. */
   findCut(zone: Name, now: number): Cut | undefined;
   putCut(cut: Cut, now: number): void;
+  /** A set that `zone` signed and that was validated, for making answers from (RFC 8198). */
+  findProof(zone: Name, owner: Name, type: number, now: number): RRset | undefined;
+  putProof(zone: Name, rrset: RRset, ttl: number, now: number): void;
   clear(): void;
   readonly entries: number;
   readonly bytes: number;
@@ -136,6 +139,7 @@ type Stored = {
   | Known
   | { readonly kind: 'failure'; readonly reason: Reason; readonly ttl: number }
   | { readonly kind: 'cut'; readonly cut: Cut }
+  | { readonly kind: 'proof'; readonly rrset: RRset }
 );
 
 /** Makes an empty cache of at most `limit` bytes that keeps data `stale` seconds past its end. */
@@ -266,9 +270,12 @@ function storeJudged(
   put(sieve, key, stored, sizeOfDenial(denial), now);
 }
 
-type OtherPart = Pick<Cache, 'findFailure' | 'putFailure' | 'findCut' | 'putCut'>;
+type OtherPart = Pick<
+  Cache,
+  'findFailure' | 'putFailure' | 'findCut' | 'putCut' | 'findProof' | 'putProof'
+>;
 
-/** Failures and delegations. */
+/** Failures, delegations and proofs. */
 function othersOf(sieve: Sieve<Stored>): OtherPart {
   return {
     findFailure(name, type, now) {
@@ -299,6 +306,17 @@ function othersOf(sieve: Sieve<Stored>): OtherPart {
       const kept = cut.noDs === undefined ? cut : { ...cut, noDs: cut.noDs.map(copyRecord) };
       const stored: Stored = { kind: 'cut', cut: kept, trust: TRUST.referral, expires };
       put(sieve, cutKey(cut.zone.key), stored, sizeOfCut(cut), now);
+    },
+    findProof(zone, owner, type, now) {
+      const stored = alive(sieve, proofKey(zone.key, owner.key, type), now);
+      if (stored?.kind !== 'proof') return undefined;
+      return { ...stored.rrset, ttl: secondsLeft(stored, now) };
+    },
+    putProof(zone, rrset, ttl, now) {
+      const key = proofKey(zone.key, rrset.owner.key, rrset.type);
+      const expires = now + Math.min(rrset.ttl, ttl, MAX_NEGATIVE_TTL);
+      const kept = { kind: 'proof', rrset: copyRRset(rrset) } as const;
+      put(sieve, key, { ...kept, trust: TRUST.secure, expires }, sizeOfRRset(rrset), now);
     },
   };
 }
@@ -336,6 +354,7 @@ export function negativeTtl(soa: ResourceRecord): number {
 const dataKey = (key: string, type: number) => `${type} ${key}`;
 const noNameKey = (key: string) => `no ${key}`;
 const failureKey = (key: string, type: number) => `failed ${type} ${key}`;
+const proofKey = (zone: string, owner: string, type: number) => `proof ${type} ${owner} ${zone}`;
 const cutKey = (key: string) => `cut ${key}`;
 
 /** The keys of a name and of all names above it, root last. Keys are lower-cased wire form. */

@@ -6,6 +6,7 @@ import type { Endpoint, Runtime } from '#runtime';
 import { canonicalAddress } from './address.ts';
 import {
   type Answered,
+  type Answering,
   type Before,
   createAnswering,
   type IsLocal,
@@ -16,6 +17,7 @@ import { type CourtesyOptions, createCourtesy } from './courtesy.ts';
 import type { Askers } from './datapath/askers.ts';
 import type { DatapathStats } from './datapath/datapath.ts';
 import { rootCut } from './delegation.ts';
+import { type Nat64Prefix, withDns64 } from './dns64.ts';
 import { type Anchors, IANA_ANCHORS, readAnchors } from './dnssec/anchors.ts';
 import { createChainMemory } from './dnssec/chain.ts';
 import type { ExtendedError } from './ede.ts';
@@ -24,8 +26,9 @@ import type { Settings } from './frame.ts';
 import { serveStale } from './freshness.ts';
 import { wallLifetimes } from './lifetimes.ts';
 import type { Message } from './message.ts';
-import { type Name, parseName, printName, ROOT } from './name.ts';
+import { isWithin, type Name, parseName, printName, ROOT } from './name.ts';
 import { withPrefetch } from './prefetch.ts';
+import { withoutRebinding } from './rebinding.ts';
 import { createRecursion } from './recursion.ts';
 import type { Handle, Transport } from './response.ts';
 import { ROOT_HINTS, type RootHint } from './root-hints.ts';
@@ -33,6 +36,7 @@ import { findRoute, type Route } from './route.ts';
 import { type Listeners, startListeners } from './server.ts';
 import { withTtlBounds } from './ttl-bounds.ts';
 import { CLASS, OPCODE, RCODE, rcodeName, TYPE, typeName } from './type.ts';
+import { createSynthesis } from './synthesis.ts';
 import { createUpstream, UDP_SIZE } from './upstream.ts';
 import { createValidation } from './validation.ts';
 
@@ -45,6 +49,10 @@ export type ResolverOptions = {
   readonly rootHints?: readonly RootHint[];
   /** When given and not empty, these resolvers are asked instead of the tree. */
   readonly forward?: readonly Endpoint[];
+  /** Takes private addresses out of answers about public names, but for these and below. */
+  readonly rebindProtection?: { readonly except: readonly string[] };
+  /** Makes AAAA records of A records for a NAT64 (RFC 6147), with this prefix. */
+  readonly dns64?: Nat64Prefix;
   /** Zones whose servers are set by hand; of several that fit, the longest counts. */
   readonly routes?: readonly RouteOption[];
   readonly cacheBytes?: number;
@@ -85,6 +93,8 @@ export type ResolverOptions = {
   readonly maxStale?: number;
   /** Refreshes what is asked for again and again before it ends; on unless told. */
   readonly prefetch?: boolean;
+  /** Answers from validated NSEC and NSEC3 what they prove (RFC 8198); on unless told. */
+  readonly aggressiveNsec?: boolean;
   /** What this server calls itself (NSID), and whose datagrams it counts; nobody's unless told. */
   readonly courtesy?: CourtesyOptions;
   /** Answers repeated questions on threads of their own; without them where they cannot be had. */
@@ -224,15 +234,37 @@ function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const memory = createChainMemory();
   const isForwarding = findRoute(settings.routes, ROOT, TYPE.NS)?.kind === 'forward';
   const parts = { clock, crypto, recursion, cache, anchors, memory, isForwarding };
-  const validation = createValidation(parts);
+  const isAggressive = options.aggressiveNsec ?? true;
+  const synthesis = isAggressive ? { synthesis: createSynthesis(cache, crypto) } : {};
+  const validation = createValidation({ ...parts, ...synthesis });
   // What is set by hand for a zone says more than what is known of names in general.
   const ownRoutes = settings.routes.filter(({ zone }) => zone.key !== ROOT.key);
   const isLocal: IsLocal = (name, type) => localZones && !findRoute(ownRoutes, name, type);
   const isValidating = anchors.positive.size > 0;
   const fresh = serveStale({ clock, log, cache, validation, isValidating });
   const kept = { clock, log, cache, validation, isWanted: options.prefetch ?? true };
-  const answering = createAnswering({ clock, log }, withPrefetch(fresh, kept), { isLocal });
+  const plain = createAnswering({ clock, log }, withPrefetch(fresh, kept), { isLocal });
+  const answering = dressed(plain, options, (name) => findRoute(ownRoutes, name, 0) !== undefined);
   return { cache, upstream, recursion, answering, forget };
+}
+
+/** With what is done to finished answers; private addresses go before anything is made of them. */
+function dressed(
+  plain: Answering,
+  { rebindProtection, dns64 }: ResolverOptions,
+  isOwn: (name: Name) => boolean,
+): Answering {
+  const except = (rebindProtection?.except ?? []).map(nameFor);
+  const isExcept = (name: Name) => isOwn(name) || except.some((zone) => isWithin(name, zone));
+  const guarded = rebindProtection === undefined ? plain : withoutRebinding(plain, isExcept);
+  return dns64 === undefined ? guarded : withDns64(guarded, dns64);
+}
+
+/** A name from the options. */
+function nameFor(text: string): Name {
+  const name = parseName(text);
+  if (name === undefined) throw new Error(`not a name: ${text}`);
+  return name;
 }
 
 /** The asker of in-process questions. */
@@ -259,13 +291,11 @@ function settingsOf(options: ResolverOptions): Settings {
 function routesOf({ forward = [], routes = [] }: ResolverOptions): Route[] {
   const world = { zone: '.', kind: 'forward', servers: forward } as const;
   return [...(forward.length > 0 ? [world] : []), ...routes].map(({ zone, kind, servers }) => {
-    const name = parseName(zone);
-    if (name === undefined) throw new Error(`route is for no name: ${zone}`);
     const literal = servers.map(({ address, port }) => ({
       address: canonicalAddress(address),
       port,
     }));
-    return { zone: name, kind, servers: literal };
+    return { zone: nameFor(zone), kind, servers: literal };
   });
 }
 

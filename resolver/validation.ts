@@ -23,6 +23,8 @@ import { type Found, type Trust, type Verdict, validate } from './dnssec/validat
 import type { Judgement } from './judgement.ts';
 import type { Name } from './name.ts';
 import type { Recursion, Resolved } from './recursion.ts';
+import { fromCache } from './recursor.ts';
+import type { Synthesis } from './synthesis.ts';
 import { CLASS, TYPE } from './type.ts';
 
 /** DS and DNSKEY sets looked up for one question: two for each label of a long name. */
@@ -54,6 +56,8 @@ type Parts = {
   readonly cache: Cache;
   readonly anchors: Anchors;
   readonly memory: ChainMemory;
+  /** Makes answers from proofs; absent when that is not wanted. */
+  readonly synthesis?: Synthesis;
   /** Whether forwarders are asked in place of the zones' servers. */
   readonly isForwarding: boolean;
 };
@@ -70,6 +74,8 @@ export function createValidation(parts: Parts): Validation {
       memory.clear();
       wasSet = true;
     }
+    const made = synthesised(parts, name, type, budget);
+    if (made !== undefined) return made;
     const resolved = await recursion.resolve(name, type, budget);
     const known = resolved.outcome.judgement;
     const isCurrent = known?.state !== 'secure' || known.isTimed || !clock.isSet();
@@ -91,8 +97,27 @@ export function createValidation(parts: Parts): Validation {
       const resolved = await recursion.resolve(name, type, budget, NOBODY);
       return anchors.positive.size === 0 ? resolved : decide(parts, { name, type }, resolved);
     },
-    clear: () => memory.clear(),
+    clear() {
+      memory.clear();
+      parts.synthesis?.clear();
+    },
   };
+}
+
+/** What follows from proofs about a name that nothing is known of by itself. */
+function synthesised(
+  { cache, clock, synthesis }: Parts,
+  name: Name,
+  type: number,
+  budget: Budget,
+): Judged | undefined {
+  const now = monotonic(clock);
+  if (synthesis === undefined || fromCache(name, type, now, cache) !== undefined) return undefined;
+  const purse: Purse = { budget };
+  const outcome = synthesis.find(name, type, purse, now);
+  if (outcome === undefined) return undefined;
+  const { judgement } = outcome;
+  return { outcome, budget: purse.budget, from: 'cache', ...(judgement && { judgement }) };
 }
 
 /** Who is not to be asked again: with it the cache is passed over. */
@@ -232,7 +257,7 @@ function foundIn({ outcome }: Resolved): Found | undefined {
 }
 
 function remember(
-  { cache, clock, isForwarding }: Parts,
+  { cache, clock, isForwarding, synthesis }: Parts,
   { name, type }: Wanted,
   resolved: Resolved,
   verdict: Verdict,
@@ -243,7 +268,10 @@ function remember(
   const found = verdict.state === 'secure' ? verdict.found : outcome;
   // What only this question could not afford says nothing about the data.
   if (verdict.state === 'bogus' && HOPELESS.has(verdict.reason)) return { ...resolved, judgement };
-  store(cache, { name, type }, found, judgement, ttlOf(verdict), monotonic(clock));
+  const now = monotonic(clock);
+  store(cache, { name, type }, found, judgement, ttlOf(verdict), now);
+  // What was believed without a date is no ground for more.
+  if (verdict.state === 'secure' && clock.isSet()) synthesis?.learn(found, verdict.ttl, now);
   return { ...resolved, outcome: found, judgement };
 }
 

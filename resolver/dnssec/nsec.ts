@@ -116,7 +116,7 @@ export function proveNoDs(gaps: readonly Gap[], name: Name, zone: Name): DsProof
 }
 
 /** The longest ancestor of a denied name that exists: one that an end of the gap lies below. */
-function closestEncloser({ owner, next }: Gap, name: Name): Name {
+export function closestEncloser({ owner, next }: Gap, name: Name): Name {
   for (let above = parentOf(name); above !== undefined; above = parentOf(above)) {
     if (isWithin(owner, above) || isWithin(next, above)) return above;
   }
