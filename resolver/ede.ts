@@ -49,6 +49,7 @@ export type Reason =
   | 'recursion-not-desired'
   | 'local-zone'
   | 'realm-not-held'
+  | 'private-address'
   | 'overloaded'
   | 'internal-error';
 
@@ -98,6 +99,10 @@ const EXTENDED_ERRORS = {
   'recursion-not-desired': { code: 20, text: 'not authoritative, and recursion was not asked for' },
   'local-zone': { code: 29, text: 'this name is only meaningful locally (RFC 6303, RFC 6761)' },
   'realm-not-held': { code: 29, text: 'this .nymote name belongs to no realm known here' },
+  'private-address': {
+    code: 15,
+    text: 'a private address in an answer about a public name was taken out',
+  },
   overloaded: { code: 14, text: 'too many questions at once' },
   'internal-error': { code: 0, text: 'internal error' },
 } as const satisfies Record<Reason, ExtendedError>;
