@@ -7,7 +7,7 @@
  */
 
 import type { BogusReason } from '../ede.ts';
-import type { Name } from '../name.ts';
+import { isWithin, type Name } from '../name.ts';
 import { decodeRdataAs } from '../rdata.ts';
 import type { ResourceRecord } from '../record.ts';
 import { groupRecords, type RRset } from '../rrset.ts';
@@ -53,9 +53,13 @@ export function gather(
     if (!checked.ok) doubt ??= checked.reason;
     // No name has an NSEC of a wildcard's making: it would deny what it was not made for.
     if (!checked.ok || checked.nextCloser !== undefined) continue;
-    if (set.type === TYPE.NSEC) gaps.push(...readNsec(set));
-    else hashedGaps.push(...nsec3.readGaps(set, zone.zone));
-    sets.push(set);
+    // Out of its zone a record proves nothing, and is not passed on for others to conclude from.
+    const plain = set.type === TYPE.NSEC ? readNsec(set, zone.zone) : [];
+    const hashed = set.type === TYPE.NSEC3 ? nsec3.readGaps(set, zone.zone) : [];
+    if (plain.length + hashed.length === 0) continue;
+    gaps.push(...plain);
+    hashedGaps.push(...hashed);
+    sets.push(checked.rrset);
     ttl = Math.min(ttl, checked.ttl);
   }
   const hashed = nsec3.hashedZone(hashedGaps, zone.zone, check.crypto, check.purse);
@@ -69,11 +73,13 @@ function candidates(records: readonly ResourceRecord[], zone: Name): RRset[] {
   return [...all.filter(isOwn), ...all.filter((set) => !isOwn(set))];
 }
 
-function readNsec({ owner, rdatas }: RRset): nsec.Gap[] {
-  return rdatas.flatMap((rdata) => {
+function readNsec({ owner, rdatas }: RRset, zone: Name): nsec.Gap[] {
+  const gaps = rdatas.flatMap((rdata) => {
     const fields = decodeRdataAs('NSEC', rdata);
     return fields === undefined ? [] : [{ owner, next: fields.next, types: fields.types }];
   });
+  // A next name in another zone would deny that one's names too (CVE-2026-13321).
+  return gaps.every(({ next }) => isWithin(next, zone)) ? gaps : [];
 }
 
 /** Asks whether `name` does not exist. */

@@ -127,6 +127,16 @@ describe('denials', () => {
     expect(step).toMatchObject({ verdict: { state: 'secure', isDenial: true } });
   });
 
+  test('what denies names of other zones is not passed on (CVE-2026-13321)', () => {
+    const far = parent.sign(nsec('x.example. → zzz. A RRSIG NSEC'));
+    const claimed = { ...far, signatures: [...parent.sign(far, { signer: name('.') }).signatures] };
+    const step = judge('no.example.', 'A', denial('no-name', soa, apexGap(), claimed));
+    if (step.kind !== 'verdict' || step.verdict.state !== 'secure') throw new Error(said(step));
+    const { found } = step.verdict;
+    const proof = found.kind === 'no-name' ? found.denial?.proof : undefined;
+    expect(proof?.map(({ owner }) => owner.key)).not.toContain(far.owner.key);
+  });
+
   test('a denial lives no longer than the shortest of its sets', () => {
     const gap = parent.sign(nsec('example. → plain.example. NS SOA RRSIG NSEC'), {
       originalTtl: 20,

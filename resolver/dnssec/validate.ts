@@ -144,7 +144,8 @@ function judgeSet(
   const checked = verifySet(rrset, word.zone, trust.check);
   if (!checked.ok) return bogus(checked.reason);
   const { nextCloser } = checked;
-  if (nextCloser === undefined) return secure(checked.ttl, rebuild(capped(rrset, checked.ttl), []));
+  if (nextCloser === undefined)
+    return secure(checked.ttl, rebuild(capped(checked.rrset, checked.ttl), []));
   // A wildcard's answer needs the proof that nothing closer exists (CVE-2026-52686).
   const evidence = gather(proof, word.zone, trust.check);
   const proven = proveWildcard(evidence, nextCloser, trust.check);
@@ -156,7 +157,7 @@ function judgeSet(
       return insecure(proven.kind);
     case 'proven': {
       const ttl = Math.min(checked.ttl, evidence.ttl);
-      return secure(ttl, rebuild(capped(rrset, ttl), shown(evidence, ttl)));
+      return secure(ttl, rebuild(capped(checked.rrset, ttl), shown(evidence, ttl)));
     }
   }
 }
@@ -214,7 +215,7 @@ function checkSoa(sets: readonly RRset[], zone: SignedZone, trust: Trust): Check
   const set = sets.find(({ type, owner }) => type === TYPE.SOA && owner.key === zone.zone.key);
   if (set === undefined) return { ok: false, reason: 'nsec-missing' };
   const checked = verifySet(set, zone, trust.check);
-  return checked.ok ? { ok: true, set, ttl: checked.ttl } : checked;
+  return checked.ok ? { ok: true, set: checked.rrset, ttl: checked.ttl } : checked;
 }
 
 /** The denial with nothing in it but what was checked. */

@@ -52,6 +52,8 @@ export type SignedZone = { readonly zone: Name; readonly keys: readonly Validati
 export type Checked =
   | {
       readonly ok: true;
+      /** The set with the signatures that the zone's name is on; who else claims to sign is left out. */
+      readonly rrset: RRset;
       /** Seconds the set may be kept (RFC 4035 §5.3.3). */
       readonly ttl: number;
       /** The ancestor directly below the wildcard's place, when a wildcard made this set. */
@@ -124,8 +126,8 @@ function isPlausible({ owner, type }: RRset, fields: RdataOf<'RRSIG'>): boolean 
 export function verifySet(rrset: RRset, { zone, keys }: SignedZone, check: Check): Checked {
   const blamed: BogusReason[] = [];
   const attempts: { signature: Signature; key: ValidationKey }[] = [];
-  for (const signature of readSignatures(rrset)) {
-    if (signature.fields.signer.key !== zone.key) continue;
+  const ours = readSignatures(rrset).filter(({ fields }) => fields.signer.key === zone.key);
+  for (const signature of ours) {
     const untimely = judgeTime(signature.fields, check.time);
     const fitting = untimely === undefined ? keysFor(signature, keys) : [];
     if (fitting.length === 0) blamed.push(untimely ?? 'dnskey-missing');
@@ -133,7 +135,7 @@ export function verifySet(rrset: RRset, { zone, keys }: SignedZone, check: Check
   }
   for (const { signature, key } of attempts.slice(0, MAX_TRIES_PER_SET)) {
     const result = tryKey(rrset, signature, key, check);
-    if (result === 'good') return good(rrset, signature, check.time);
+    if (result === 'good') return good(rrset, signature, ours, check.time);
     blamed.push(result);
     if (result !== 'signature-invalid') break;
   }
@@ -240,7 +242,12 @@ function secondsBetween(from: number, to: number): number {
   return (Math.floor(to) - Math.floor(from)) | 0;
 }
 
-function good(rrset: RRset, { fields }: Signature, { now, clockIsSet }: SigningTime): Checked {
+function good(
+  rrset: RRset,
+  { fields }: Signature,
+  ours: readonly Signature[],
+  { now, clockIsSet }: SigningTime,
+): Checked {
   const { labels, originalTtl, expiration } = fields;
   const left = clockIsSet ? Math.max(0, secondsBetween(now, expiration)) : originalTtl;
   const ttl = Math.min(rrset.ttl, safeTtl(originalTtl), left);
@@ -248,5 +255,10 @@ function good(rrset: RRset, { fields }: Signature, { now, clockIsSet }: SigningT
   // The asterisk of a wildcard asked for by its own name does not count (RFC 4034 §3.1.3).
   const isLiteral = owner.key.startsWith('\x01*') && labels === countLabels(owner) - 1;
   const isMade = labels < countLabels(owner) && !isLiteral;
-  return { ok: true, ttl, nextCloser: isMade ? ancestorWith(owner, labels + 1) : undefined };
+  return {
+    ok: true,
+    rrset: { ...rrset, signatures: ours.map(({ rdata }) => rdata) },
+    ttl,
+    nextCloser: isMade ? ancestorWith(owner, labels + 1) : undefined,
+  };
 }
