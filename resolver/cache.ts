@@ -28,6 +28,7 @@ import type { Judgement } from './judgement.ts';
 import type { Name } from './name.ts';
 import type { ResourceRecord } from './record.ts';
 import { type RRset, safeTtl } from './rrset.ts';
+import { MAX_SHARE, shareOf } from './share.ts';
 import { createSieve, type Sieve } from './sieve.ts';
 import { TYPE } from './type.ts';
 
@@ -144,7 +145,7 @@ type Stored = {
 
 /** Makes an empty cache of at most `limit` bytes that keeps data `stale` seconds past its end. */
 export function createCache(limit: number = DEFAULT_CACHE_BYTES, stale = 0): Cache {
-  const sieve = createSieve<Stored>(limit);
+  const sieve = createSieve<Stored>(limit, limit * MAX_SHARE);
   const kept = Math.min(stale, MAX_STALE);
   return {
     ...lookupOf((key, now) => alive(sieve, key, now)),
@@ -218,19 +219,19 @@ function dataOf(sieve: Sieve<Stored>): DataPart {
       const expires = now + Math.min(rrset.ttl, MAX_TTL);
       const kept = { rrset: copyRRset(rrset), proof: proof.map(copyRecord) };
       const stored: Stored = { kind: 'records', ...kept, trust, expires };
-      put(sieve, dataKey(owner.key, type), stored, sizeOfRRset(rrset) + sizeOf(proof), now);
+      put(sieve, owner, dataKey(owner.key, type), stored, sizeOfRRset(rrset) + sizeOf(proof), now);
       // What exists contradicts an older denial of it.
       for (const key of lineage(owner.key)) sieve.delete(noNameKey(key));
     },
     putNoData(name, type, denial, trust, now) {
       const expires = now + negativeTtl(denial.soa);
       const stored: Stored = { kind: 'no-data', denial: copyDenial(denial), trust, expires };
-      put(sieve, dataKey(name.key, type), stored, sizeOfDenial(denial), now);
+      put(sieve, name, dataKey(name.key, type), stored, sizeOfDenial(denial), now);
     },
     putNoName(name, denial, trust, now) {
       const expires = now + negativeTtl(denial.soa);
       const stored: Stored = { kind: 'no-name', denial: copyDenial(denial), trust, expires };
-      put(sieve, noNameKey(name.key), stored, sizeOfDenial(denial), now);
+      put(sieve, name, noNameKey(name.key), stored, sizeOfDenial(denial), now);
     },
     putJudged: (name, type, known, ttl, now) => storeJudged(sieve, name, type, known, ttl, now),
   };
@@ -261,13 +262,13 @@ function storeJudged(
     const expires = now + Math.min(rrset.ttl, ttl, MAX_TTL);
     const kept = { rrset: copyRRset(rrset), proof: proof.map(copyRecord) };
     const stored: Stored = { kind: 'records', ...kept, ...shared, expires };
-    put(sieve, key, stored, sizeOfRRset(rrset) + sizeOf(proof), now);
+    put(sieve, name, key, stored, sizeOfRRset(rrset) + sizeOf(proof), now);
     return;
   }
   const { kind, denial } = known;
   const expires = now + Math.min(negativeTtl(denial.soa), ttl);
   const stored: Stored = { kind, denial: copyDenial(denial), ...shared, expires };
-  put(sieve, key, stored, sizeOfDenial(denial), now);
+  put(sieve, name, key, stored, sizeOfDenial(denial), now);
 }
 
 type OtherPart = Pick<
@@ -295,7 +296,8 @@ function othersOf(sieve: Sieve<Stored>): OtherPart {
         trust: TRUST.answer,
         expires: now + ttl,
       };
-      sieve.set(key, stored, ENTRY_BYTES + key.length, { until: stored.expires, now });
+      const lasting = { until: stored.expires, now, share: shareOf(name.key) };
+      sieve.set(key, stored, ENTRY_BYTES + key.length, lasting);
     },
     findCut(zone, now) {
       const stored = alive(sieve, cutKey(zone.key), now);
@@ -305,7 +307,7 @@ function othersOf(sieve: Sieve<Stored>): OtherPart {
       const expires = Math.min(cut.until, now + MAX_TTL);
       const kept = cut.noDs === undefined ? cut : { ...cut, noDs: cut.noDs.map(copyRecord) };
       const stored: Stored = { kind: 'cut', cut: kept, trust: TRUST.referral, expires };
-      put(sieve, cutKey(cut.zone.key), stored, sizeOfCut(cut), now);
+      put(sieve, cut.zone, cutKey(cut.zone.key), stored, sizeOfCut(cut), now);
     },
     findProof(zone, owner, type, now) {
       const stored = alive(sieve, proofKey(zone.key, owner.key, type), now);
@@ -316,7 +318,7 @@ function othersOf(sieve: Sieve<Stored>): OtherPart {
       const key = proofKey(zone.key, rrset.owner.key, rrset.type);
       const expires = now + Math.min(rrset.ttl, ttl, MAX_NEGATIVE_TTL);
       const kept = { kind: 'proof', rrset: copyRRset(rrset) } as const;
-      put(sieve, key, { ...kept, trust: TRUST.secure, expires }, sizeOfRRset(rrset), now);
+      put(sieve, zone, key, { ...kept, trust: TRUST.secure, expires }, sizeOfRRset(rrset), now);
     },
   };
 }
@@ -334,12 +336,20 @@ function servable(sieve: Sieve<Stored>, key: string, since: number): Stored | un
   return isBogus ? undefined : stored;
 }
 
-function put(sieve: Sieve<Stored>, key: string, stored: Stored, size: number, now: number): void {
+/** Keeps `stored`, which is about `name`, unless something better is there. */
+function put(
+  sieve: Sieve<Stored>,
+  name: Name,
+  key: string,
+  stored: Stored,
+  size: number,
+  now: number,
+): void {
   if (stored.expires <= now) return;
   const existing = alive(sieve, key, now);
   if (existing !== undefined && existing.trust > stored.trust) return;
   stored.life = stored.expires - now;
-  const lasting = { until: stored.expires, now };
+  const lasting = { until: stored.expires, now, share: shareOf(name.key) };
   sieve.set(key, stored, size + ENTRY_BYTES + key.length, lasting);
 }
 

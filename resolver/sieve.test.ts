@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createSieve, type Sieve } from './sieve.ts';
 
 test('what was used since the hand passed stays, what was not goes', () => {
@@ -103,4 +103,61 @@ test('nothing that lasts is evicted while there is something that ended', () => 
       }
     }),
   );
+});
+
+describe('shares', () => {
+  const put = (sieve: Sieve<number>, key: string, share: string) =>
+    sieve.set(key, 1, 1, { until: Number.POSITIVE_INFINITY, now: 0, share });
+  const held = (sieve: Sieve<number>, prefix: string) =>
+    Array.from({ length: 200 }, (_, i) => sieve.get(`${prefix}${i}`)).filter(Boolean).length;
+
+  test('who is alone may fill everything', () => {
+    const sieve = createSieve<number>(100, 25);
+    for (let i = 0; i < 200; i++) put(sieve, `a${i}`, 'a');
+    expect(sieve.bytes).toBe(100);
+  });
+
+  test('when others want in, it goes back to its quota, used or not', () => {
+    const sieve = createSieve<number>(100, 25);
+    for (let i = 0; i < 100; i++) put(sieve, `a${i}`, 'a');
+    expect(held(sieve, 'a')).toBe(100);
+    for (let i = 0; i < 75; i++) put(sieve, `b${i}`, `b${i % 4}`);
+    expect([held(sieve, 'a'), held(sieve, 'b')]).toEqual([25, 75]);
+  });
+
+  test('who is above the quota makes room for itself, and others stay', () => {
+    const sieve = createSieve<number>(100, 25);
+    for (let i = 0; i < 75; i++) put(sieve, `b${i}`, `b${i % 4}`);
+    for (let i = 0; i < 5000; i++) put(sieve, `a${i}`, 'a');
+    expect(held(sieve, 'b')).toBe(75);
+  });
+
+  test('a full map never takes from who is within the quota while another is above (against a model)', () => {
+    const step = fc.record({
+      share: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
+      size: fc.integer({ min: 1, max: 10 }),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const sieve = createSieve<number>(100, 25);
+        const model = new Map<string, { share: string; size: number }>();
+        const sumOf = (share: string) =>
+          [...model.values()].reduce(
+            (sum, each) => sum + (each.share === share ? each.size : 0),
+            0,
+          );
+        for (const [index, { share, size }] of steps.entries()) {
+          const key = String(index);
+          model.set(key, { share, size });
+          sieve.set(key, 1, size, { until: Number.POSITIVE_INFINITY, now: 0, share });
+          const gone = [...model].filter(([each]) => sieve.get(each) === undefined);
+          const isInnocentGone = gone.some(([, each]) => sumOf(each.share) <= 25);
+          for (const [each] of gone) model.delete(each);
+          const isAnyOver = ['a', 'b', 'c', 'd', 'e'].some((each) => sumOf(each) > 25);
+          expect(isInnocentGone && isAnyOver).toBe(false);
+          expect(sieve.bytes).toBeLessThanOrEqual(100);
+        }
+      }),
+    );
+  });
 });
