@@ -3,7 +3,6 @@
  */
 
 import type { Endpoint, Runtime } from '#runtime';
-import { canonicalAddress } from './address.ts';
 import {
   type Answered,
   type Answering,
@@ -16,27 +15,25 @@ import { createCache, DEFAULT_CACHE_BYTES, DEFAULT_STALE, MAX_TTL } from './cach
 import { type CourtesyOptions, createCourtesy } from './courtesy.ts';
 import type { Askers } from './datapath/askers.ts';
 import type { DatapathStats } from './datapath/datapath.ts';
-import { rootCut } from './delegation.ts';
 import { type Nat64Prefix, withDns64 } from './dns64.ts';
-import { type Anchors, IANA_ANCHORS, readAnchors } from './dnssec/anchors.ts';
 import { createChainMemory } from './dnssec/chain.ts';
 import type { ExtendedError } from './ede.ts';
 import { createFastLane, type LaneHit } from './fast-lane.ts';
-import type { Settings } from './frame.ts';
 import { serveStale } from './freshness.ts';
 import { wallLifetimes } from './lifetimes.ts';
 import type { Message } from './message.ts';
-import { isWithin, type Name, parseName, printName, ROOT } from './name.ts';
+import { isWithin, type Name, printName, ROOT } from './name.ts';
 import { withPrefetch } from './prefetch.ts';
 import { withoutRebinding } from './rebinding.ts';
 import { createRecursion } from './recursion.ts';
 import type { Handle, Transport } from './response.ts';
-import { ROOT_HINTS, type RootHint } from './root-hints.ts';
-import { findRoute, type Route } from './route.ts';
+import type { RootHint } from './root-hints.ts';
+import { findRoute } from './route.ts';
 import { type Listeners, startListeners } from './server.ts';
+import { anchorsOf, nameFor, settingsOf } from './settings.ts';
+import { createSynthesis, type Synthesis } from './synthesis.ts';
 import { withTtlBounds } from './ttl-bounds.ts';
 import { CLASS, OPCODE, RCODE, rcodeName, TYPE, typeName } from './type.ts';
-import { createSynthesis } from './synthesis.ts';
 import { createUpstream, UDP_SIZE } from './upstream.ts';
 import { createValidation } from './validation.ts';
 
@@ -234,17 +231,21 @@ function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const memory = createChainMemory();
   const isForwarding = findRoute(settings.routes, ROOT, TYPE.NS)?.kind === 'forward';
   const parts = { clock, crypto, recursion, cache, anchors, memory, isForwarding };
-  const isAggressive = options.aggressiveNsec ?? true;
-  const synthesis = isAggressive ? { synthesis: createSynthesis(cache, crypto) } : {};
-  const validation = createValidation({ ...parts, ...synthesis });
   // What is set by hand for a zone says more than what is known of names in general.
   const ownRoutes = settings.routes.filter(({ zone }) => zone.key !== ROOT.key);
-  const isLocal: IsLocal = (name, type) => localZones && !findRoute(ownRoutes, name, type);
+  const isRouted = (name: Name, type = 0) => findRoute(ownRoutes, name, type) !== undefined;
+  const isLocal: IsLocal = (name, type) => localZones && !isRouted(name, type);
+  const isAggressive = options.aggressiveNsec ?? true;
+  const proofs = createSynthesis(cache, crypto);
+  const find: Synthesis['find'] = (name, type, purse, now) =>
+    isRouted(name, type) ? undefined : proofs.find(name, type, purse, now);
+  const synthesis = isAggressive ? { synthesis: { ...proofs, find } } : {};
+  const validation = createValidation({ ...parts, ...synthesis });
   const isValidating = anchors.positive.size > 0;
   const fresh = serveStale({ clock, log, cache, validation, isValidating });
   const kept = { clock, log, cache, validation, isWanted: options.prefetch ?? true };
   const plain = createAnswering({ clock, log }, withPrefetch(fresh, kept), { isLocal });
-  const answering = dressed(plain, options, (name) => findRoute(ownRoutes, name, 0) !== undefined);
+  const answering = dressed(plain, options, (name) => isRouted(name));
   return { cache, upstream, recursion, answering, forget };
 }
 
@@ -260,61 +261,8 @@ function dressed(
   return dns64 === undefined ? guarded : withDns64(guarded, dns64);
 }
 
-/** A name from the options. */
-function nameFor(text: string): Name {
-  const name = parseName(text);
-  if (name === undefined) throw new Error(`not a name: ${text}`);
-  return name;
-}
-
 /** The asker of in-process questions. */
 const HERE: Endpoint = { address: '::1', port: 0 };
-
-const DNS_PORT = 53;
-
-function settingsOf(options: ResolverOptions): Settings {
-  const hints = (options.rootHints ?? ROOT_HINTS).map(({ name, addresses }) => ({
-    name,
-    addresses: addresses.map(canonicalAddress),
-  }));
-  return {
-    root: rootCut(hints),
-    routes: routesOf(options),
-    port: options.upstreamPort ?? DNS_PORT,
-    ipv4: options.ipv4 ?? true,
-    ipv6: options.ipv6 ?? true,
-    minimise: options.minimise ?? true,
-    allowsSpecial: options.allowPrivateUpstream ?? false,
-  };
-}
-
-function routesOf({ forward = [], routes = [] }: ResolverOptions): Route[] {
-  const world = { zone: '.', kind: 'forward', servers: forward } as const;
-  return [...(forward.length > 0 ? [world] : []), ...routes].map(({ zone, kind, servers }) => {
-    const literal = servers.map(({ address, port }) => ({
-      address: canonicalAddress(address),
-      port,
-    }));
-    return { zone: nameFor(zone), kind, servers: literal };
-  });
-}
-
-/** Without any anchor all is insecure, which is what switches validation off. */
-function anchorsOf({
-  rootHints,
-  trustAnchors = [],
-  negativeTrustAnchors = [],
-  validate = true,
-}: ResolverOptions): Anchors {
-  const read = readAnchors(validate ? trustAnchors : [], negativeTrustAnchors);
-  if (!read.ok) throw new Error(`trust anchor is none: ${read.line}`);
-  const { anchors } = read;
-  const isWorld = validate && rootHints === undefined && !anchors.positive.has(ROOT.key);
-  if (!isWorld) return anchors;
-  const world = readAnchors([...trustAnchors, ...IANA_ANCHORS], negativeTrustAnchors);
-  if (!world.ok) throw new Error(`trust anchor is none: ${world.line}`);
-  return world.anchors;
-}
 
 /** Threads do not report each answer, but they count. */
 function countsWith(

@@ -41,13 +41,13 @@ test.each([
     why: 'switches',
   },
   {
-    json: { aggressiveNsec: false, rfc5011: false, harden: true },
+    json: { priming: false, rfc5011: false, harden: true },
     options: {},
     why: 'how it is anyway may be said',
   },
   {
-    json: { serveStale: false, prefetch: false },
-    options: { serveStale: false, prefetch: false },
+    json: { serveStale: false, prefetch: false, aggressiveNsec: false },
+    options: { serveStale: false, prefetch: false, aggressiveNsec: false },
     why: 'what suites switch off',
   },
   {
@@ -77,6 +77,13 @@ test.each([
     json: { stub: { 'lab.': { addresses: '::1', trustAnchors: [SPACED] } }, trustAnchors: [] },
     options: { validate: true, negativeTrustAnchors: ['.'] },
     why: 'only the stub is trusted',
+  },
+  { json: { dns64: '64:ff9b::/96' }, options: { dns64: { length: 96 } }, why: 'a NAT64' },
+  { json: { rebindProtection: true }, options: { rebindProtection: { except: [] } }, why: 'on' },
+  {
+    json: { rebindProtection: { except: ['corp'] } },
+    options: { rebindProtection: { except: ['corp'] } },
+    why: 'but for one’s own zone',
   },
 ])('$json: $why', ({ json, options }) => {
   const read = readBareConfig('f', JSON.stringify({ listen: LISTEN, ...json }));
@@ -198,6 +205,21 @@ test.each([
     json: '{"listen":"127.0.0.1","stub":{"lab":"::1"},"forward":{"LAB.":"::1"}}',
     problem: /the same zone twice/,
     why: 'two ways for one zone',
+  },
+  {
+    json: '{"listen":"127.0.0.1","dns64":"64:ff9b::/95"}',
+    problem: /^dns64: "64:ff9b::\/95" is not a prefix/,
+    why: 'no such length',
+  },
+  {
+    json: '{"listen":"127.0.0.1","rebindProtection":"yes"}',
+    problem: /^rebindProtection: true, false or/,
+    why: 'neither on nor off',
+  },
+  {
+    json: '{"listen":"127.0.0.1","rebindProtection":{"except":[""]}}',
+    problem: /^rebindProtection: true, false or/,
+    why: 'an empty name',
   },
 ])('$json: $why', ({ json, problem }) => {
   expect(readBareConfig('f', json)).toEqual({

@@ -4,7 +4,13 @@
  */
 
 import * as v from 'valibot';
-import { parseName, type ResolverOptions, type RouteOption, readAnchors } from '#resolver';
+import {
+  parseName,
+  parseNat64Prefix,
+  type ResolverOptions,
+  type RouteOption,
+  readAnchors,
+} from '#resolver';
 import type { Endpoint, LogLevel } from '#runtime';
 import { type ConfigProblem, isAddress, readEndpoint } from './config.ts';
 
@@ -113,6 +119,12 @@ const TTL = v.pipe(
 
 const UDP = `octets from ${LEAST_UDP} to ${MOST_UDP} expected`;
 
+/** On, off, or on but for some zones. */
+const REBIND = v.union(
+  [SWITCH, v.strictObject({ except: v.array(NAME) })],
+  'true, false or {"except": [names]} expected',
+);
+
 /** Something that suites may switch off, since it is never on; to switch it on is refused. */
 const notYet = (what: string) => v.literal(false, `${what} cannot be done yet; false or nothing`);
 
@@ -149,12 +161,14 @@ const SETTINGS = {
       return isPort ? Number(value) : undefined;
     }, 'a port'),
   ),
-  rebindProtection: v.exactOptional(notYet('filtering private addresses from answers')),
+  rebindProtection: v.exactOptional(REBIND),
   harden: v.exactOptional(always('hardening against forged and misplaced records')),
   prefetch: v.exactOptional(SWITCH),
   serveStale: v.exactOptional(SWITCH),
-  aggressiveNsec: v.exactOptional(notYet('denying names by NSEC records of other answers')),
-  dns64: v.exactOptional(notYet('making AAAA records of A records')),
+  aggressiveNsec: v.exactOptional(SWITCH),
+  dns64: v.exactOptional(
+    reads((value) => parseNat64Prefix(text(value)), 'a prefix as in RFC 6052, e.g. "64:ff9b::/96"'),
+  ),
   priming: v.exactOptional(notYet('asking the root servers who they are')),
   rfc5011: v.exactOptional(notYet('following new trust anchors')),
   logLevel: v.exactOptional(
@@ -222,13 +236,24 @@ export function readBareConfig(name: string, json: string): BareRead {
 function configOf(settings: Settings): BareConfig {
   const { listen, source, logLevel = 'info' } = settings;
   const { qnameMinimisation, caseRandomisation } = settings;
-  const { rootHints, serveStale, prefetch, ipv4, ipv6, ednsBufferSize } = settings;
+  const { rootHints, serveStale, prefetch, dns64, aggressiveNsec, ipv4, ipv6, ednsBufferSize } =
+    settings;
   const { cacheMinTtl, cacheMaxTtl, localZones, allowPrivateUpstream, upstreamPort } = settings;
   const given = {
     sources: source,
     minimise: qnameMinimisation,
     randomiseCase: caseRandomisation,
-    ...{ rootHints, serveStale, prefetch, ipv4, ipv6, ednsBufferSize },
+    ...{
+      rootHints,
+      serveStale,
+      prefetch,
+      dns64,
+      aggressiveNsec,
+      rebindProtection: rebindOf(settings),
+      ipv4,
+      ipv6,
+      ednsBufferSize,
+    },
     ...{ cacheMinTtl, cacheMaxTtl, localZones, allowPrivateUpstream, upstreamPort },
   };
   return {
@@ -265,6 +290,11 @@ function trustOf({ stub = {}, trustAnchors, negativeTrustAnchors = [] }: Setting
     negativeTrustAnchors: isNone ? [...negativeTrustAnchors, '.'] : negativeTrustAnchors,
     validate: !isNone || ofStubs.length > 0,
   };
+}
+
+function rebindOf({ rebindProtection = false }: Settings): ResolverOptions['rebindProtection'] {
+  if (rebindProtection === false) return undefined;
+  return rebindProtection === true ? { except: [] } : rebindProtection;
 }
 
 type WithoutGaps<T> = { readonly [K in keyof T]?: Exclude<T[K], undefined> };

@@ -101,6 +101,38 @@ test('one zone is forwarded, the rest is not', async () => {
   expect(other.said()).toMatch(/name=www\.plain\.lab\..* from=recursion /);
 });
 
+test('a zone that the root denies with its NSEC is there all the same when it is a stub', async () => {
+  const stub = { 'far.nowhere': `${LEAVES}:${internet.port}` };
+  await using other = await startBare(internet.folder, { ...internet.settings, stub });
+  expect(await other.dig('www.nowhere', 'A', '+dnssec')).toMatch(/status: NXDOMAIN/);
+  // Knot has no such zone, and says so: it was asked.
+  expect(await other.dig('www.far.nowhere', 'A')).toContain('status: SERVFAIL');
+});
+
+test('private addresses about public names are taken out with EDE 15, but for exceptions', async () => {
+  const settings = { ...internet.settings, rebindProtection: { except: ['plain.lab'] } };
+  await using other = await startBare(internet.folder, settings);
+  const answer = await other.dig('inside.good.lab', 'A', '+dnssec');
+  expect(answer).toContain('ANSWER: 0');
+  expect(answer).toContain('EDE: 15 (');
+  expect(answer).not.toMatch(AD);
+  expect(await other.dig('www.good.lab', 'A', '+dnssec')).toMatch(AD);
+  expect(await other.dig('inside.plain.lab', 'A')).toContain('192.168.7.7');
+});
+
+test('DNS64: addresses are made when the denial and the data validate', async () => {
+  const settings = { ...internet.settings, dns64: '2001:db8:64::/96' };
+  await using other = await startBare(internet.folder, settings);
+  const made = /www\.good\.lab\.\s.*AAAA\s+2001:db8:64::c000:250\n/;
+  const answer = await other.dig('www.good.lab', 'AAAA', '+dnssec');
+  expect(answer).toMatch(made);
+  expect(answer).toMatch(AD);
+  expect(await other.dig('www.good.lab', 'AAAA', '+dnssec', '+cd')).toContain('ANSWER: 0');
+  expect(await other.dig('www.changed.lab', 'AAAA')).toContain('status: NOERROR');
+  expect(await other.dig('www.changed.lab', 'AAAA')).toContain('ANSWER: 0');
+  expect(await other.dig('www.expired.lab', 'AAAA')).toContain('status: SERVFAIL');
+});
+
 test('TTLs between bounds', async () => {
   const settings = { ...internet.settings, cacheMaxTtl: 40 };
   await using other = await startBare(internet.folder, settings);

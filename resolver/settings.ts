@@ -1,0 +1,66 @@
+/**
+ * The options of a resolver, read: what cannot be read is a mistake of whoever made them.
+ */
+
+import { canonicalAddress } from './address.ts';
+import { rootCut } from './delegation.ts';
+import { type Anchors, IANA_ANCHORS, readAnchors } from './dnssec/anchors.ts';
+import type { Settings } from './frame.ts';
+import { type Name, parseName, ROOT } from './name.ts';
+import type { ResolverOptions } from './resolver.ts';
+import { ROOT_HINTS } from './root-hints.ts';
+import type { Route } from './route.ts';
+
+const DNS_PORT = 53;
+
+/** What the recursor is to know. */
+export function settingsOf(options: ResolverOptions): Settings {
+  const hints = (options.rootHints ?? ROOT_HINTS).map(({ name, addresses }) => ({
+    name,
+    addresses: addresses.map(canonicalAddress),
+  }));
+  return {
+    root: rootCut(hints),
+    routes: routesOf(options),
+    port: options.upstreamPort ?? DNS_PORT,
+    ipv4: options.ipv4 ?? true,
+    ipv6: options.ipv6 ?? true,
+    minimise: options.minimise ?? true,
+    allowsSpecial: options.allowPrivateUpstream ?? false,
+  };
+}
+
+function routesOf({ forward = [], routes = [] }: ResolverOptions): Route[] {
+  const world = { zone: '.', kind: 'forward', servers: forward } as const;
+  return [...(forward.length > 0 ? [world] : []), ...routes].map(({ zone, kind, servers }) => {
+    const literal = servers.map(({ address, port }) => ({
+      address: canonicalAddress(address),
+      port,
+    }));
+    return { zone: nameFor(zone), kind, servers: literal };
+  });
+}
+
+/** Without any anchor all is insecure, which is what switches validation off. */
+export function anchorsOf({
+  rootHints,
+  trustAnchors = [],
+  negativeTrustAnchors = [],
+  validate = true,
+}: ResolverOptions): Anchors {
+  const read = readAnchors(validate ? trustAnchors : [], negativeTrustAnchors);
+  if (!read.ok) throw new Error(`trust anchor is none: ${read.line}`);
+  const { anchors } = read;
+  const isWorld = validate && rootHints === undefined && !anchors.positive.has(ROOT.key);
+  if (!isWorld) return anchors;
+  const world = readAnchors([...trustAnchors, ...IANA_ANCHORS], negativeTrustAnchors);
+  if (!world.ok) throw new Error(`trust anchor is none: ${world.line}`);
+  return world.anchors;
+}
+
+/** A name from the options. */
+export function nameFor(text: string): Name {
+  const name = parseName(text);
+  if (name === undefined) throw new Error(`not a name: ${text}`);
+  return name;
+}
