@@ -3,7 +3,13 @@
  * nothing is asked before it can answer. The only place where features meet.
  */
 
-import { createDesignation, createResolver, type Designation, type Resolver } from '#resolver';
+import {
+  createDesignation,
+  createResolver,
+  type Designation,
+  type Resolver,
+  startListeners,
+} from '#resolver';
 import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
 import { createTunnels, type Tunnels } from '#tunnels';
 import { type Assets, createApp } from '#web-admin';
@@ -22,7 +28,7 @@ import { listenForPeers } from './peers.ts';
 import { openRealm, type Realm } from './realm.ts';
 import { type Replica, startReplica } from './replica.ts';
 import { publishOnUbus } from './router.ts';
-import { createRulings, type Household, identify } from './ruling.ts';
+import { createRulings, FORWARDED, type Household, identify } from './ruling.ts';
 import { createSealing } from './sealed.ts';
 import { createDoors } from './sign-in.ts';
 import { viewPeer, viewTunnels } from './views.ts';
@@ -64,6 +70,7 @@ export async function assemble(
     designation: () => encryptedDns?.designation() ?? none,
   });
   opening.use(resolver);
+  opening.use(await listenForForwarder(runtime, config, resolver));
   encryptedDns = await openEncryptedDns(runtime, config, current, resolver);
   if (encryptedDns !== undefined) opening.use(encryptedDns);
 
@@ -193,6 +200,18 @@ async function startResolver(
     }
   }
   return start(create(config.dns));
+}
+
+/** dnsmasq asks from loopback for the whole LAN; a port of its own keeps that apart from ourselves. */
+function listenForForwarder(
+  runtime: Runtime,
+  { dnsForwarded }: Config,
+  { handle }: Resolver,
+): Promise<AsyncDisposable> {
+  const asker = { address: FORWARDED, port: 0 };
+  return startListeners(runtime, dnsForwarded, (query, _, transport) =>
+    handle(query, asker, transport),
+  );
 }
 
 /** Datagrams from outside the household may be forged to hit somebody else. */

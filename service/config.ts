@@ -16,6 +16,8 @@ export type Config = {
   readonly apex: string;
   readonly data: string;
   readonly dns: readonly Endpoint[];
+  /** Where a forwarder on this machine asks for others: they count as guests of the LAN. */
+  readonly dnsForwarded: readonly Endpoint[];
   /** DNS over TLS and over HTTPS; none unless told. */
   readonly dot: readonly Endpoint[];
   readonly doh: readonly Endpoint[];
@@ -135,6 +137,11 @@ const SETTINGS: Settings = {
     expects: 'address:port, several with commas',
     help: 'where to answer DNS (UDP and TCP)',
   },
+  dnsForwarded: {
+    read: listOf((text) => readEndpoint(text)),
+    expects: 'address:port, several with commas',
+    help: 'where a forwarder such as dnsmasq asks for the LAN, whose devices it does not name',
+  },
   dot: {
     read: listOf((text) => readEndpoint(text, DOT_PORT)),
     expects: 'address[:port], several with commas',
@@ -222,6 +229,7 @@ const DEFAULTS: Config = {
   apex: '',
   data: './data',
   dns: [{ address: '127.0.0.1', port: 5300 }],
+  dnsForwarded: [],
   dot: [],
   doh: [],
   tlsCertificate: '',

@@ -7,7 +7,7 @@ import type { Clock } from '#runtime';
 import type { Store } from '#storage';
 import type { TunnelStatus } from '#tunnels';
 import type { LiveEvent, Peer, QuestionView } from '#web-admin';
-import type { Household } from './ruling.ts';
+import { FORWARDED, type Household } from './ruling.ts';
 
 /** Questions kept for a page that is opened later; some 100 KB. */
 const QUESTIONS_KEPT = 500;
@@ -70,7 +70,10 @@ function viewQuestion(event: AnswerEvent, id: number, { devices }: Household): Q
   return {
     id,
     at,
-    asker: { address: asker.address, ...(device === undefined ? {} : { device: device.name }) },
+    asker: {
+      address: asker.address === FORWARDED ? 'forwarder' : asker.address,
+      ...(device === undefined ? {} : { device: device.name }),
+    },
     transport,
     name,
     type,

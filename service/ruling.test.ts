@@ -4,7 +4,7 @@ import { type Authority, createDesignation, parseName, type Ruling, TYPE } from 
 import { manualClock } from '#runtime/fake';
 import type { Reach } from '#tunnels';
 import type { RealmDevice } from './project.ts';
-import { createRulings, identify } from './ruling.ts';
+import { createRulings, FORWARDED, identify } from './ruling.ts';
 
 const device = (name: string, more: Partial<RealmDevice> = {}): RealmDevice => ({
   ...{
@@ -127,6 +127,20 @@ test.each([
     kind: 'refuse',
     reached: [],
     why: 'and sees no device',
+  },
+  {
+    from: FORWARDED,
+    name: 'www.example.org',
+    kind: 'recurse',
+    reached: [],
+    why: 'the LAN behind dnsmasq recurses',
+  },
+  {
+    from: FORWARDED,
+    name: 'nas.alice.nymote',
+    kind: 'refuse',
+    reached: [],
+    why: 'and sees no device either (I10)',
   },
   {
     from: '203.0.113.9',

@@ -89,6 +89,9 @@ async function rule(
   return reached.state === 'off' ? said : withPath(answer, reached);
 }
 
+/** Stands for whoever asks through a forwarder on this machine: it comes from loopback and names nobody. */
+export const FORWARDED = '0.0.0.0';
+
 /**
  * Who sends from this address. Loopback is this device itself; an overlay address can only come
  * through WireGuard, which has checked the sender's key.
@@ -97,6 +100,9 @@ export function identify(
   home: Pick<Household, 'devices' | 'self'>,
   from: Pick<Endpoint, 'address'>,
 ): Asker {
+  if (from.address === FORWARDED) {
+    return { kind: 'stranger', address: 'behind the forwarder', zone: 'home' };
+  }
   const zone = zoneOf(from.address);
   if (zone === 'loopback') return { kind: 'device', id: home.self, strength: 'local', zone };
   const address = from.address.replace(/^::ffff:(?=\d+\.)/, '');

@@ -72,6 +72,7 @@ const NYMOTE = [
   ['nymote.main.user', 'alice'],
   ['nymote.main.name', 'router'],
   ['nymote.main.dns_port', '5300'],
+  ['nymote.main.forwarded_port', '5301'],
   ['nymote.main.dnsmasq', 'split'],
 ] as const;
 const HOST = ['system.@system[0].hostname', 'My_Router.'] as const;
@@ -141,12 +142,12 @@ describe.each(SHELLS)('$shell', ({ command, debianPackage }) => {
     run(command, apply);
     expect(load('dhcp.')).toEqual([
       ...DHCP.map((pair) => pair.join('=')),
-      'dhcp.cfg01411c.server=/alice.nymote/127.0.0.1#5300',
-      'dhcp.cfg01411c.nymote_server=/alice.nymote/127.0.0.1#5300',
+      'dhcp.cfg01411c.server=/alice.nymote/127.0.0.1#5301',
+      'dhcp.cfg01411c.nymote_server=/alice.nymote/127.0.0.1#5301',
       'dhcp.cfg01411c.rebind_domain=alice.nymote',
       'dhcp.cfg01411c.nymote_rebind_domain=alice.nymote',
-      'dhcp.cfg02411c.server=/alice.nymote/127.0.0.1#5300',
-      'dhcp.cfg02411c.nymote_server=/alice.nymote/127.0.0.1#5300',
+      'dhcp.cfg02411c.server=/alice.nymote/127.0.0.1#5301',
+      'dhcp.cfg02411c.nymote_server=/alice.nymote/127.0.0.1#5301',
       'dhcp.cfg02411c.rebind_domain=alice.nymote',
       'dhcp.cfg02411c.nymote_rebind_domain=alice.nymote',
     ]);
@@ -177,14 +178,19 @@ describe.each(SHELLS)('$shell', ({ command, debianPackage }) => {
   });
 
   test.each([
-    { key: 'user', value: 'bob', server: '/bob.nymote/127.0.0.1#5300', why: 'another person' },
+    { key: 'user', value: 'bob', server: '/bob.nymote/127.0.0.1#5301', why: 'another person' },
     {
       key: 'apex',
       value: 'home.example',
-      server: '/home.example/127.0.0.1#5300',
+      server: '/home.example/127.0.0.1#5301',
       why: 'own domain',
     },
-    { key: 'dns_port', value: '5301', server: '/alice.nymote/127.0.0.1#5301', why: 'other port' },
+    {
+      key: 'forwarded_port',
+      value: '5999',
+      server: '/alice.nymote/127.0.0.1#5999',
+      why: 'other port',
+    },
   ])('$why: the old entry goes, the new one comes', ({ key, value, server }) => {
     run(command, `${apply}; uci set nymote.main.${key}=${value}; ${apply}`);
     expect(load('dhcp.cfg02411c.server')).toEqual([`dhcp.cfg02411c.server=${server}`]);
@@ -217,7 +223,7 @@ describe.each(SHELLS)('$shell', ({ command, debianPackage }) => {
     const command_ = lines.filter((line) => /^procd_\w+_param command/.test(line));
     expect(command_.map((line) => line.replace(/^procd_\w+_param command /, '')).join(' ')).toBe(
       '/usr/lib/nymote/nymote serve ' +
-        `--user alice --name router --data ${join(directory, 'data')} --dns 127.0.0.1:5300 ` +
+        `--user alice --name router --data ${join(directory, 'data')} --dns 127.0.0.1:5300 --dns-forwarded 127.0.0.1:5301 ` +
         '--admin 127.0.0.1:8053,192.168.1.1:8053 --wireguard-port 51840 --control-port 51841 ' +
         '--ubus /var/run/ubus/ubus.sock',
     );
@@ -274,6 +280,6 @@ test('the program knows every flag the init script hands it', () => {
   const help = execFileSync(process.execPath, [main, 'serve', '--help'], { encoding: 'utf8' });
   const script = readFileSync(join(FILES, 'etc/init.d/nymote'), 'utf8');
   const flags = [...script.matchAll(/ (--[a-z-]+) /g)].map(([, flag]) => flag);
-  expect(flags).toHaveLength(9);
+  expect(flags).toHaveLength(10);
   for (const flag of flags) expect(help).toContain(`${flag} `);
 });

@@ -12,12 +12,12 @@ nymote_dnsmasq_apply() {
 		nymote_zone="$(uci -q get nymote.main.user)"
 		nymote_zone="${nymote_zone:+$nymote_zone.nymote}"
 	fi
-	nymote_port="$(uci -q get nymote.main.dns_port)"
+	nymote_port="$(uci -q get nymote.main.forwarded_port)"
 	case "$(uci -q get nymote.main.enabled)" in
 	0 | off | false | no | disabled) nymote_zone= ;;
 	esac
 	[ "$(uci -q get nymote.main.dnsmasq)" = off ] && nymote_zone=
-	nymote_dnsmasq_set "$nymote_zone" "${nymote_port:-5300}"
+	nymote_dnsmasq_set "$nymote_zone" "${nymote_port:-5301}"
 }
 
 # Takes out whatever we added.
