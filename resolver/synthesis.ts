@@ -19,7 +19,7 @@ import type { Found } from './dnssec/validate.ts';
 import { ancestorWith, signerOf } from './dnssec/verify.ts';
 import type { Outcome } from './frame.ts';
 import type { Judgement } from './judgement.ts';
-import { compareNames, countLabels, isWithin, type Name, parentOf, prepend } from './name.ts';
+import { compareNames, countLabels, isWithin, type Name, parentOf, prepend, ROOT } from './name.ts';
 import {
   byHash,
   createProofIndex,
@@ -40,8 +40,8 @@ export const MAX_LABELS = 16;
 export type Synthesis = {
   /** Remembers the proofs in what was found and validated, for `ttl` seconds at most. */
   learn(found: Found, ttl: number, now: number): void;
-  /** What follows from them. */
-  find(name: Name, type: number, purse: Purse, now: number): Outcome | undefined;
+  /** What follows from proofs of zones at or below `anchor`. */
+  find(name: Name, type: number, purse: Purse, now: number, anchor?: Name): Outcome | undefined;
   clear(): void;
 };
 
@@ -61,10 +61,12 @@ export function createSynthesis(cache: Store, crypto: Hash): Synthesis {
       const apex = wildcard && signerOf(wildcard);
       if (apex !== undefined) cache.putProof(apex, wildcard as RRset, ttl, now);
     },
-    find(name, type, purse, now) {
+    find(name, type, purse, now, anchor) {
       if (countLabels(name) > MAX_LABELS) return undefined;
       const zone = zoneOf(index, name, type);
-      if (zone === undefined) return undefined;
+      // Above the anchor of a private zone nobody knows that it is there.
+      const isBelow = zone !== undefined && isWithin(zone.apex, anchor ?? ROOT);
+      if (zone === undefined || !isBelow) return undefined;
       const asked: Asked = { name, type, apex: zone.apex, cache, now };
       return fromNames(zone, asked) ?? fromHashes(zone, asked, crypto, purse);
     },

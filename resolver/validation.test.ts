@@ -22,10 +22,12 @@ import {
 } from './dnssec/signed.fixture.ts';
 import type { Event, Send } from './frame.ts';
 import type { Message } from './message.ts';
+import { printName } from './name.ts';
 import { decodeRdataAs, encodeRdata } from './rdata.ts';
 import { createRecursion } from './recursion.ts';
 import { nameOf, replyTo } from './reply.fixture.ts';
 import type { RRset } from './rrset.ts';
+import { createSynthesis } from './synthesis.ts';
 import { RCODE, TYPE } from './type.ts';
 import { createValidation, type Validation } from './validation.ts';
 
@@ -68,8 +70,16 @@ const negative =
     authorities: records(...sets),
   });
 
-function build(more: { forwarding?: boolean; anchored?: boolean } = {}): void {
-  const read = readAnchors(more.anchored === false ? [] : [zone.anchor]);
+type Options = {
+  forwarding?: boolean;
+  anchored?: boolean;
+  negative?: readonly string[];
+  also?: readonly string[];
+};
+
+function build(more: Options = {}): void {
+  const lines = more.anchored === false ? [] : [zone.anchor, ...(more.also ?? [])];
+  const read = readAnchors(lines, more.negative ?? []);
   if (!read.ok) throw new Error(read.line);
   const isForwarding = more.forwarding === true;
   const settings = {
@@ -85,7 +95,7 @@ function build(more: { forwarding?: boolean; anchored?: boolean } = {}): void {
   };
   const ask = (send: Send): Promise<Event> => {
     const { server, type } = send;
-    const text = `${send.name.key === name('example.').key ? 'example.' : 'www.example.'} ${type}`;
+    const text = `${printName(send.name)} ${type}`;
     sends.push(`${server.address} ${text}`);
     const made = says.get(`${server.address} ${text}`) ?? says.get(`* ${text}`) ?? refer;
     const answer = server.address === '198.51.100.9' ? refer() : made();
@@ -101,6 +111,7 @@ function build(more: { forwarding?: boolean; anchored?: boolean } = {}): void {
     anchors: read.anchors,
     memory: createChainMemory(),
     isForwarding,
+    synthesis: createSynthesis(cache, crypto),
   });
 }
 
@@ -221,6 +232,30 @@ test('a forwarder that passes no signatures on is told from an attack', async ()
   says.set(`* www.example. ${TYPE.A}`, positive({ ...www, signatures: [] }));
   says.set(`* example. ${TYPE.DNSKEY}`, positive({ ...zone.keys, signatures: [] }));
   expect((await ask()).judgement).toEqual({ state: 'bogus', reason: 'forwarder-unsigned' });
+});
+
+test.each([
+  { options: {}, asked: 0, why: 'a proof answers for the names it covers (RFC 8198)' },
+  {
+    options: { negative: ['lan.example.'] },
+    asked: 1,
+    why: 'but not below a negative anchor (RFC 7646)',
+  },
+  {
+    options: { also: [`lan.example. DS 1 13 2 ${'00'.repeat(32)}`] },
+    asked: 1,
+    why: 'nor below the anchor of a private zone, which its parent need not know',
+  },
+])('$why', async ({ options, asked }) => {
+  build(options);
+  const apex = zone.sign(nsec('example. → www.example. NS SOA RRSIG NSEC'));
+  says.set(`* no.example. ${TYPE.A}`, () => ({ ...negative(soa, apex)(), rcode: RCODE.NXDOMAIN }));
+  const resolve = (text: string) =>
+    validation.resolve(name(text), TYPE.A, fullBudget(clock.monotonic() / 1000), false);
+  expect((await resolve('no.example.')).judgement?.state).toBe('secure');
+  sends = [];
+  await resolve('nas.lan.example.');
+  expect(sends.filter((sent) => sent.includes('nas.lan.')).length > 0 ? 1 : 0).toBe(asked);
 });
 
 test('the KeyTrap packet costs no more than the budget (CVE-2023-50387, I6)', async () => {

@@ -17,11 +17,11 @@
 import type { Clock, Crypto } from '#runtime';
 import type { Budget, Purse } from './budget.ts';
 import type { Cache } from './cache.ts';
-import type { Anchors } from './dnssec/anchors.ts';
+import { type Anchors, closestAnchor } from './dnssec/anchors.ts';
 import { BOGUS_TTL, type ChainMemory, type Supplied, type Wanted } from './dnssec/chain.ts';
 import { type Found, type Trust, type Verdict, validate } from './dnssec/validate.ts';
 import type { Judgement } from './judgement.ts';
-import type { Name } from './name.ts';
+import { type Name, parentOf } from './name.ts';
 import type { Recursion, Resolved } from './recursion.ts';
 import { fromCache } from './recursor.ts';
 import type { Synthesis } from './synthesis.ts';
@@ -106,15 +106,18 @@ export function createValidation(parts: Parts): Validation {
 
 /** What follows from proofs about a name that nothing is known of by itself. */
 function synthesised(
-  { cache, clock, synthesis }: Parts,
+  { anchors, cache, clock, synthesis }: Parts,
   name: Name,
   type: number,
   budget: Budget,
 ): Judged | undefined {
+  const place = type === TYPE.DS ? (parentOf(name) ?? name) : name;
+  const anchor = closestAnchor(anchors, place);
+  if (typeof anchor === 'string') return undefined;
   const now = monotonic(clock);
   if (synthesis === undefined || fromCache(name, type, now, cache) !== undefined) return undefined;
   const purse: Purse = { budget };
-  const outcome = synthesis.find(name, type, purse, now);
+  const outcome = synthesis.find(name, type, purse, now, anchor.name);
   if (outcome === undefined) return undefined;
   const { judgement } = outcome;
   return { outcome, budget: purse.budget, from: 'cache', ...(judgement && { judgement }) };
