@@ -7,7 +7,7 @@
  */
 
 import { isIPv6 } from 'node:net';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { createNow, type ThreadData } from './batch-io.ts';
 import {
@@ -43,6 +43,8 @@ import { parseAddress, printName } from './socket-address.ts';
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 /** More threads than this have nothing to do on a household's machine. */
 const MAX_THREADS = 8;
+/** A thread takes 10 to 30 MB; a router with little has one of them, whatever its processors. */
+const MEMORY_FOR_THREAD = 256 * 1024 * 1024;
 /** A thread that fails comes back this soon, later each time; its datagrams wait in the kernel. */
 const RESTART_MS = 50;
 const MAX_RESTART_MS = 5_000;
@@ -56,7 +58,7 @@ export function createBatchUdp(
   native: Native,
   entry: URL | string,
   log: Log,
-  threads: number = Math.min(availableParallelism(), MAX_THREADS),
+  threads: number = countThreads(),
 ): BatchUdp {
   const send = createSend(native);
   const opened = new WeakMap<BatchSocket, Opened>();
@@ -76,6 +78,12 @@ export function createBatchUdp(
       return startThreads({ native, entry, log, threads, sockets: known }, serving);
     },
   };
+}
+
+/** One for each processor that is ours, as far as memory goes. */
+function countThreads(): number {
+  const affordable = Math.floor(totalmem() / MEMORY_FOR_THREAD);
+  return Math.max(1, Math.min(availableParallelism(), affordable, MAX_THREADS));
 }
 
 async function bindAll(

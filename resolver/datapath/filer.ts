@@ -26,6 +26,8 @@ export type Reuse = {
 
 /** An own zone's answer is made anew after this, also to renew its signatures in time. */
 const ZONE_SECONDS = 60;
+/** Of the TTL of others: in its last part the main thread wants to hear who still asks (prefetch.ts). */
+const KEPT_SHARE = 0.9;
 /** While answers with an end are kept, the clock is watched: when it is set, schedules mean another time. */
 const CLOCK_LOOK_MS = 500;
 const CLOCK_JUMP_SECONDS = 0.5;
@@ -71,8 +73,7 @@ export function createFiler(
     if (kept === undefined || !isAnswerTo(wire, query, asked, kept)) return undefined;
     const { isFromZone } = reuse;
     const isSteady = isFromZone && reuse.seconds === Number.POSITIVE_INFINITY;
-    const limit = isSteady ? ZONE_SECONDS : reuse.seconds;
-    const seconds = Math.floor(Math.min(kept.seconds, limit));
+    const seconds = lifetime(kept, reuse);
     const now = Math.floor(batch.now());
     if (seconds <= 0) return undefined;
     return { wire, asked, view, epoch, kept, now, seconds, isFromZone, isSteady };
@@ -89,6 +90,12 @@ export function createFiler(
     size: () => ({ entries: table.entries, bytes: table.bytes }),
     stop: watch.stop,
   };
+}
+
+/** Whole seconds for which the answer may be given again. */
+function lifetime(kept: Kept, { seconds, isFromZone }: Reuse): number {
+  const own = isFromZone ? Math.min(kept.seconds, ZONE_SECONDS) : kept.seconds * KEPT_SHARE;
+  return Math.floor(Math.min(own, seconds));
 }
 
 /** The answer fits whoever asks the same, and repeats the question as it was. */
