@@ -189,7 +189,8 @@ async function overTcp(server: Endpoint, query: Uint8Array): Promise<Message> {
 
 const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED', 'YXDOMAIN'];
 
-function describe(reply: Message): Said {
+/** A reply as it is compared. */
+export function describe(reply: Message): Said {
   const status = `${RCODES[reply.rcode] ?? reply.rcode}${reply.authenticData ? ' AD' : ''}${reply.truncated ? ' TC' : ''}`;
   // Names are compared without regard to case, and case means nothing anywhere else either.
   const records = reply.answers.map((record) => printRecord({ ...record, ttl: 0 }).toLowerCase());
