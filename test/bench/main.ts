@@ -16,6 +16,7 @@ const TOPICS = {
   start: ['from spawn to the first signed answer', () => import('./start.ts')],
   dns: ['answers from memory, signed, DO set', () => import('./dns.ts')],
   datapath: ['repeated answers, beside C', () => import('./datapath.ts')],
+  cold: ['names nobody asked for before, validated', () => import('./cold.ts')],
   tunnel: ['from the question for a name to the first echo', () => import('./tunnel.ts')],
   memory: ['resident memory', () => import('./memory.ts')],
   package: ['what goes onto a router', () => import('./package.ts')],

@@ -276,17 +276,22 @@ export async function freePort(address: string): Promise<number> {
 
 /** Starts a daemon in the foreground; Debian has them in /usr/sbin. */
 export async function start(tool: Tool, ...args: string[]): Promise<() => Promise<void>> {
+  return (await startProcess(tool, args)).stop;
+}
+
+async function startProcess(tool: Tool, args: readonly string[]) {
   const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` };
   const child: ChildProcess = spawn(tool, args, { stdio: 'ignore', env });
   const failed = once(child, 'error').then(() => Promise.reject(missing(tool)));
   await Promise.race([once(child, 'spawn'), failed]);
   failed.catch(() => undefined);
-  return async () => {
+  const stop = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, 'exit');
     child.kill('SIGTERM');
     await exited;
   };
+  return { pid: child.pid ?? 0, stop };
 }
 
 /** An NSD with these zones. */
@@ -325,6 +330,7 @@ export async function startUnbound(
   port: number,
   anchor: string,
   served: readonly (readonly [zone: string, address: string])[],
+  onStart: (pid: number) => void = () => undefined,
 ) {
   const config = join(folder, 'unbound.conf');
   const stubs = served.map(
@@ -352,5 +358,7 @@ remote-control:
   control-enable: no
 ${stubs.join('')}`,
   );
-  return start('unbound', '-d', '-c', config);
+  const { pid, stop } = await startProcess('unbound', ['-d', '-c', config]);
+  onStart(pid);
+  return stop;
 }
