@@ -25,6 +25,7 @@ test.each([
   },
   { line: 'alice.nymote. A 192.0.2.1', ok: false, why: 'another type' },
   { line: 'alice.nymote. DS 4711 13', ok: false, why: 'cut short' },
+  { line: 'alice.nymote. DS 4711 13 2 0001', ok: false, why: 'a digest too short for its type' },
   { line: '', ok: false, why: 'nothing' },
 ])('$why', ({ line, ok }) => {
   expect(readAnchors([line])).toMatchObject(ok ? { ok } : { ok, line });

@@ -10,8 +10,11 @@
  */
 
 import { type Name, parentOf, parseName } from '../name.ts';
+import { decodeRdataAs } from '../rdata.ts';
+import type { ResourceRecord } from '../record.ts';
 import { TYPE } from '../type.ts';
 import { parseRecord } from '../zone-file.ts';
+import { DIGESTS } from './algorithms.ts';
 
 /** The root's two keys, of 2017 and 2024, as IANA publishes them. */
 export const IANA_ANCHORS: readonly string[] = [
@@ -41,10 +44,9 @@ export function readAnchors(
 ): { ok: true; anchors: Anchors } | { ok: false; line: string } {
   const positive = new Map<string, TrustAnchor>();
   for (const line of lines) {
-    const parsed = parseRecord(line, { ttl: 0 });
-    const type = parsed.ok ? parsed.record.type : 0;
-    if (!parsed.ok || (type !== TYPE.DS && type !== TYPE.DNSKEY)) return { ok: false, line };
-    const { owner, rdata } = parsed.record;
+    const record = readAnchor(line);
+    if (record === undefined) return { ok: false, line };
+    const { owner, type, rdata } = record;
     const { digests, keys } = positive.get(owner.key) ?? { digests: [], keys: [] };
     positive.set(owner.key, {
       name: owner,
@@ -59,6 +61,21 @@ export function readAnchors(
     names.add(name.key);
   }
   return { ok: true, anchors: { positive, negative: names } };
+}
+
+function readAnchor(line: string): ResourceRecord | undefined {
+  const parsed = parseRecord(line, { ttl: 0 });
+  if (!parsed.ok) return undefined;
+  const { record } = parsed;
+  if (record.type === TYPE.DNSKEY) return record;
+  // A slip of the pen must not switch validation off, as an unknown digest does.
+  return record.type === TYPE.DS && hasDigestSize(record.rdata) ? record : undefined;
+}
+
+function hasDigestSize(rdata: Uint8Array): boolean {
+  const ds = decodeRdataAs('DS', rdata);
+  if (ds === undefined) return false;
+  return (DIGESTS.get(ds.digestType)?.size ?? ds.digest.length) === ds.digest.length;
 }
 
 /** The anchor that decides about data at `name`, or why none does. The closest one wins (RFC 7646 §1.1). */
