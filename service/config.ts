@@ -239,7 +239,7 @@ const DEFAULTS: Config = {
   rootHints: [],
   tunnels: 'auto',
   validate: 'on',
-  datapath: 'off',
+  datapath: 'auto',
   interface: 'nymote0',
   wireguardPort: 51_820,
   controlPort: 51_821,
