@@ -98,6 +98,14 @@ export const VERBS: readonly Verb[] = [
     flags: [DATA],
     help: 'remove a device, its name and its tunnel',
   },
+  { name: 'rule list', operands: [], flags: [DATA], help: "list your rules and nymote's own" },
+  {
+    name: 'rule set',
+    operands: [NAME, { name: 'json' }],
+    flags: [DATA],
+    help: 'write a rule: {"tier","effect","who","do","what","when","note"}',
+  },
+  { name: 'rule remove', operands: [NAME], flags: [DATA], help: 'remove a rule of yours' },
   { name: 'zone show', operands: [], flags: [DATA], help: 'print all names and their addresses' },
   {
     name: 'zone anchor',

@@ -208,6 +208,57 @@ test.each([
   expect((await a.run(line)).stdout).toMatch(says);
 });
 
+const LAN_NAMES = {
+  ...{ tier: 'rule', effect: 'allow', do: ['resolve', 'connect'], note: 'the LAN sees devices' },
+  ...{ who: { any: ['zone:home'] }, what: { any: ['record:*', 'device:*'] } },
+};
+
+test('a rule is written, holds at once, is listed, and taken back', async () => {
+  const { a } = twoHomes();
+  await using _ = await a.start();
+  const { clock, network } = a.runtime;
+  const guest = fakeRuntime({ seed: 'g', clock, network, addresses: ['192.168.1.9'] });
+  expect((await ask(a, 'laptop.alice.nymote', guest, A)).rcode).toBe(5);
+  const json = JSON.stringify(LAN_NAMES);
+  expect(await a.run(`rule set lan-names ${json.replaceAll(' ', '\\u0020')}`)).toMatchObject({
+    exitCode: EXIT.ok,
+  });
+  expect((await ask(a, 'laptop.alice.nymote', guest, A)).answers).toHaveLength(1);
+  expect((await a.run('rule list')).stdout).toContain(
+    'lan-names  rule  allow  the LAN sees devices',
+  );
+  expect(await a.run('rule remove lan-names')).toMatchObject({ exitCode: EXIT.ok });
+  expect((await ask(a, 'laptop.alice.nymote', guest, A)).rcode).toBe(5);
+});
+
+test.each([
+  { line: 'rule set x {', exitCode: EXIT.usage, says: /not JSON/, why: 'cut short' },
+  {
+    line: 'rule set x {"tier":"rule"}',
+    exitCode: EXIT.failed,
+    says: /effect .*who/s,
+    why: 'half a rule',
+  },
+  {
+    line: 'rule set x {"colour":1}',
+    exitCode: EXIT.failed,
+    says: /colour/,
+    why: 'a key nobody knows',
+  },
+  {
+    line: 'rule remove own-names',
+    exitCode: EXIT.failed,
+    says: /no rule own-names of yours/,
+    why: 'a shipped one',
+  },
+])('a rule is refused in words: $why', async ({ line, exitCode, says }) => {
+  const { a } = twoHomes();
+  await using _ = await a.start();
+  const outcome = await a.run(line);
+  expect(outcome.exitCode).toBe(exitCode);
+  expect(`${outcome.stdout}${outcome.stderr}`).toMatch(says);
+});
+
 test('tokens are made, listed and made worthless', async () => {
   const { a } = twoHomes();
   await using _ = await a.start();

@@ -7,6 +7,7 @@ import { StorageError, type StorageErrorCode } from '#storage';
 import { type Author, type Backend, type BackendProblem, WebAdminError } from '#web-admin';
 import { findCommit, viewCommit, viewDiff } from './history.ts';
 import type { House } from './house.ts';
+import { removeRule, setRule, viewRules } from './rules.ts';
 import { readOnlyReason, viewDevices, viewStatus, viewWhy, viewZone } from './views.ts';
 
 /** Makes the backend. */
@@ -29,6 +30,15 @@ export function createBackend(house: House): Backend {
     async removeDevice(device, author) {
       requireWriter(house);
       await inApiWords(() => devices.remove(device, author.via, seen(author)));
+    },
+    rules: () => viewRules(store),
+    async setRule(id, rule, author) {
+      requireWriter(house);
+      await inApiWords(() => setRule(store, id, rule, author));
+    },
+    async removeRule(id, author) {
+      requireWriter(house);
+      await inApiWords(() => removeRule(store, id, author));
     },
     zone: () => viewZone(house.projection()),
     anchor: house.anchor,

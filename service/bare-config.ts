@@ -17,6 +17,9 @@ import { type ConfigProblem, isAddress, readEndpoint } from './config.ts';
 export type BareConfig = {
   readonly options: Omit<ResolverOptions, 'before'>;
   readonly logLevel: LogLevel;
+  /** Paths of a hosts file and, zone by zone, of zone files. */
+  readonly hosts: string | undefined;
+  readonly zones: Readonly<Record<string, string>>;
 };
 
 export type BareRead =
@@ -103,6 +106,8 @@ const STUB = v.record(
   'an object of zones expected',
 );
 
+const PATH = v.pipe(v.string('a path expected'), v.nonEmpty('a path expected'));
+
 const HINT = v.strictObject(
   { name: NAME, addresses: some(ADDRESS) },
   'a root hint is {"name", "addresses"}',
@@ -161,6 +166,8 @@ const SETTINGS = {
       return isPort ? Number(value) : undefined;
     }, 'a port'),
   ),
+  hosts: v.exactOptional(PATH),
+  zones: v.exactOptional(v.record(ZONE, PATH, 'an object of zones expected')),
   rebindProtection: v.exactOptional(REBIND),
   harden: v.exactOptional(always('hardening against forged and misplaced records')),
   prefetch: v.exactOptional(SWITCH),
@@ -264,7 +271,7 @@ function configOf(settings: Settings): BareConfig {
       ...trustOf(settings),
       ...withoutGaps(given),
     },
-    logLevel,
+    ...{ logLevel, hosts: settings.hosts, zones: settings.zones ?? {} },
   };
 }
 

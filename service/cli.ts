@@ -14,6 +14,7 @@ import {
   printDevices,
   printDiff,
   printLog,
+  printRules,
   printStatus,
   printTokens,
 } from './print.ts';
@@ -159,6 +160,24 @@ const VERBS: Readonly<Record<string, Action>> = {
       text: `${name} is removed: its name, its keys and its tunnel.`,
     };
   },
+  async 'rule list'(api) {
+    const rules = await api<Parameters<typeof printRules>[0]>('GET', '/rules');
+    return { value: rules, text: printRules(rules) };
+  },
+  async 'rule set'(api, { operands }) {
+    const name = operands['name'] ?? '';
+    const rule = parseJson(operands['json'] ?? '');
+    if (rule === undefined) {
+      return { value: { problem: 'json' }, text: 'The rule is not JSON.', exitCode: EXIT.usage };
+    }
+    await api('PUT', `/rules/${encodeURIComponent(name)}`, rule);
+    return { value: { rule: name }, text: `Rule ${name} holds.` };
+  },
+  async 'rule remove'(api, { operands }) {
+    const name = operands['name'] ?? '';
+    await api('DELETE', `/rules/${encodeURIComponent(name)}`);
+    return { value: { removed: name }, text: `Rule ${name} is gone.` };
+  },
   async 'zone show'(api) {
     const zone = await api<{ records: string[] }>('GET', '/zone');
     return { value: zone, text: zone.records.join('\n') };
@@ -253,4 +272,12 @@ const VERBS: Readonly<Record<string, Action>> = {
 async function newest(api: Api): Promise<string> {
   const { commits } = await api<{ commits: readonly { id: string }[] }>('GET', '/log?limit=1');
   return commits[0]?.id ?? '';
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

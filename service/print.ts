@@ -10,6 +10,7 @@ import type {
   DecisionView,
   Device,
   DiffView,
+  RulesView,
   Status,
   TokenView,
 } from '#web-admin';
@@ -108,6 +109,14 @@ export function printDiff({ changes }: DiffView): string {
   return changes
     .flatMap(({ path, before, after }) => [path, ...side('-', before), ...side('+', after)])
     .join('\n');
+}
+
+/** Rules, the own ones first; each with its note or what it says. */
+export function printRules({ rules, shipped }: RulesView): string {
+  const row = (rule: RulesView['rules'][number]) =>
+    ['id', 'tier', 'effect', 'note'].map((key) => String(rule[key] ?? ''));
+  const own = rules.length === 0 ? ['You have no rules of your own.'] : [table(rules.map(row))];
+  return [...own, '', 'Without any of yours:', table(shipped.map(row))].join('\n');
 }
 
 /** Tokens as a table. */

@@ -216,9 +216,9 @@ async function bareResolver({ flags }: Invocation): Promise<number> {
   try {
     const read = await readBareFile((await openRuntime('error')).files, path);
     if ('problems' in read) return blame(read.problems);
-    const runtime = await openRuntime(read.config.logLevel, 'stdout');
+    const runtime = await openRuntime(read.bare.logLevel, 'stdout');
     const stopped = untilStopped();
-    const resolver = await startBare(runtime, read.config);
+    const resolver = await startBare(runtime, read.bare);
     await stopped;
     await resolver[Symbol.asyncDispose]();
     return EXIT.ok;

@@ -19,6 +19,7 @@ import { createLimiter } from './limiter.ts';
 import { DOCUMENTATION, documentSchema } from './openapi.ts';
 import { problem } from './problem.ts';
 import { deviceRoutes } from './routes/devices.ts';
+import { ruleRoutes } from './routes/rules.ts';
 import { serviceRoutes } from './routes/service.ts';
 import { sessionRoutes, tokenRoutes } from './routes/sign-in.ts';
 import { gitRoutes, historyRoutes, revertRoutes, zoneRoutes } from './routes/store.ts';
@@ -59,6 +60,7 @@ export function createRoutes(backend: Backend, hub: EventHub, options: AppOption
 
   app.route('/api/v1', serviceRoutes(backend, hub));
   app.route('/api/v1/devices', deviceRoutes(backend));
+  app.route('/api/v1/rules', ruleRoutes(backend));
   app.route('/api/v1/zone', zoneRoutes(backend));
   app.route('/api/v1', historyRoutes(backend));
   app.route('/api/v1', revertRoutes(backend));

@@ -19,6 +19,7 @@ import type {
   NewToken,
   Peer,
   QuestionView,
+  RulesView,
   SignInLink,
   Status,
   TokenView,
@@ -111,6 +112,11 @@ export type Backend = {
   addDevice(wanted: NewDevice, author: Author): Awaitable<AddedDevice>;
   /** By id or by name. */
   removeDevice(device: string, author: Author): Awaitable<void>;
+  /** The realm's own rules, and those that hold without any. */
+  rules(): RulesView;
+  /** Writes a rule, new or changed; 'invalid' names what is wrong with it. */
+  setRule(id: string, rule: Readonly<Record<string, unknown>>, author: Author): Awaitable<void>;
+  removeRule(id: string, author: Author): Awaitable<void>;
   zone(): Awaitable<ZoneView>;
   anchor(): Awaitable<Anchor>;
   why(query: WhyQuery): Awaitable<DecisionView>;

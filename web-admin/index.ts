@@ -21,6 +21,7 @@ export type {
   NewDevice,
   Peer,
   QuestionView,
+  RulesView,
   SignInLink,
   Status,
   TokenView,

@@ -222,6 +222,15 @@ export const diffSchema = v.object({
 });
 export type DiffView = Output<typeof diffSchema>;
 
+/** A rule as policy reads it: id, tier, effect, who, do, what, when, note, enabled. */
+const ruleSchema = v.record(v.string(), v.unknown());
+
+export const rulesSchema = v.object({
+  rules: v.pipe(v.array(ruleSchema), v.description("The realm's own")),
+  shipped: v.pipe(v.array(ruleSchema), v.description('What holds without any')),
+});
+export type RulesView = Output<typeof rulesSchema>;
+
 export const signersSchema = v.object({
   allowedSigners: v.pipe(
     v.string(),

@@ -14,6 +14,7 @@ import {
   type LiveEvent,
   type NewDevice,
   type QuestionView,
+  type RulesView,
   type Status,
   type TokenView,
   WebAdminError,
@@ -38,6 +39,7 @@ const APEX = 'alice.nymote';
 export function createHousehold(now: () => number): Household {
   const commits: Commit[] = [];
   const questions: QuestionView[] = [];
+  const rules = new Map<string, RulesView['rules'][number]>();
   const listeners = new Set<(event: LiveEvent) => void>();
   const started = now();
 
@@ -141,6 +143,15 @@ export function createHousehold(now: () => number): Household {
       const after = find(to);
       const before = from === undefined ? commits[commits.indexOf(after) - 1] : find(from);
       return diffOf(before, after);
+    },
+    rules: () => ({ rules: [...rules.values()], shipped: [] }),
+    setRule(id, rule) {
+      mayWrite();
+      rules.set(id, { ...rule, id });
+    },
+    removeRule(id) {
+      mayWrite();
+      rules.delete(id);
     },
     allowedSigners: () => 'laptop ssh-ed25519 AAAA\n',
     revert(id, author) {
