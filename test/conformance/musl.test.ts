@@ -56,7 +56,9 @@ test('says its version', () => {
   expect(result.stdout).toMatch(/\d+\.\d+\.\d+/);
 });
 
-test('answers for its zone, and has the admin page inside', { timeout: START_MS * 2 }, async () => {
+test('answers for its zone, by threads too, and has the admin page inside', {
+  timeout: START_MS * 2,
+}, async () => {
   const [dns, admin, wireguard, control] = await freePorts(4);
   const settings = ['--user', 'alice', '--name', 'router', '--data', join(directory, 'data')];
   const listen = ['--dns', `127.0.0.1:${dns}`, '--admin', `127.0.0.1:${admin}`];
@@ -71,13 +73,21 @@ test('answers for its zone, and has the admin page inside', { timeout: START_MS 
   expect(answer).toMatch(/status: NOERROR/);
   expect(answer).toMatch(/flags: qr aa/);
   expect(answer).toMatch(/^alice\.nymote\.\s+\d+\s+IN\s+SOA\s/m);
+  for (let turn = 0; turn < 3; turn++) dig(dns, 'alice.nymote', 'SOA');
+  const doctor = spawnSync(executable, ['doctor', '--data', join(directory, 'data')], {
+    encoding: 'utf8',
+    env,
+  });
+  expect(Number(/datapath: \d+ threads, (\d+) answers/.exec(doctor.stdout)?.[1])).toBeGreaterThan(
+    1,
+  );
   const page = await fetch(`http://127.0.0.1:${admin}/`);
   expect(page.status).toBe(200);
   expect(await page.text()).toMatch(/^<!doctype html>/i);
 });
 
 function dig(port: number | undefined, name: string, type: string): string | undefined {
-  const args = ['+tries=1', '+time=1', '@127.0.0.1', '-p', String(port), name, type];
+  const args = ['+tries=1', '+time=1', '+nocookie', '@127.0.0.1', '-p', String(port), name, type];
   const result = spawnSync('dig', args, { encoding: 'utf8' });
   if (result.error !== undefined) throw new Error('dig is missing: apt-get install bind9-dnsutils');
   return result.status === 0 ? result.stdout : undefined;
