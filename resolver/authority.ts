@@ -80,6 +80,19 @@ export function createAuthority({ zone, keys, crypto }: AuthorityOptions): Autho
   return authorityOf(zone, keySets(crypto, zone.apex, keys), signer);
 }
 
+/** The authority of a zone that nobody signs: it answers as if nobody wanted proofs. */
+export function authorityOfPlain(zone: Zone): Omit<Authority, 'withZone'> {
+  const { apex, answer } = authorityOf(zone, [], { signatures: () => [] });
+  return {
+    apex,
+    answer(query, context) {
+      const { edns } = query;
+      const plain = { ...query, edns: edns && { ...edns, dnssecOk: false } };
+      return answer(plain, context);
+    },
+  };
+}
+
 function authorityOf(bare: Zone, sets: readonly RecordSet[], signer: ZoneSigner): Authority {
   const zone = withApexSets(bare, sets);
   const planFor = createPlanner(zone);

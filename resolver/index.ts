@@ -11,8 +11,10 @@ export { type Nat64Prefix, parseNat64Prefix } from './dns64.ts';
 export { readAnchors } from './dnssec/anchors.ts';
 export { type Anchor, anchor, generateZoneKey, type ZoneKey } from './dnssec/keys.ts';
 export { DOH_TEMPLATE } from './doh.ts';
+export { type Hosts, readHosts } from './hosts.ts';
 export { decodeMessage, encodeMessage, type Message, type Question } from './message.ts';
-export { type Name, parseName, printName } from './name.ts';
+export { isWithin, type Name, parseName, printName } from './name.ts';
+export { readPlainZone } from './plain-zone.ts';
 export { decodeRdata, type Rdata } from './rdata.ts';
 export type { ResourceRecord } from './record.ts';
 export {

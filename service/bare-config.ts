@@ -195,10 +195,10 @@ const SCHEMA = v.pipe(
       Object.entries(stub).every(([zone, { trustAnchors = [] }]) => isOfZone(zone, trustAnchors)),
     'stub: an anchor there is for the zone itself; others belong to trustAnchors',
   ),
-  v.check(({ stub, forward }) => {
-    const zones = [...zonesOf(stub), ...zonesOf(forward)];
-    return new Set(zones).size === zones.length;
-  }, 'stub and forward name the same zone twice'),
+  v.check(({ stub, forward, zones }) => {
+    const all = [stub, forward, zones].flatMap(zonesOf);
+    return new Set(all).size === all.length;
+  }, 'stub, forward and zones name the same zone twice'),
   v.check(
     ({ source = [] }) =>
       new Set(source.map((address) => address.includes(':'))).size === source.length,
@@ -212,7 +212,8 @@ function isOfZone(zone: string, anchors: readonly string[]): boolean {
   return read.ok && [...read.anchors.positive.keys()].every((key) => key === apex?.key);
 }
 
-const zonesOf = (table: object = {}) => Object.keys(table).map((zone) => parseName(zone)?.key);
+const zonesOf = (table: object | undefined) =>
+  Object.keys(table ?? {}).map((zone) => parseName(zone)?.key);
 
 type Settings = v.InferOutput<typeof SCHEMA>;
 
@@ -241,38 +242,21 @@ export function readBareConfig(name: string, json: string): BareRead {
 }
 
 function configOf(settings: Settings): BareConfig {
-  const { listen, source, logLevel = 'info' } = settings;
-  const { qnameMinimisation, caseRandomisation } = settings;
-  const { rootHints, serveStale, prefetch, dns64, aggressiveNsec, ipv4, ipv6, ednsBufferSize } =
-    settings;
-  const { cacheMinTtl, cacheMaxTtl, localZones, allowPrivateUpstream, upstreamPort } = settings;
-  const given = {
+  const { listen, source, qnameMinimisation, caseRandomisation, logLevel = 'info' } = settings;
+  const { rootHints, serveStale, prefetch, dns64, aggressiveNsec } = settings;
+  const { ipv4, ipv6, ednsBufferSize, cacheMinTtl, cacheMaxTtl } = settings;
+  const { localZones, allowPrivateUpstream, upstreamPort, hosts, zones = {} } = settings;
+  const given = withoutGaps({
     sources: source,
     minimise: qnameMinimisation,
     randomiseCase: caseRandomisation,
-    ...{
-      rootHints,
-      serveStale,
-      prefetch,
-      dns64,
-      aggressiveNsec,
-      rebindProtection: rebindOf(settings),
-      ipv4,
-      ipv6,
-      ednsBufferSize,
-    },
-    ...{ cacheMinTtl, cacheMaxTtl, localZones, allowPrivateUpstream, upstreamPort },
-  };
-  return {
-    options: {
-      listen,
-      time: 'wall',
-      routes: routesOf(settings),
-      ...trustOf(settings),
-      ...withoutGaps(given),
-    },
-    ...{ logLevel, hosts: settings.hosts, zones: settings.zones ?? {} },
-  };
+    rebindProtection: rebindOf(settings),
+    ...{ rootHints, serveStale, prefetch, dns64, aggressiveNsec },
+    ...{ ipv4, ipv6, ednsBufferSize, cacheMinTtl, cacheMaxTtl },
+    ...{ localZones, allowPrivateUpstream, upstreamPort },
+  });
+  const made = { routes: routesOf(settings), ...trustOf(settings) };
+  return { options: { listen, time: 'wall', ...made, ...given }, logLevel, hosts, zones };
 }
 
 function routesOf({ stub = {}, forward = {} }: Settings): RouteOption[] {

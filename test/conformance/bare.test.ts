@@ -133,6 +133,23 @@ test('DNS64: addresses are made when the denial and the data validate', async ()
   expect(await other.dig('www.expired.lab', 'AAAA')).toContain('status: SERVFAIL');
 });
 
+test('a hosts file and a zone file are answered, and followed out of', async () => {
+  const hosts = join(internet.folder, 'hosts');
+  await writeFile(hosts, '192.168.3.4 nas.home\n');
+  const file = join(internet.folder, 'own.zone');
+  const lines = ['@ SOA ns host 1 1 1 1 60', 'www A 10.0.0.9', 'out CNAME www.good.lab.'];
+  await writeFile(file, ['$TTL 300', ...lines, ''].join('\n'));
+  const settings = { ...internet.settings, rebindProtection: true, hosts, zones: { own: file } };
+  await using other = await startBare(internet.folder, settings);
+  expect(await other.dig('nas.home', 'A', '+short')).toBe('192.168.3.4\n');
+  expect(await other.dig('-x', '192.168.3.4', '+short')).toBe('nas.home.\n');
+  expect(await other.dig('www.own', 'A', '+short')).toBe('10.0.0.9\n');
+  expect(await other.dig('no.own', 'A', '+dnssec')).toMatch(/status: NXDOMAIN/);
+  const out = await other.dig('out.own', 'A', '+dnssec');
+  expect(out).toContain('192.0.2.80');
+  expect(out).not.toMatch(AD);
+});
+
 test('TTLs between bounds', async () => {
   const settings = { ...internet.settings, cacheMaxTtl: 40 };
   await using other = await startBare(internet.folder, settings);

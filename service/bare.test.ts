@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import { parseName } from '#resolver';
+import { readBareFile } from './bare.ts';
+
+const encoder = new TextEncoder();
+
+function filesOf(contents: Readonly<Record<string, string>>) {
+  return {
+    read: async (path: string) => {
+      const text = contents[path];
+      return text === undefined ? undefined : encoder.encode(text);
+    },
+  };
+}
+
+const ZONE = '@ 300 SOA ns host 1 1 1 1 60';
+const settings = (more: object) => JSON.stringify({ listen: '127.0.0.1:53', ...more });
+
+test.each([
+  { more: {}, files: {}, problem: undefined, why: 'no files' },
+  { more: { hosts: 'h' }, files: { h: '127.0.0.1 a' }, problem: undefined, why: 'a hosts file' },
+  { more: { zones: { lab: 'z' } }, files: { z: ZONE }, problem: undefined, why: 'a zone file' },
+  { more: { hosts: 'h' }, files: {}, problem: 'h: there is no such file', why: 'no such file' },
+  {
+    more: { zones: { lab: 'z' } },
+    files: {},
+    problem: 'z: there is no such file',
+    why: 'nor here',
+  },
+  {
+    more: { hosts: 'h' },
+    files: { h: 'a b' },
+    problem: "h: line 1: 'a' is not an address",
+    why: 'not a hosts file',
+  },
+  {
+    more: { zones: { lab: 'z' } },
+    files: { z: '' },
+    problem: 'z: one SOA record at lab. is needed',
+    why: 'not a zone',
+  },
+])('$why', async ({ more, files, problem }) => {
+  const read = await readBareFile(filesOf({ c: settings(more), ...files }), 'c');
+  const problems = 'problems' in read ? read.problems : [];
+  const words = problems.map(({ source, message }) => `${source}: ${message}`);
+  expect(words).toEqual(problem === undefined ? [] : [problem]);
+});
+
+test.each([
+  { name: 'www.deep.lab.', kind: 'zone', apex: 'deep.lab.', why: 'the nearest zone' },
+  { name: 'www.lab.', kind: 'zone', apex: 'lab.', why: 'the zone above' },
+  { name: 'nas.lab.', kind: 'zone', apex: undefined, why: 'the hosts file comes first' },
+  { name: 'www.example.', kind: 'recurse', apex: undefined, why: 'neither' },
+])('$name: $why', async ({ name, kind, apex }) => {
+  const contents = { l: ZONE, d: ZONE, h: '192.0.2.1 nas.lab' };
+  const more = { zones: { lab: 'l', 'deep.lab': 'd' }, hosts: 'h' };
+  const read = await readBareFile(filesOf({ c: settings(more), ...contents }), 'c');
+  const parsed = parseName(name);
+  if ('problems' in read || parsed === undefined) throw new Error('not read');
+  const asker = { address: '192.0.2.9', port: 9 };
+  const ruling = await read.bare.before({ name: parsed, type: 1, class: 1 }, asker, 'udp');
+  expect(ruling.kind).toBe(kind);
+  const wanted = apex === undefined ? {} : { authority: { apex: parseName(apex) } };
+  expect(ruling).toMatchObject(wanted);
+});
