@@ -2,7 +2,7 @@
  * Copies of what is kept, and what they weigh in memory.
  */
 
-import type { Denial } from './cache.ts';
+import type { Denial, Known } from './cache.ts';
 import type { Cut } from './delegation.ts';
 import type { ResourceRecord } from './record.ts';
 import type { RRset } from './rrset.ts';
@@ -53,4 +53,21 @@ export function sizeOfCut({ zone, servers, noDs = [] }: Cut): number {
     size += RECORD_BYTES + server.name.key.length * 2 + server.addresses.length * RECORD_BYTES;
   }
   return size;
+}
+
+/** What is known, with the seconds it has left as TTL. */
+export function countedDown(stored: Known, left: number): Known {
+  const judged = stored.judgement === undefined ? {} : { judgement: stored.judgement };
+  const shorten = (record: ResourceRecord) => ({ ...record, ttl: Math.min(record.ttl, left) });
+  if (stored.kind === 'records') {
+    const { rrset, proof } = stored;
+    return {
+      ...judged,
+      kind: 'records',
+      rrset: { ...rrset, ttl: left },
+      proof: proof.map(shorten),
+    };
+  }
+  const { soa, proof } = stored.denial;
+  return { ...judged, kind: stored.kind, denial: { soa: shorten(soa), proof: proof.map(shorten) } };
 }

@@ -16,12 +16,14 @@ import {
   copyDenial,
   copyRecord,
   copyRRset,
+  countedDown,
   ENTRY_BYTES,
   sizeOf,
   sizeOfCut,
   sizeOfDenial,
   sizeOfRRset,
 } from './cache-copy.ts';
+import { cutKey, dataKey, failureKey, keyed, lineage, noNameKey, proofKey } from './cache-key.ts';
 import type { Cut } from './delegation.ts';
 import type { Reason } from './ede.ts';
 import type { Judgement } from './judgement.ts';
@@ -125,8 +127,18 @@ export type Cache = Lookup & {
   findProof(zone: Name, owner: Name, type: number, now: number): RRset | undefined;
   putProof(zone: Name, rrset: RRset, ttl: number, now: number): void;
   clear(): void;
+  /** Data and denials that may be kept for another run, the newest first. Verdicts are not for keeping. */
+  facts(now: number): Iterable<Kept>;
   readonly entries: number;
   readonly bytes: number;
+};
+
+/** A fact to keep; its TTL is what it has left. */
+export type Kept = {
+  readonly name: Name;
+  readonly type: number;
+  readonly fact: Fact;
+  readonly isAuthoritative: boolean;
 };
 
 type Stored = {
@@ -153,6 +165,7 @@ export function createCache(limit: number = DEFAULT_CACHE_BYTES, stale = 0): Cac
     ...dataOf(sieve),
     noteAsked: (name, type, now) => noteAsked(sieve, name, type, now),
     ...othersOf(sieve),
+    facts: (now) => factsOf(sieve, now),
     clear: () => sieve.clear(),
     get entries() {
       return sieve.entries;
@@ -170,20 +183,20 @@ function lookupOf(look: Look): Lookup {
     find(name, type, now) {
       const stored = look(dataKey(name.key, type), now);
       const isFact = stored?.kind === 'records' || stored?.kind === 'no-data';
-      if (isFact && stored.expires > now) return countedDown(stored, now);
+      if (isFact && stored.expires > now) return countedDown(stored, secondsLeft(stored, now));
       const denied = noName(look, name, now);
       // Of two that ended, the one that held longer is the newer.
       if (isFact && (denied === undefined || stored.expires >= denied.expires)) {
-        return countedDown(stored, now);
+        return countedDown(stored, secondsLeft(stored, now));
       }
-      return denied && countedDown(denied, now);
+      return denied && countedDown(denied, secondsLeft(denied, now));
     },
     findDname(name, now) {
       for (const key of lineage(name.key)) {
         if (key === name.key) continue;
         const stored = look(dataKey(key, TYPE.DNAME), now);
         if (stored?.kind !== 'records') continue;
-        const known = countedDown(stored, now);
+        const known = countedDown(stored, secondsLeft(stored, now));
         if (known.kind === 'records') return known;
       }
       return undefined;
@@ -207,6 +220,17 @@ function noteAsked(sieve: Sieve<Stored>, name: Name, type: number, now: number):
   if (stored.asked < 2 || stored.expires - now > stored.life * LAST_PART) return false;
   stored.asked = Number.NEGATIVE_INFINITY;
   return true;
+}
+
+function* factsOf(sieve: Sieve<Stored>, now: number): Generator<Kept> {
+  for (const [key, { expires }] of sieve.newestFirst()) {
+    const stored = expires > now ? servable(sieve, key, now) : undefined;
+    if (stored?.kind === 'records' || stored?.kind === 'no-data' || stored?.kind === 'no-name') {
+      const { judgement: _, ...fact } = countedDown(stored, secondsLeft(stored, now));
+      const isAuthoritative = stored.trust >= TRUST.authoritative;
+      yield { ...keyed(key), fact, isAuthoritative };
+    }
+  }
 }
 
 type DataPart = Pick<Cache, 'putRecords' | 'putNoData' | 'putNoName' | 'putJudged'>;
@@ -361,35 +385,7 @@ export function negativeTtl(soa: ResourceRecord): number {
   return Math.min(safeTtl(soa.ttl), safeTtl(minimum), MAX_NEGATIVE_TTL);
 }
 
-const dataKey = (key: string, type: number) => `${type} ${key}`;
-const noNameKey = (key: string) => `no ${key}`;
-const failureKey = (key: string, type: number) => `failed ${type} ${key}`;
-const proofKey = (zone: string, owner: string, type: number) => `proof ${type} ${owner} ${zone}`;
-const cutKey = (key: string) => `cut ${key}`;
-
-/** The keys of a name and of all names above it, root last. Keys are lower-cased wire form. */
-function* lineage(key: string): Generator<string> {
-  for (let at = 0; at < key.length; at += key.charCodeAt(at) + 1) yield key.slice(at);
-}
-
 /** What ended and is given all the same has the TTL of stale data. */
 function secondsLeft(stored: Stored, now: number): number {
   return stored.expires > now ? Math.floor(stored.expires - now) : STALE_TTL;
-}
-
-function countedDown(stored: Stored & Known, now: number): Known {
-  const left = secondsLeft(stored, now);
-  const judged = stored.judgement === undefined ? {} : { judgement: stored.judgement };
-  const shorten = (record: ResourceRecord) => ({ ...record, ttl: Math.min(record.ttl, left) });
-  if (stored.kind === 'records') {
-    const { rrset, proof } = stored;
-    return {
-      ...judged,
-      kind: 'records',
-      rrset: { ...rrset, ttl: left },
-      proof: proof.map(shorten),
-    };
-  }
-  const { soa, proof } = stored.denial;
-  return { ...judged, kind: stored.kind, denial: { soa: shorten(soa), proof: proof.map(shorten) } };
 }

@@ -31,6 +31,7 @@ import type { RootHint } from './root-hints.ts';
 import { findRoute } from './route.ts';
 import { type Listeners, startListeners } from './server.ts';
 import { anchorsOf, nameFor, settingsOf } from './settings.ts';
+import { type Restored, restoreSnapshot, takeSnapshot } from './snapshot.ts';
 import { createSynthesis, type Synthesis } from './synthesis.ts';
 import { withTtlBounds } from './ttl-bounds.ts';
 import { CLASS, OPCODE, RCODE, rcodeName, TYPE, typeName } from './type.ts';
@@ -144,6 +145,10 @@ export type Resolver = AsyncDisposable & {
   onAnswer(listener: (event: AnswerEvent) => void): () => void;
   /** Says which askers get the same answers; what was answered before is not repeated any more. */
   setAskers(askers: Askers): void;
+  /** What is cached, as bytes for the next run; undefined while the clock is not set. */
+  saveCache(): Uint8Array | undefined;
+  /** Puts back what `saveCache` gave, as far as it still holds. */
+  restoreCache(bytes: Uint8Array): Restored;
   /** Forgets everything cached. */
   flush(): void;
   stats(): ResolverStats;
@@ -153,7 +158,7 @@ type Seams = Pick<Runtime, 'clock' | 'random' | 'crypto' | 'udp' | 'tcp' | 'log'
 
 /** Makes a resolver; it asks nobody and listens nowhere before it is started or used. */
 export function createResolver(runtime: Seams, options: ResolverOptions): Resolver {
-  const { cache, upstream, recursion, answering, forget } = pipelineOf(runtime, options);
+  const { cache, upstream, recursion, answering, forget, kept } = pipelineOf(runtime, options);
   const events = createEvents(runtime.clock);
   const lane = createFastLane(runtime, options.datapath ?? 'off', events.reportHit);
   let listeners: Listeners | undefined;
@@ -190,6 +195,8 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
     },
     onAnswer: events.listen,
     setAskers: lane.setAskers,
+    saveCache: () => takeSnapshot(cache, kept),
+    restoreCache: (bytes) => restoreSnapshot(cache, bytes, kept),
     flush() {
       forget();
       lane.flush();
@@ -243,10 +250,11 @@ function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const validation = createValidation({ ...parts, ...synthesis });
   const isValidating = anchors.positive.size > 0;
   const fresh = serveStale({ clock, log, cache, validation, isValidating });
-  const kept = { clock, log, cache, validation, isWanted: options.prefetch ?? true };
-  const plain = createAnswering({ clock, log }, withPrefetch(fresh, kept), { isLocal });
+  const near = { clock, log, cache, validation, isWanted: options.prefetch ?? true };
+  const plain = createAnswering({ clock, log }, withPrefetch(fresh, near), { isLocal });
   const answering = dressed(plain, options, (name) => isRouted(name));
-  return { cache, upstream, recursion, answering, forget };
+  const kept = { clock, crypto, scope: scopeOf(options) };
+  return { cache, upstream, recursion, answering, forget, kept };
 }
 
 /** With what is done to finished answers; private addresses go before anything is made of them. */
@@ -259,6 +267,15 @@ function dressed(
   const isExcept = (name: Name) => isOwn(name) || except.some((zone) => isWithin(name, zone));
   const guarded = rebindProtection === undefined ? plain : withoutRebinding(plain, isExcept);
   return dns64 === undefined ? guarded : withDns64(guarded, dns64);
+}
+
+/** Whom we ask and whom we trust: what others said is not for us. */
+function scopeOf(options: ResolverOptions): string {
+  const { forward, routes, rootHints, trustAnchors, negativeTrustAnchors, validate } = options;
+  return JSON.stringify([
+    ...[forward, routes, rootHints],
+    ...[trustAnchors, negativeTrustAnchors, validate],
+  ]);
 }
 
 /** The asker of in-process questions. */

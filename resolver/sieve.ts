@@ -27,6 +27,8 @@ export type Sieve<Value> = {
   set(key: string, value: Value, size: number, lasting?: Lasting): void;
   delete(key: string): void;
   clear(): void;
+  /** What is held, the newest first; looking does not count as use. */
+  newestFirst(): (readonly [string, Value])[];
   readonly entries: number;
   /** The sum of the sizes held; never above the limit. */
   readonly bytes: number;
@@ -102,6 +104,7 @@ export function createSieve<Value>(
       shares.clear();
       bytes = 0;
     },
+    newestFirst: () => [...nodes].map(([key, { value }]) => [key, value] as const).reverse(),
     get entries() {
       return nodes.size;
     },

@@ -15,6 +15,7 @@ import { createTunnels, type Tunnels } from '#tunnels';
 import { type Assets, createApp } from '#web-admin';
 import { askersOf } from './askers.ts';
 import { createBackend } from './backend.ts';
+import { keepCache } from './cache-file.ts';
 import { socketPath } from './cli.ts';
 import { type Config, ignoredSettings, printEndpoint, readEndpoint } from './config.ts';
 import { type Current, createCurrent } from './current.ts';
@@ -70,6 +71,7 @@ export async function assemble(
     designation: () => encryptedDns?.designation() ?? none,
   });
   opening.use(resolver);
+  opening.use(await keepCache(runtime, config.data, resolver));
   opening.use(await listenForForwarder(runtime, config, resolver));
   encryptedDns = await openEncryptedDns(runtime, config, current, resolver);
   if (encryptedDns !== undefined) opening.use(encryptedDns);
