@@ -1,6 +1,6 @@
 /**
- * The real process with its datapath: threads repeat answers, until a device is removed; who asks an
- * address of several gets the answer from that one; a stop takes no longer for it.
+ * The real process with its datapath: threads repeat answers, until a device is removed or a rule says
+ * no; who asks an address of several gets the answer from that one.
  */
 
 import { createSocket } from 'node:dgram';
@@ -85,6 +85,27 @@ test('a removed device has no address any more, however hard two clients ask', a
     expect((answeredAt.at(-1) ?? 0) - removed).toBeLessThan(GRACE_MS);
   }
   expect(await hits()).toBeGreaterThan(before + 100);
+});
+
+test('a name that a rule denies is denied, while two clients ask for it', async () => {
+  const before = await hits();
+  const rule = {
+    ...{ tier: 'rule', effect: 'deny', do: ['resolve'] },
+    ...{ who: { any: ['*'] }, what: { any: ['name:localhost'] } },
+  };
+  const clients = [hammer('localhost'), hammer('localhost')];
+  await new Promise((resolve) => setTimeout(resolve, HAMMER_MS / 5));
+  const { exitCode, stderr } = await service.run('rule', 'set', 'quiet', JSON.stringify(rule));
+  const decided = performance.now();
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  for (const { asked, answeredAt } of await Promise.all(clients)) {
+    expect(answeredAt.length).toBeGreaterThan(100);
+    expect(asked).toBeGreaterThan(answeredAt.length + 100);
+    expect((answeredAt.at(-1) ?? 0) - decided).toBeLessThan(GRACE_MS);
+  }
+  expect(await hits()).toBeGreaterThan(before + 100);
+  expect(await service.run('rule', 'remove', 'quiet')).toMatchObject({ exitCode: 0 });
+  expect((await hammer('localhost')).answeredAt.length).toBeGreaterThan(100);
 });
 
 test.each(['127.0.0.1', '127.0.0.7'])('who asks %s is answered from there', async (address) => {
