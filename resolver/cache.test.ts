@@ -195,7 +195,7 @@ type Put = { name: number; kind: string; ttl: number; trust: Trust; wait: number
 
 const put: fc.Arbitrary<Put> = fc.record({
   name: fc.nat(8),
-  kind: fc.constantFrom('records', 'no-data', 'no-name', 'failure', 'cut'),
+  kind: fc.constantFrom('records', 'no-data', 'no-name', 'failure', 'cut', 'proof'),
   ttl: fc.nat(40),
   trust: fc.constantFrom<Trust>(TRUST.additional, TRUST.answer, TRUST.authoritative),
   wait: fc.nat(5),
@@ -209,6 +209,7 @@ function apply(cache: Cache, { name, kind, ttl, trust, bytes }: Put, step: numbe
     cache.putRecords({ ...setOf('x.', 1, ttl), owner, rdatas }, trust, now);
   } else if (kind === 'no-data') cache.putNoData(owner, TYPE.MX, denialOf(ttl, ttl), trust, now);
   else if (kind === 'no-name') cache.putNoName(nameOf(`m${name}.`), denialOf(ttl, ttl), trust, now);
+  else if (kind === 'proof') cache.putProof(nameOf('example.'), setOf('b.example.', 1), ttl, now);
   else if (kind === 'failure') cache.putFailure(owner, TYPE.TXT, 'out-of-time', now);
   else
     cache.putCut({ zone: owner, servers: [{ name: owner, addresses: [] }], until: now + ttl }, now);
