@@ -181,7 +181,7 @@ describe('data past its end (RFC 8767)', () => {
   });
 
   test('is the first to be evicted', () => {
-    const cache = createCache(3_000, STALE);
+    const cache = createCache(5_000, STALE);
     cache.putRecords(setOf('old.example.', 1, 1), TRUST.answer, 0);
     cache.putRecords(setOf('www.example.', 2, 600), TRUST.answer, 0);
     cache.past.find(nameOf('old.example.'), TYPE.A, 10);
@@ -223,7 +223,7 @@ function endOf(known: Known | undefined, model: ReadonlyMap<string, { expires: n
 test('never above its limit; what it finds was put under that name and is not over', () => {
   fc.assert(
     fc.property(fc.array(put, { maxLength: 120 }), (puts) => {
-      const limit = 6_000;
+      const limit = 10_000;
       const cache = createCache(limit, 20);
       const model = new Map<string, { owner: number; expires: number }>();
       let now = 0;

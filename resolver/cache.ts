@@ -372,9 +372,9 @@ function put(
   if (stored.expires <= now) return;
   const existing = alive(sieve, key, now);
   if (existing !== undefined && existing.trust > stored.trust) return;
-  stored.life = stored.expires - now;
+  const kept: Stored = { ...stored, life: stored.expires - now, asked: 0 };
   const lasting = { until: stored.expires, now, share: shareOf(name.key) };
-  sieve.set(key, stored, size + ENTRY_BYTES + key.length, lasting);
+  sieve.set(key, kept, size + ENTRY_BYTES + key.length, lasting);
 }
 
 /** Seconds a negative answer may be kept: the lesser of the SOA's TTL and its minimum (RFC 2308 §5). */
