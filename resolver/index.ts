@@ -25,7 +25,7 @@ export {
   type RouteOption,
 } from './resolver.ts';
 export { type SecureListeners, startSecureListeners } from './secure-listeners.ts';
-export { type Listeners, startListeners } from './server.ts';
+export { startListeners } from './server.ts';
 export { TYPE, typeName, typeNumber } from './type.ts';
 export { buildZone, type ZoneInput } from './zone.ts';
 export { parseRecord, printRecord } from './zone-file.ts';
