@@ -11,7 +11,7 @@ import {
   type IsLocal,
   type Origin,
 } from './answering.ts';
-import { createCache, DEFAULT_CACHE_BYTES, DEFAULT_STALE, MAX_TTL } from './cache.ts';
+import { type Cache, createCache, DEFAULT_CACHE_BYTES, DEFAULT_STALE, MAX_TTL } from './cache.ts';
 import { type CourtesyOptions, createCourtesy } from './courtesy.ts';
 import type { Askers } from './datapath/askers.ts';
 import type { DatapathStats } from './datapath/datapath.ts';
@@ -19,13 +19,15 @@ import { type Nat64Prefix, withDns64 } from './dns64.ts';
 import { createChainMemory } from './dnssec/chain.ts';
 import type { ExtendedError } from './ede.ts';
 import { createFastLane, type LaneHit } from './fast-lane.ts';
+import type { Settings } from './frame.ts';
 import { serveStale } from './freshness.ts';
 import { wallLifetimes } from './lifetimes.ts';
 import type { Message } from './message.ts';
 import { isWithin, type Name, printName, ROOT } from './name.ts';
 import { withPrefetch } from './prefetch.ts';
+import { createPriming, primed } from './priming.ts';
 import { withoutRebinding } from './rebinding.ts';
-import { createRecursion } from './recursion.ts';
+import { createRecursion, type Recursion } from './recursion.ts';
 import type { Handle, Transport } from './response.ts';
 import type { RootHint } from './root-hints.ts';
 import { findRoute } from './route.ts';
@@ -35,7 +37,7 @@ import { type Restored, restoreSnapshot, takeSnapshot } from './snapshot.ts';
 import { createSynthesis, type Synthesis } from './synthesis.ts';
 import { withTtlBounds } from './ttl-bounds.ts';
 import { CLASS, OPCODE, RCODE, rcodeName, TYPE, typeName } from './type.ts';
-import { createUpstream, UDP_SIZE } from './upstream.ts';
+import { createUpstream, UDP_SIZE, type Upstream } from './upstream.ts';
 import { createValidation } from './validation.ts';
 
 export type ResolverOptions = {
@@ -45,6 +47,8 @@ export type ResolverOptions = {
   readonly before: Before;
   /** The root's servers; IANA's unless given. */
   readonly rootHints?: readonly RootHint[];
+  /** Asks the root's servers who they are before all else (RFC 9609); off unless told. */
+  readonly priming?: boolean;
   /** When given and not empty, these resolvers are asked instead of the tree. */
   readonly forward?: readonly Endpoint[];
   /** Takes private addresses out of answers about public names, but for these and below. */
@@ -233,7 +237,7 @@ function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const upstream = createUpstream(runtime, { sources, randomiseCase, udpSize });
   const bounded = withTtlBounds(upstream, { least: cacheMinTtl, most: cacheMaxTtl });
   const settings = settingsOf(options);
-  const recursion = createRecursion({ clock, random }, settings, cache, bounded);
+  const recursion = recursionFor({ clock, random, log }, options, settings, cache, bounded);
   const anchors = anchorsOf(options);
   const memory = createChainMemory();
   const isForwarding = findRoute(settings.routes, ROOT, TYPE.NS)?.kind === 'forward';
@@ -255,6 +259,26 @@ function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const answering = dressed(plain, options, (name) => isRouted(name));
   const kept = { clock, crypto, scope: scopeOf(options) };
   return { cache, upstream, recursion, answering, forget, kept };
+}
+
+/** The recursion, with the root's servers as hinted, or as they say themselves. */
+function recursionFor(
+  runtime: Pick<Seams, 'clock' | 'random' | 'log'>,
+  { priming: isPriming = false }: ResolverOptions,
+  settings: Settings,
+  cache: Cache,
+  upstream: Pick<Upstream, 'ask'>,
+): Recursion {
+  const isForwarding = findRoute(settings.routes, ROOT, TYPE.NS) !== undefined;
+  if (!isPriming || isForwarding) return createRecursion(runtime, settings, cache, upstream);
+  const priming = createPriming({ ...runtime, upstream }, settings);
+  const current: Settings = {
+    ...settings,
+    get root() {
+      return priming.root;
+    },
+  };
+  return primed(createRecursion(runtime, current, cache, upstream), priming);
 }
 
 /** With what is done to finished answers; private addresses go before anything is made of them. */

@@ -41,7 +41,7 @@ test.each([
     why: 'switches',
   },
   {
-    json: { priming: false, rfc5011: false, harden: true },
+    json: { rfc5011: false, harden: true },
     options: {},
     why: 'how it is anyway may be said',
   },
@@ -78,6 +78,7 @@ test.each([
     options: { validate: true, negativeTrustAnchors: ['.'] },
     why: 'only the stub is trusted',
   },
+  { json: { priming: true }, options: { priming: true }, why: 'the root says who it is' },
   { json: { dns64: '64:ff9b::/96' }, options: { dns64: { length: 96 } }, why: 'a NAT64' },
   { json: { rebindProtection: true }, options: { rebindProtection: { except: [] } }, why: 'on' },
   {

@@ -176,7 +176,7 @@ const SETTINGS = {
   dns64: v.exactOptional(
     reads((value) => parseNat64Prefix(text(value)), 'a prefix as in RFC 6052, e.g. "64:ff9b::/96"'),
   ),
-  priming: v.exactOptional(notYet('asking the root servers who they are')),
+  priming: v.exactOptional(SWITCH),
   rfc5011: v.exactOptional(notYet('following new trust anchors')),
   logLevel: v.exactOptional(
     v.picklist(['error', 'warn', 'info', 'debug'], 'error, warn, info or debug expected'),
@@ -245,7 +245,7 @@ function configOf(settings: Settings): BareConfig {
   const { listen, source, qnameMinimisation, caseRandomisation, logLevel = 'info' } = settings;
   const { rootHints, serveStale, prefetch, dns64, aggressiveNsec } = settings;
   const { ipv4, ipv6, ednsBufferSize, cacheMinTtl, cacheMaxTtl } = settings;
-  const { localZones, allowPrivateUpstream, upstreamPort, hosts, zones = {} } = settings;
+  const { localZones, allowPrivateUpstream, upstreamPort, priming, hosts, zones = {} } = settings;
   const given = withoutGaps({
     sources: source,
     minimise: qnameMinimisation,
@@ -253,7 +253,7 @@ function configOf(settings: Settings): BareConfig {
     rebindProtection: rebindOf(settings),
     ...{ rootHints, serveStale, prefetch, dns64, aggressiveNsec },
     ...{ ipv4, ipv6, ednsBufferSize, cacheMinTtl, cacheMaxTtl },
-    ...{ localZones, allowPrivateUpstream, upstreamPort },
+    ...{ localZones, allowPrivateUpstream, upstreamPort, priming },
   });
   const made = { routes: routesOf(settings), ...trustOf(settings) };
   return { options: { listen, time: 'wall', ...made, ...given }, logLevel, hosts, zones };

@@ -150,6 +150,16 @@ test('a hosts file and a zone file are answered, and followed out of', async () 
   expect(out).not.toMatch(AD);
 });
 
+test('priming: the root’s servers are asked who they are, once', async () => {
+  // Nobody is at the second address; BIND knows only its own.
+  const rootHints = [{ name: 'old.', addresses: ['127.0.0.1', '127.0.0.250'] }];
+  const settings = { ...internet.settings, rootHints, priming: true, logLevel: 'debug' };
+  await using other = await startBare(internet.folder, settings);
+  expect(await other.dig('www.good.lab', 'A', '+dnssec')).toMatch(AD);
+  expect(await other.dig('www.plain.lab', 'A')).toContain('192.0.2.80');
+  expect(other.said()).toMatch(/info primed servers=1 ttl=300/);
+});
+
 test('TTLs between bounds', async () => {
   const settings = { ...internet.settings, cacheMaxTtl: 40 };
   await using other = await startBare(internet.folder, settings);
