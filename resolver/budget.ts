@@ -45,7 +45,7 @@ export const MAX_SIGNATURES = 160;
 export const MAX_FAILED_SIGNATURES = 16;
 
 /** SHA-1 rounds for NSEC3 and digests for DS (CVE-2023-50868, CVE-2026-1519; PowerDNS Recursor: 600 hashes). */
-export const MAX_HASHES = 5000;
+export const MAX_HASHES = 2000;
 
 /** Which limit was reached. */
 export type Exhausted =

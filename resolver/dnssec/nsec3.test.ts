@@ -154,13 +154,28 @@ describe('records that do not count', () => {
   });
 });
 
+/** Labels of a deep name. */
+const DEPTH = 120;
+
 test('hashes are paid for, by rounds (CVE-2023-50868)', () => {
+  const lines = Array.from({ length: DEPTH + 1 }, (_, depth) => `${'a.'.repeat(depth)}example. A`);
   const purse = { budget: fullBudget(0) };
   const iterations = MAX_ITERATIONS;
-  const zone = zoneOf(nsec3Chain(APEX, LINES, { iterations, salt: new Uint8Array(0) }), { purse });
-  const deep = name(`${'a.'.repeat(120)}example.`);
+  const zone = zoneOf(nsec3Chain(APEX, lines, { iterations, salt: new Uint8Array(0) }), { purse });
+  const deep = name(`b.${'a.'.repeat(DEPTH)}example.`);
   expect(proveNoName(zone, deep)).toBeUndefined();
   expect(purse.budget.hashes).toBeLessThanOrEqual(iterations);
   expect(purse).toMatchObject({ exhausted: 'too-many-hashes' });
-  expect(MAX_HASHES).toBeLessThan(120 * (1 + iterations));
+  expect(MAX_HASHES).toBeLessThan(DEPTH * (1 + iterations));
+});
+
+test('how deep the asker goes costs nothing, only how deep the zone is', () => {
+  const iterations = MAX_ITERATIONS;
+  const purse = { budget: fullBudget(0) };
+  const salt = new Uint8Array(0);
+  const zone = zoneOf(nsec3Chain(APEX, LINES, { iterations, salt }), { purse });
+  const deep = name(`${'a.'.repeat(DEPTH)}example.`);
+  expect(proveNoName(zone, deep)).toEqual({ kind: 'proven' });
+  // The name itself, the apex, the next closer name, the wildcard.
+  expect(purse.budget.hashes).toBe(MAX_HASHES - 4 * (1 + iterations));
 });

@@ -94,7 +94,12 @@ export function hashName(
   iterations: number,
 ): Uint8Array {
   let digest = crypto.hash('sha1', join([canonicalName(name), salt]));
-  for (let i = 0; i < iterations; i++) digest = crypto.hash('sha1', join([digest, salt]));
+  if (iterations === 0) return digest;
+  const salted = join([digest, salt]);
+  for (let i = 0; i < iterations; i++) {
+    salted.set(digest);
+    digest = crypto.hash('sha1', salted);
+  }
   return digest;
 }
 
@@ -156,20 +161,37 @@ type Encloser = {
   readonly nextCloser: Name | undefined;
 };
 
-/** The longest ancestor, or the name itself, that exists (RFC 5155 §8.3). */
+/**
+ * The longest ancestor, or the name itself, that exists (RFC 5155 §8.3).
+ *
+ * Sought from the apex down: an asker chooses how deep a name is, but not how deep the zone is
+ * (CVE-2023-50868). Below an ancestor whose child is covered nothing exists.
+ */
 function findEncloser(zone: HashedZone, name: Name): Encloser | undefined {
-  let nextCloser: Name | undefined;
-  for (let at: Name | undefined = name; at !== undefined; at = parentOf(at)) {
-    const itself = matching(zone, at);
-    if (itself !== undefined) {
-      // Below a cut or a DNAME this zone has nothing to say (RFC 5155 §8.3).
-      const isSilent = nextCloser !== undefined && hidesBelow(itself.types);
-      return isSilent ? undefined : { encloser: at, itself, nextCloser };
-    }
-    if (at.key === zone.zone.key || zone.hash(at) === undefined) return undefined;
-    nextCloser = at;
+  const own = matching(zone, name);
+  if (own !== undefined) return { encloser: name, itself: own, nextCloser: undefined };
+  let best: Encloser | undefined;
+  const path = ancestorsIn(zone.zone, name);
+  for (const [index, encloser] of path.entries()) {
+    if (zone.hash(encloser) === undefined) return undefined;
+    const nextCloser = path[index + 1] ?? name;
+    const itself = matching(zone, encloser);
+    if (itself === undefined) continue;
+    best = { encloser, itself, nextCloser };
+    if (covering(zone, nextCloser) !== undefined) break;
   }
-  return undefined;
+  // Below a cut or a DNAME this zone has nothing to say (RFC 5155 §8.3).
+  return best === undefined || hidesBelow(best.itself.types) ? undefined : best;
+}
+
+/** From the apex down to the parent of `name`. */
+function ancestorsIn(apex: Name, name: Name): Name[] {
+  const path: Name[] = [];
+  for (let at: Name | undefined = name; at !== undefined && at.key !== apex.key; ) {
+    at = parentOf(at);
+    if (at !== undefined) path.unshift(at);
+  }
+  return path;
 }
 
 function matching(zone: HashedZone, name: Name): HashedGap | undefined {
