@@ -7,7 +7,7 @@ export { type Authority, createAuthority } from './authority.ts';
 export type { Askers } from './datapath/askers.ts';
 export { serveBatches } from './datapath/loop.ts';
 export { createDesignation, DESIGNATION_APEX, type Designation } from './designation.ts';
-export { type Nat64Prefix, parseNat64Prefix } from './dns64.ts';
+export { parseNat64Prefix } from './dns64.ts';
 export { readAnchors } from './dnssec/anchors.ts';
 export { type Anchor, anchor, generateZoneKey, type ZoneKey } from './dnssec/keys.ts';
 export { DOH_TEMPLATE } from './doh.ts';
