@@ -3,33 +3,25 @@
  * nothing is asked before it can answer. The only place where features meet.
  */
 
-import {
-  createDesignation,
-  createResolver,
-  type Designation,
-  type Resolver,
-  startListeners,
-} from '#resolver';
+import { createDesignation, type Resolver } from '#resolver';
 import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
 import { createTunnels, type Tunnels } from '#tunnels';
-import { type Assets, createApp } from '#web-admin';
-import { askersOf } from './askers.ts';
-import { createBackend } from './backend.ts';
+import type { Assets } from '#web-admin';
 import { keepCache } from './cache-file.ts';
-import { socketPath } from './cli.ts';
-import { type Config, ignoredSettings, printEndpoint, readEndpoint } from './config.ts';
+import { type Config, ignoredSettings } from './config.ts';
 import { type Current, createCurrent } from './current.ts';
 import { createDeviceChanges } from './devices.ts';
+import { listenForForwarder, openEncryptedDns, startResolver } from './dns.ts';
 import { examine, TUNNEL_FIXES } from './doctor.ts';
 import type { EncryptedDns } from './encrypted-dns.ts';
 import { createEnrolment } from './enrol.ts';
+import { openFaces } from './faces.ts';
 import type { House } from './house.ts';
 import { createLive } from './live.ts';
 import { listenForPeers } from './peers.ts';
 import { openRealm, type Realm } from './realm.ts';
 import { type Replica, startReplica } from './replica.ts';
 import { publishOnUbus } from './router.ts';
-import { createRulings, FORWARDED, type Household, identify } from './ruling.ts';
 import { createSealing } from './sealed.ts';
 import { createDoors } from './sign-in.ts';
 import { viewPeer, viewTunnels } from './views.ts';
@@ -142,117 +134,6 @@ async function startTunnels(
 
 const NO_PAGE = 'The web page was not built; the API and the command line work.';
 
-const DNS_PORT = 53;
-
-/** Characters of this device's id, told to who asks for NSID: they name nobody. */
-const SERVER_ID_LENGTH = 8;
-
-/** What the resolver's rulings are made of. */
-type Asked = {
-  readonly current: Current;
-  readonly tunnels: Tunnels;
-  readonly overlay: readonly string[];
-  readonly warnings: string[];
-  readonly designation: () => Designation;
-};
-
-/** Serves DNS where we are told to and, for phones, on our overlay addresses. */
-async function startResolver(
-  runtime: Runtime,
-  config: Config,
-  { current, tunnels, overlay, warnings, designation }: Asked,
-): Promise<{ readonly resolver: Resolver; readonly dns: readonly Endpoint[] }> {
-  const before = createRulings(
-    runtime.clock,
-    current.household,
-    (device, deadline) => tunnels.reach(device, deadline),
-    designation,
-  );
-  const courtesy = {
-    serverId: new TextEncoder().encode(current.household().self.slice(0, SERVER_ID_LENGTH)),
-    isLimited: (address: string) => isStrange(current.household(), address),
-  };
-  const create = (listen: readonly Endpoint[]): Resolver =>
-    createResolver(runtime, {
-      listen,
-      before,
-      courtesy,
-      forward: config.forward,
-      ...(config.rootHints.length === 0 ? {} : { rootHints: groupHints(config) }),
-      // A laboratory's root is where real ones never are.
-      allowPrivateUpstream: config.rootHints.length > 0,
-      validate: config.validate === 'on',
-      datapath: config.datapath,
-    });
-  const start = async (resolver: Resolver) => {
-    const tell = (): void => resolver.setAskers(askersOf(current.household()));
-    current.onChange(tell);
-    tell();
-    return { resolver, dns: await resolver.start() };
-  };
-  const forPhones = overlay.map((address) => ({ address, port: DNS_PORT }));
-  if (forPhones.length > 0) {
-    const resolver = create([...config.dns, ...forPhones]);
-    try {
-      return await start(resolver);
-    } catch (error) {
-      if (!(error instanceof RuntimeError)) throw error;
-      await resolver[Symbol.asyncDispose]();
-      warnings.push(`Phones cannot ask this device for names: ${error.message}.`);
-    }
-  }
-  return start(create(config.dns));
-}
-
-/** dnsmasq asks from loopback for the whole LAN; a port of its own keeps that apart from ourselves. */
-function listenForForwarder(
-  runtime: Runtime,
-  { dnsForwarded }: Config,
-  { handle }: Resolver,
-): Promise<AsyncDisposable> {
-  const asker = { address: FORWARDED, port: 0 };
-  return startListeners(runtime, dnsForwarded, (query, _, transport) =>
-    handle(query, asker, transport),
-  );
-}
-
-/** Datagrams from outside the household may be forged to hit somebody else. */
-function isStrange(household: Household, address: string): boolean {
-  const asker = identify(household, { address });
-  return asker.kind === 'stranger' && asker.zone === 'internet';
-}
-
-/** DoT and DoH, where somebody asked for them; only then is what makes certificates loaded. */
-async function openEncryptedDns(
-  runtime: Runtime,
-  config: Config,
-  current: Current,
-  { handle }: Resolver,
-): Promise<EncryptedDns | undefined> {
-  if (config.dot.length + config.doh.length === 0) return undefined;
-  const { startEncryptedDns } = await import('./encrypted-dns.ts');
-  return startEncryptedDns({
-    ...{ runtime, config, handle },
-    name: () => current.own().fqdn,
-    addresses: () => {
-      const { ipv4, ipv6 } = current.own();
-      return [
-        ipv6,
-        ipv4,
-        ...current.endpoints().flatMap((text) => readEndpoint(text)?.address ?? []),
-      ];
-    },
-  });
-}
-
-function groupHints({ rootHints }: Config): { name: string; addresses: string[] }[] {
-  const names = [...new Set(rootHints.map(({ name }) => name))];
-  return names.map((name) => ({
-    name,
-    addresses: rootHints.filter((hint) => hint.name === name).map(({ address }) => address),
-  }));
-}
-
 /** A replica asks for news now and then, and at once when another device says that there are some. */
 function startReplication(
   runtime: Runtime,
@@ -341,35 +222,4 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
     memoryBytes: self.memoryBytes,
     [Symbol.dispose]: () => live[Symbol.dispose](),
   };
-}
-
-/** The unix socket for the command line, and the web listeners. */
-async function openFaces(
-  opening: AsyncDisposableStack,
-  runtime: Runtime,
-  config: Config,
-  house: House,
-  assets: Assets,
-): Promise<readonly string[]> {
-  const backend = createBackend(house);
-  const hosts = (): readonly string[] => [
-    ...['localhost', '127.0.0.1', '::1', house.household().apex],
-    ...house
-      .projection()
-      .devices.filter(({ id }) => id === house.household().self)
-      .flatMap(({ fqdn, ipv4, ipv6, endpoints }) => [
-        ...[fqdn, ipv4, ipv6],
-        ...endpoints.flatMap((text) => readEndpoint(text)?.address ?? []),
-      ]),
-    ...config.admin.map(({ address }) => address),
-    ...config.endpoints,
-  ];
-  const options = { clock: runtime.clock, log: runtime.log, hosts, assets };
-  const forCli = opening.use(createApp(backend, { ...options, trust: 'unix' }));
-  opening.use(await runtime.http.listen({ path: socketPath(config.data) }, forCli.fetch));
-  const forWeb = opening.use(createApp(backend, { ...options, trust: 'web' }));
-  for (const endpoint of config.admin) {
-    opening.use(await runtime.http.listen(endpoint, forWeb.fetch));
-  }
-  return config.admin.map((endpoint) => `http://${printEndpoint(endpoint)}`);
 }
