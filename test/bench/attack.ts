@@ -36,6 +36,9 @@ const SLOW_READERS = 200;
 
 const P256 = { algorithm: 'ECDSAP256SHA256' };
 
+/** Fifty labels that exist. */
+const DEEP = Array.from({ length: 50 }, () => 'a').join('.');
+
 type Attack = {
   readonly name: string;
   readonly suffix: string;
@@ -47,6 +50,7 @@ type Attack = {
 const ATTACKS: readonly Attack[] = [
   { name: 'KeyTrap: 64 wrong signatures each', suffix: 'wild.keytrap.lab', type: 'TXT' },
   { name: 'NSEC3: 150 iterations, 60 labels', suffix: 'nsec3.lab', type: 'A', depth: 60 },
+  { name: 'NSEC3: 150 iterations, deep zone', suffix: `${DEEP}.nsec3.lab`, type: 'A' },
   { name: 'NXNS: 20 servers without address', suffix: 'nxns.evil.lab', type: 'A' },
   { name: 'CAMP: aliases without end', suffix: 'camp.evil.lab', type: 'A' },
   { name: 'CacheFlush: a kilobyte each', suffix: 'flush.evil.lab', type: 'TXT' },
@@ -160,7 +164,7 @@ async function signAll(folder: string): Promise<string> {
     writeZone(folder, name, ['@ NS ns', `ns A ${LEAVES}`, ...lines], { ...P256, ...more });
   const delegations = [
     await zone('z0.lab.', hosts),
-    await zone('nsec3.lab.', ['www A 192.0.2.1'], { sign: ['-3', 'aabbccdd', '-H', '150'] }),
+    await zone('nsec3.lab.', [`${DEEP} A 192.0.2.1`], { sign: ['-3', 'aabbccdd', '-H', '150'] }),
     await zone('keytrap.lab.', ['*.wild TXT "x"'], { spoil: withWrongSignatures }),
     ...['z0', 'nsec3', 'keytrap'].flatMap((name) => [
       `${name} NS ns.${name}`,
