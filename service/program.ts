@@ -98,9 +98,9 @@ function blame(problems: readonly ConfigProblem[]): number {
 }
 
 /** The world said no: a sentence. Anything else is our own bug and keeps its stack. */
-function explainFailure(error: unknown): number {
+function explainFailure(error: unknown, hints = HINTS): number {
   if (!(error instanceof RuntimeError || error instanceof StorageError)) throw error;
-  const hint = HINTS[error.code];
+  const hint = hints[error.code];
   const stderr = `nymote: ${error.message}${hint === undefined ? '' : `\n        ${hint}`}\n`;
   return say({ exitCode: error.code === 'denied' ? EXIT.denied : EXIT.failed, stdout: '', stderr });
 }
@@ -207,6 +207,11 @@ function greeting(nymote: Nymote, { data, name, user, ubus }: Config): string {
   return lines.join('\n');
 }
 
+const BARE_HINTS: typeof HINTS = {
+  'address-in-use': 'Stop the other program, or choose another address or port: listen.',
+  denied: 'Ports below 1024 need root or CAP_NET_BIND_SERVICE.',
+};
+
 /** Nothing but the resolver: its file says all there is to say. */
 async function bareResolver({ flags }: Invocation): Promise<number> {
   const path = flags['config'];
@@ -223,7 +228,7 @@ async function bareResolver({ flags }: Invocation): Promise<number> {
     await resolver[Symbol.asyncDispose]();
     return EXIT.ok;
   } catch (error) {
-    return explainFailure(error);
+    return explainFailure(error, BARE_HINTS);
   }
 }
 

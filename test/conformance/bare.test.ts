@@ -215,6 +215,16 @@ test('settings that are wrong end it with 2, all of them named', async () => {
   expect(ended.stderr).toMatch(/trustAnchors\.0: "x" is not a DS/);
 });
 
+test('a port that is taken is named, with what can be done', async () => {
+  const file = join(internet.folder, 'taken.json');
+  await writeFile(file, JSON.stringify({ listen: `127.0.0.1:${bare.port}` }));
+  const ended = await nymote(['resolver', '-c', file]);
+  expect(ended.exitCode).toBe(1);
+  expect(ended.stderr).toMatch(
+    /port \d+ is held by .*\n.*choose another address or port: listen\./,
+  );
+});
+
 test.each([
   { words: ['resolver'], says: '--config FILE', why: 'no file named' },
   { words: ['resolver', '-c', '/no/such/file'], says: 'no such file', why: 'no file there' },
