@@ -180,6 +180,17 @@ test('what cannot be reached says so at once', async () => {
   expect(await answers).toEqual([{ kind: 'unreachable' }, { kind: 'unreachable' }]);
 });
 
+test('what waited in the socket while we were busy counts', async () => {
+  const event = upstream.ask(SEND);
+  await runtime.clock.settle();
+  const [last] = sent.slice(-1);
+  if (last === undefined) throw new Error('nothing was sent');
+  // At the moment the time is over, but after its timer: so Node reads sockets.
+  runtime.clock.after(SEND.timeout, () => last.deliver(encodeMessage(right(last.query))));
+  await runtime.clock.advance(1000);
+  expect((await event).kind).toBe('reply');
+});
+
 test('closing ends what is under way', async () => {
   const event = upstream.ask(SEND);
   await runtime.clock.settle();

@@ -78,7 +78,10 @@ export function createUpstream(
       };
       const stop = () => finish({ kind: 'unreachable' });
       open.add(stop);
-      const cancel = clock.after(send.timeout, () => finish({ kind: 'timeout' }));
+      // Timers go before sockets: what came while we were busy with something else is not lost.
+      let cancel = clock.after(send.timeout, () => {
+        cancel = clock.after(0, () => finish({ kind: 'timeout' }));
+      });
       const cleanup = start(finish);
     });
   }
