@@ -169,12 +169,42 @@ function isSigned(
   signature: Uint8Array,
 ): boolean {
   try {
-    const isEcdsa = algorithm === 'ecdsa-p256' || algorithm === 'ecdsa-p384';
-    const using = isEcdsa ? ({ key, dsaEncoding: 'ieee-p1363' } as const) : key;
-    return verify(DIGEST[algorithm], data, using, signature);
+    const octets = COORDINATE_OCTETS[algorithm];
+    if (octets === undefined) return verify(DIGEST[algorithm], data, key, signature);
+    return (
+      signature.length === 2 * octets && verify(DIGEST[algorithm], data, key, toDer(signature))
+    );
   } catch {
     return false;
   }
+}
+
+/** Of an ECDSA signature, half of it (RFC 6605 §4). */
+const COORDINATE_OCTETS: Partial<Record<SignatureAlgorithm, number>> = {
+  'ecdsa-p256': 32,
+  'ecdsa-p384': 48,
+};
+
+const SEQUENCE = 0x30;
+const INTEGER = 0x02;
+
+/**
+ * Two numbers side by side as the DER that OpenSSL reads (RFC 3279 §2.2.3). Node can do that too,
+ * but takes a third of a verification's time for it.
+ */
+function toDer(signature: Uint8Array): Uint8Array {
+  const half = signature.length / 2;
+  const r = derInteger(signature.subarray(0, half));
+  const s = derInteger(signature.subarray(half));
+  return Uint8Array.of(SEQUENCE, r.length + s.length, ...r, ...s);
+}
+
+/** The shortest form, with a zero in front where the first bit would mean a minus. */
+function derInteger(octets: Uint8Array): Uint8Array {
+  const first = octets.findIndex((octet) => octet !== 0);
+  const digits = octets.subarray(first < 0 ? octets.length - 1 : first);
+  const pad = (digits[0] ?? 0) >= 0x80 ? [0] : [];
+  return Uint8Array.of(INTEGER, digits.length + pad.length, ...pad, ...digits);
 }
 
 function importPublicKey(algorithm: SignatureAlgorithm, raw: Uint8Array): KeyObject | undefined {

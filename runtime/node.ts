@@ -35,4 +35,25 @@ export function nodeRuntime(options: RuntimeOptions = {}): Runtime {
   };
 }
 
-const systemRandom: Random = (length) => randomFillSync(new Uint8Array(length));
+const BLOCK_OCTETS = 4096;
+const SHORT_OCTETS = 16;
+
+const block = new Uint8Array(BLOCK_OCTETS);
+let given = BLOCK_OCTETS;
+
+/**
+ * Ids, ports and letters' case are drawn for each question, and a call takes as long for a block
+ * as for two octets. What may be a key is never part of one.
+ */
+const systemRandom: Random = (length) => {
+  if (length > SHORT_OCTETS) return randomFillSync(new Uint8Array(length));
+  if (given + length > BLOCK_OCTETS) {
+    randomFillSync(block);
+    given = 0;
+  }
+  const drawn = block.slice(given, given + length);
+  // What was given is nowhere else.
+  block.fill(0, given, given + length);
+  given += length;
+  return drawn;
+};

@@ -107,6 +107,27 @@ export function cryptoSuite(name: string, crypto: Crypto): void {
       },
     );
 
+    test('ECDSA numbers that begin with zeros, or with a set bit', async () => {
+      const pair = await crypto.generateSigningKey('ecdsa-p256');
+      const signer = crypto.signer('ecdsa-p256', pair.privateKey);
+      const firsts = new Set<string>();
+      // One number of 256 begins with a zero: after 2,000 signatures none is missing.
+      for (let round = 0; round < 5_000 && firsts.size < 6; round++) {
+        const data = Uint8Array.of(round >> 8, round & 255);
+        const signature = signer.sign(data);
+        const kinds = [0, 32].map((at) => `${at} ${kindOf(signature[at] ?? 0)}`);
+        if (kinds.every((kind) => firsts.has(kind))) continue;
+        for (const kind of kinds) firsts.add(kind);
+        expect(crypto.verify('ecdsa-p256', pair.publicKey, data, signature)).toBe(true);
+      }
+      expect(firsts.size).toBe(6);
+      const data = new Uint8Array(1);
+      for (const octet of [0, 1, 255]) {
+        const signature = new Uint8Array(64).fill(octet);
+        expect(crypto.verify('ecdsa-p256', pair.publicKey, data, signature)).toBe(false);
+      }
+    });
+
     test('X25519 agrees as RFC 7748 §6.1 says', () => {
       const alice = hex('77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a');
       const bob = hex('5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb');
@@ -210,4 +231,9 @@ export function hex(text: string): Uint8Array {
 
 function base64(text: string): Uint8Array {
   return new Uint8Array(Buffer.from(text, 'base64'));
+}
+
+function kindOf(first: number): 'zero' | 'plain' | 'high' {
+  if (first === 0) return 'zero';
+  return first >= 0x80 ? 'high' : 'plain';
 }
