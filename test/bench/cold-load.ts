@@ -1,7 +1,7 @@
 /**
  * Asks each name once, with DO, a fixed number in flight, and tells how long each took.
  *
- * `node cold-load.ts ADDRESS PORT WINDOW ZONES NAMES` prints `{answered, secure, failed, p50, p99}`,
+ * `node cold-load.ts ADDRESS PORT WINDOW ZONES NAMES PREFIX` prints `{answered, secure, failed, p50, p99}`,
  * milliseconds.
  */
 
@@ -14,7 +14,8 @@ import { percentile } from './row.ts';
 const RETRY_MS = 2_000;
 const AD = 0x20;
 
-const [address = '', port = '', window = '', zones = '', total = ''] = process.argv.slice(2);
+const [address = '', port = '', window = '', zones = '', total = '', prefix = 'z'] =
+  process.argv.slice(2);
 const count = Number(total);
 
 const socket = createSocket({ type: 'udp4', recvBufferSize: 4 << 20 });
@@ -49,7 +50,7 @@ function ask(id: number): void {
 
 function send(id: number): void {
   const zone = id % Number(zones);
-  const query = queryFor(`h${Math.floor(id / Number(zones))}.z${zone}.lab.`, 'AAAA', false);
+  const query = queryFor(`h${Math.floor(id / Number(zones))}.${prefix}${zone}.lab.`, 'AAAA', false);
   socket.send(encodeMessage({ ...query, id }), Number(port), address);
 }
 
