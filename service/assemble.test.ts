@@ -7,9 +7,9 @@ import { decodeMessage, encodeMessage, parseRecord, TYPE } from '#resolver';
 import { RuntimeError } from '#runtime';
 import { fakeRuntime } from '#runtime/fake';
 import { assemble } from './assemble.ts';
-import { EXIT } from './cli.ts';
-import { join } from './enrol.ts';
+import { EXIT } from './cli/verbs.ts';
 import { A, ask, homeOf, joinHome, twoHomes } from './homes.fixture.ts';
+import { join } from './peers/enrol.ts';
 
 test('a first start makes a realm, its zone and a link to sign in', async () => {
   const { a } = twoHomes();

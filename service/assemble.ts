@@ -7,24 +7,24 @@ import { createDesignation, type Resolver } from '#resolver';
 import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
 import { createTunnels, type Tunnels } from '#tunnels';
 import type { Assets } from '#web-admin';
-import { keepCache } from './cache-file.ts';
 import { type Config, ignoredSettings } from './config.ts';
 import { type Current, createCurrent } from './current.ts';
-import { createDeviceChanges } from './devices.ts';
-import { listenForForwarder, openEncryptedDns, startResolver } from './dns.ts';
-import { examine, TUNNEL_FIXES } from './doctor.ts';
-import type { EncryptedDns } from './encrypted-dns.ts';
-import { createEnrolment } from './enrol.ts';
-import { openFaces } from './faces.ts';
+import { keepCache } from './dns/cache-file.ts';
+import type { EncryptedDns } from './dns/encrypted-dns.ts';
+import { listenForForwarder, openEncryptedDns, startResolver } from './dns/serve.ts';
+import { createDeviceChanges } from './faces/devices.ts';
+import { examine, TUNNEL_FIXES } from './faces/doctor.ts';
+import { createLive } from './faces/live.ts';
+import { publishOnUbus } from './faces/router.ts';
+import { openFaces } from './faces/serve.ts';
+import { createDoors } from './faces/sign-in.ts';
+import { viewPeer, viewTunnels } from './faces/views.ts';
 import type { House } from './house.ts';
-import { createLive } from './live.ts';
-import { listenForPeers } from './peers.ts';
+import { createEnrolment } from './peers/enrol.ts';
+import { type Replica, startReplica } from './peers/replica.ts';
+import { createSealing } from './peers/sealed.ts';
+import { listenForPeers } from './peers/serve.ts';
 import { openRealm, type Realm } from './realm.ts';
-import { type Replica, startReplica } from './replica.ts';
-import { publishOnUbus } from './router.ts';
-import { createSealing } from './sealed.ts';
-import { createDoors } from './sign-in.ts';
-import { viewPeer, viewTunnels } from './views.ts';
 
 /** Nymote, running; disposing it stops it. */
 export type Nymote = AsyncDisposable & {

@@ -7,9 +7,9 @@ import { createPolicy } from '#policy';
 import { type Anchor, type Authority, anchor, buildZone, createAuthority } from '#resolver';
 import type { Runtime } from '#runtime';
 import type { Desired } from '#tunnels';
+import type { Household } from './dns/ruling.ts';
 import { type Projection, project, projectTunnels, type RealmDevice } from './project.ts';
 import type { Realm } from './realm.ts';
-import type { Household } from './ruling.ts';
 
 export type Current = {
   readonly projection: () => Projection;

@@ -8,11 +8,11 @@ import {
   manualClock,
   seededRandom,
 } from '#runtime/fake';
-import { readArguments } from './arguments.ts';
 import { assemble, type Nymote } from './assemble.ts';
-import { type Outcome, runVerb } from './cli.ts';
+import { readArguments } from './cli/arguments.ts';
+import { type Outcome, runVerb } from './cli/verbs.ts';
 import { type Config, readConfig } from './config.ts';
-import { join } from './enrol.ts';
+import { join } from './peers/enrol.ts';
 
 /** Where the first home is. */
 export const A = '192.0.2.1';

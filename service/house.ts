@@ -5,13 +5,13 @@ import type { Clock } from '#runtime';
 import type { Store } from '#storage';
 import type { Tunnels } from '#tunnels';
 import type { Anchor, Check } from '#web-admin';
-import type { DeviceChanges } from './devices.ts';
-import type { EncryptedDns } from './encrypted-dns.ts';
-import type { Enrolment } from './enrol.ts';
-import type { Live } from './live.ts';
+import type { EncryptedDns } from './dns/encrypted-dns.ts';
+import type { Household } from './dns/ruling.ts';
+import type { DeviceChanges } from './faces/devices.ts';
+import type { Live } from './faces/live.ts';
+import type { Doors } from './faces/sign-in.ts';
+import type { Enrolment } from './peers/enrol.ts';
 import type { Projection } from './project.ts';
-import type { Household } from './ruling.ts';
-import type { Doors } from './sign-in.ts';
 
 export type House = {
   readonly clock: Clock;

@@ -5,10 +5,9 @@
 import { type Runtime, RuntimeError } from '#runtime';
 import { StorageError } from '#storage';
 import { type Assets, parseAssets } from '#web-admin';
-import { type Invocation, printHelp, readArguments } from './arguments.ts';
 import { assemble, type Nymote } from './assemble.ts';
-import { readBareFile, startBare } from './bare.ts';
-import { EXIT, type Outcome, runVerb, socketPath } from './cli.ts';
+import { type Invocation, printHelp, readArguments } from './cli/arguments.ts';
+import { EXIT, type Outcome, runVerb, socketPath } from './cli/verbs.ts';
 import {
   type Config,
   type ConfigProblem,
@@ -18,8 +17,9 @@ import {
   readEndpoint,
   readEnvironment,
 } from './config.ts';
-import { join } from './enrol.ts';
+import { readBareFile, startBare } from './dns/bare.ts';
 import { openRuntime } from './machine.ts';
+import { join } from './peers/enrol.ts';
 import { VERSION } from './version.ts';
 
 const DEFAULT_DATA = './data';

@@ -6,8 +6,8 @@
 import { expect, test } from 'vitest';
 import { RuntimeError } from '#runtime';
 import { PowerCut } from '#runtime/fake';
-import { join } from './enrol.ts';
 import { A, type Home, homeOf, rebooted, twoHomes } from './homes.fixture.ts';
+import { join } from './peers/enrol.ts';
 
 /** What `start` ends in: the anchor, or what is said. */
 async function anchorOf(home: Home): Promise<unknown> {

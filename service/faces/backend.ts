@@ -5,8 +5,8 @@
 
 import { StorageError, type StorageErrorCode } from '#storage';
 import { type Author, type Backend, type BackendProblem, WebAdminError } from '#web-admin';
+import type { House } from '../house.ts';
 import { findCommit, viewCommit, viewDiff } from './history.ts';
-import type { House } from './house.ts';
 import { removeRule, setRule, viewRules } from './rules.ts';
 import { readOnlyReason, viewDevices, viewStatus, viewWhy, viewZone } from './views.ts';
 

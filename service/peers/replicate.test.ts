@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
 import { openStore } from '#storage';
-import type { RealmDevice } from './project.ts';
+import type { RealmDevice } from '../project.ts';
 import { createStamps, pullFrom, startReplica } from './replica.ts';
 import { createReplicationServer, REPLICATE_PATH, readLimited } from './replicate.ts';
 import { createSealing } from './sealed.ts';

@@ -3,9 +3,9 @@
 import { expect, test } from 'vitest';
 import { sealEnrolment } from '#identity';
 import { fakeRuntime } from '#runtime/fake';
-import { encodeBase64 } from './base64.ts';
+import { encodeBase64 } from '../base64.ts';
+import { A, type Home, joinHome, twoHomes } from '../homes.fixture.ts';
 import { ENROL_PATH, join } from './enrol.ts';
-import { A, type Home, joinHome, twoHomes } from './homes.fixture.ts';
 
 type Keys = { readonly signingKey: string; readonly wireguardKey: string };
 

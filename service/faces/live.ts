@@ -7,7 +7,7 @@ import type { Clock } from '#runtime';
 import type { Store } from '#storage';
 import type { TunnelStatus } from '#tunnels';
 import type { LiveEvent, Peer, QuestionView } from '#web-admin';
-import { FORWARDED, type Household } from './ruling.ts';
+import { FORWARDED, type Household } from '../dns/ruling.ts';
 
 /** Questions kept for a page that is opened later; some 100 KB. */
 const QUESTIONS_KEPT = 500;

@@ -13,8 +13,8 @@ import {
 } from '#resolver';
 import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
 import type { Status } from '#web-admin';
+import { type Config, printEndpoint } from '../config.ts';
 import type { Subject } from './certificate.ts';
-import { type Config, printEndpoint } from './config.ts';
 import { describeTrouble, type Held, holdCredentials } from './credentials.ts';
 
 /** Milliseconds between two looks at the certificate: it is renewed a month before its end. */

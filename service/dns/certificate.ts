@@ -33,7 +33,7 @@ import {
   Validity,
 } from '@peculiar/asn1-x509';
 import type { Crypto, Random, Signer } from '#runtime';
-import { decodeBase64, encodeBase64 } from './base64.ts';
+import { decodeBase64, encodeBase64 } from '../base64.ts';
 
 /** For what a certificate holds. */
 export type Subject = { readonly names: readonly string[]; readonly addresses: readonly string[] };

@@ -2,10 +2,10 @@
 
 import type { Runtime } from '#runtime';
 import { type Assets, createApp } from '#web-admin';
+import { socketPath } from '../cli/verbs.ts';
+import { type Config, printEndpoint, readEndpoint } from '../config.ts';
+import type { House } from '../house.ts';
 import { createBackend } from './backend.ts';
-import { socketPath } from './cli.ts';
-import { type Config, printEndpoint, readEndpoint } from './config.ts';
-import type { House } from './house.ts';
 
 /** The unix socket for the command line, and the web listeners. */
 export async function openFaces(

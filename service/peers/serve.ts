@@ -5,10 +5,10 @@
 
 import { type Endpoint, type Path, type Runtime, RuntimeError } from '#runtime';
 import type { Store } from '#storage';
-import type { Config } from './config.ts';
-import type { Current } from './current.ts';
+import type { Config } from '../config.ts';
+import type { Current } from '../current.ts';
+import { commitEndpoints, type Realm } from '../realm.ts';
 import { ENROL_PATH, type Enrolment } from './enrol.ts';
-import { commitEndpoints, type Realm } from './realm.ts';
 import { createReplicationServer, REPLICATE_PATH, type ReplicaNews } from './replicate.ts';
 import { createSealing } from './sealed.ts';
 

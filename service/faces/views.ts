@@ -13,11 +13,11 @@ import {
   type WhyQuery,
   type ZoneView,
 } from '#web-admin';
-import { printEndpoint } from './config.ts';
-import type { House } from './house.ts';
-import type { Projection, RealmDevice } from './project.ts';
-import { type Household, identify } from './ruling.ts';
-import { VERSION } from './version.ts';
+import { printEndpoint } from '../config.ts';
+import { type Household, identify } from '../dns/ruling.ts';
+import type { House } from '../house.ts';
+import type { Projection, RealmDevice } from '../project.ts';
+import { VERSION } from '../version.ts';
 
 /** Why nothing can be changed here, and where it can. */
 export function readOnlyReason(

@@ -4,8 +4,8 @@
  */
 
 import type { Clock, Endpoint, Http, Log, Random } from '#runtime';
-import { printEndpoint, readEndpoint } from './config.ts';
-import type { RealmDevice } from './project.ts';
+import { printEndpoint, readEndpoint } from '../config.ts';
+import type { RealmDevice } from '../project.ts';
 import {
   BOUND_BYTES,
   ID_BYTES,

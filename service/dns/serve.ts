@@ -6,9 +6,9 @@
 import { createResolver, type Designation, type Resolver, startListeners } from '#resolver';
 import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
 import type { Tunnels } from '#tunnels';
+import { type Config, readEndpoint } from '../config.ts';
+import type { Current } from '../current.ts';
 import { askersOf } from './askers.ts';
-import { type Config, readEndpoint } from './config.ts';
-import type { Current } from './current.ts';
 import type { EncryptedDns } from './encrypted-dns.ts';
 import { createRulings, FORWARDED, type Household, identify } from './ruling.ts';
 

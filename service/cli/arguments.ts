@@ -5,7 +5,7 @@
  * without value in the table is a switch.
  */
 
-import { CONFIG_FLAGS } from './config.ts';
+import { CONFIG_FLAGS } from '../config.ts';
 
 export type Flag = {
   /** With its dashes. */

@@ -3,9 +3,9 @@
 import { type Backend, createUbus, publishNymote } from '#openwrt';
 import type { Runtime } from '#runtime';
 import { WebAdminError } from '#web-admin';
+import type { House } from '../house.ts';
+import { VERSION } from '../version.ts';
 import { inApiWords, requireWriter } from './backend.ts';
-import type { House } from './house.ts';
-import { VERSION } from './version.ts';
 import { viewDevices, viewStatus } from './views.ts';
 
 /** Publishes it, and again after ubusd restarts, until disposed. */

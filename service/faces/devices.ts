@@ -9,9 +9,9 @@ import type { Crypto } from '#runtime';
 import type { Store } from '#storage';
 import { allocateIpv4, overlayPrefix, plainConfig, printKey } from '#tunnels';
 import { WebAdminError } from '#web-admin';
-import { printEndpoint, readEndpoint } from './config.ts';
-import type { Projection, RealmDevice } from './project.ts';
-import type { DeviceRecord } from './records.ts';
+import { printEndpoint, readEndpoint } from '../config.ts';
+import type { Projection, RealmDevice } from '../project.ts';
+import type { DeviceRecord } from '../records.ts';
 import { findDevice } from './views.ts';
 
 /** What a person gets: the phone's configuration, or the command for the new machine. */

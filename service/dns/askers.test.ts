@@ -1,8 +1,8 @@
 import { BlockList } from 'node:net';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { RealmDevice } from '../project.ts';
 import { askersOf, viewOf } from './askers.ts';
-import type { RealmDevice } from './project.ts';
 import { identify } from './ruling.ts';
 
 const device = (id: string, ipv4: string, ipv6: string) => ({ id, ipv4, ipv6 }) as RealmDevice;

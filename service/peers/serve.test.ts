@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { RuntimeError, type RuntimeErrorCode } from '#runtime';
 import { fakeRuntime } from '#runtime/fake';
 import { openStore } from '#storage';
-import { homeOf, twoHomes } from './homes.fixture.ts';
-import { hearReplicas } from './peers.ts';
+import { homeOf, twoHomes } from '../homes.fixture.ts';
+import { hearReplicas } from './serve.ts';
 
 const ID = 'a'.repeat(26);
 const HOUR_MS = 3_600_000;

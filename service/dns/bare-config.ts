@@ -12,7 +12,7 @@ import {
   readAnchors,
 } from '#resolver';
 import type { Endpoint, LogLevel } from '#runtime';
-import { type ConfigProblem, isAddress, readEndpoint } from './config.ts';
+import { type ConfigProblem, isAddress, readEndpoint } from '../config.ts';
 
 export type BareConfig = {
   readonly options: Omit<ResolverOptions, 'before'>;

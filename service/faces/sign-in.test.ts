@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
-import { readEndpoint } from './config.ts';
+import { readEndpoint } from '../config.ts';
 import { createDoors, type Doors } from './sign-in.ts';
 
 function doorsAt(...admin: readonly string[]): Doors {

@@ -21,10 +21,10 @@ import {
 import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
 import { openStore, StorageError } from '#storage';
 import { WebAdminError } from '#web-admin';
-import { decodeBase64, encodeBase64 } from './base64.ts';
-import { type Config, printEndpoint } from './config.ts';
-import type { Current } from './current.ts';
-import { commitDevice } from './devices.ts';
+import { decodeBase64, encodeBase64 } from '../base64.ts';
+import { type Config, printEndpoint } from '../config.ts';
+import type { Current } from '../current.ts';
+import { commitDevice } from '../faces/devices.ts';
 import {
   decodeZoneKeys,
   encodeZoneKeys,
@@ -33,8 +33,8 @@ import {
   openKeys,
   type Realm,
   saveZoneKeys,
-} from './realm.ts';
-import { Key32 } from './records.ts';
+} from '../realm.ts';
+import { Key32 } from '../records.ts';
 import { createStamps, pullFrom } from './replica.ts';
 import { readLimited } from './replicate.ts';
 import { createSealing } from './sealed.ts';

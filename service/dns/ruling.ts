@@ -21,8 +21,8 @@ import {
 } from '#resolver';
 import type { Clock, Endpoint } from '#runtime';
 import type { Reach } from '#tunnels';
+import { DEVICE_TTL, type RealmDevice } from '../project.ts';
 import { viewOf } from './askers.ts';
-import { DEVICE_TTL, type RealmDevice } from './project.ts';
 
 /** How long an answer may wait for its tunnel; resolvers of clients give up after some seconds. */
 const REACH_DEADLINE_MS = 1_500;

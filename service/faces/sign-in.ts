@@ -6,8 +6,8 @@
 import { createCodes, createSessions } from '#identity';
 import type { Endpoint, Runtime } from '#runtime';
 import { type Backend, type SignInLink, type TokenView, WebAdminError } from '#web-admin';
-import { encodeBase64 } from './base64.ts';
-import { type Config, isAddress, printEndpoint } from './config.ts';
+import { encodeBase64 } from '../base64.ts';
+import { type Config, isAddress, printEndpoint } from '../config.ts';
 
 export type Doors = Pick<Backend, 'signIn' | 'tokens'> & {
   /** A one-time link; `host` is how a browser on another machine names this device, if it does. */

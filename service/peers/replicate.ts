@@ -12,8 +12,8 @@
 import * as v from 'valibot';
 import type { Clock } from '#runtime';
 import type { Store } from '#storage';
-import { readEndpoint } from './config.ts';
-import type { RealmDevice } from './project.ts';
+import { readEndpoint } from '../config.ts';
+import type { RealmDevice } from '../project.ts';
 import type { Sealing } from './sealed.ts';
 
 /** Path of the one request. */

@@ -11,6 +11,7 @@
  */
 
 import { type Credentials, type Runtime, RuntimeError, type Signer } from '#runtime';
+import type { Config } from '../config.ts';
 import {
   type CertificateFacts,
   makeCertificate,
@@ -20,7 +21,6 @@ import {
   readPem,
   type Subject,
 } from './certificate.ts';
-import type { Config } from './config.ts';
 
 const SECRET_MODE = 0o600;
 /** Days before the end at which a certificate that somebody else renews is mentioned. */

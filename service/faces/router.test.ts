@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
 import { StorageError } from '#storage';
-import type { House } from './house.ts';
+import type { House } from '../house.ts';
 import { createRouterBackend } from './router.ts';
 
 /** As much of a house as changes of devices need. */

@@ -3,7 +3,7 @@ import { createPolicy, DEFAULT_RULES, type Rule } from '#policy';
 import { type Authority, createDesignation, parseName, type Ruling, TYPE } from '#resolver';
 import { manualClock } from '#runtime/fake';
 import type { Reach } from '#tunnels';
-import type { RealmDevice } from './project.ts';
+import type { RealmDevice } from '../project.ts';
 import { createRulings, FORWARDED, identify } from './ruling.ts';
 
 const device = (name: string, more: Partial<RealmDevice> = {}): RealmDevice => ({

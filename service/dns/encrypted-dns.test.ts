@@ -3,9 +3,9 @@
 import { describe, expect, test } from 'vitest';
 import { decodeMessage, decodeRdata, encodeMessage, parseName, printRecord } from '#resolver';
 import { fakeRuntime } from '#runtime/fake';
+import { A, ask, configOf, homeOf } from '../homes.fixture.ts';
 import { LIFETIME_SECONDS, makeCertificate, printPem, readCertificate } from './certificate.ts';
 import { LOOK_MS } from './encrypted-dns.ts';
-import { A, ask, configOf, homeOf } from './homes.fixture.ts';
 
 const SVCB = 64;
 

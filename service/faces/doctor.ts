@@ -5,7 +5,7 @@ import { type Runtime, RuntimeError } from '#runtime';
 import type { Store } from '#storage';
 import type { TunnelStatus, Tunnels } from '#tunnels';
 import type { Check } from '#web-admin';
-import { type Config, printEndpoint } from './config.ts';
+import { type Config, printEndpoint } from '../config.ts';
 import { describeDamage } from './views.ts';
 
 type Patient = {

@@ -13,8 +13,8 @@ import {
   readPlainZone,
 } from '#resolver';
 import type { Files, Runtime } from '#runtime';
+import { type ConfigProblem, printEndpoint } from '../config.ts';
 import { type BareConfig, readBareConfig } from './bare-config.ts';
-import { type ConfigProblem, printEndpoint } from './config.ts';
 
 /** The settings with the contents of the files they name. */
 export type Bare = BareConfig & { readonly before: Before };
