@@ -56,6 +56,10 @@ const ATTACKS: readonly Attack[] = [
   { name: 'CacheFlush: a kilobyte each', suffix: 'flush.evil.lab', type: 'TXT' },
 ];
 
+const RESOLVER = fileURLToPath(new URL('./cold-resolver.ts', import.meta.url));
+const EVIL_SERVER = fileURLToPath(new URL('./attack-server.ts', import.meta.url));
+const ASKER = fileURLToPath(new URL('./attack-client.ts', import.meta.url));
+
 const isPinned = availableParallelism() > 1;
 const SERVER = isPinned ? ['taskset', '-c', '0'] : [];
 const CLIENT = isPinned ? ['taskset', '-c', '1'] : [];
@@ -73,10 +77,10 @@ export async function run(): Promise<readonly Row[]> {
   opened.defer(await startNsd(folder, upstream, LAB, ['lab.']));
   opened.defer(await startNsd(folder, upstream, LEAVES, ['z0.lab.', 'nsec3.lab.', 'keytrap.lab.']));
   for (const address of [ROOT, LAB, LEAVES]) await waitFor({ address, port: upstream });
-  opened.defer(await startScript(CLIENT, './attack-server.ts', [EVIL, upstream]));
+  opened.defer(await startScript(CLIENT, EVIL_SERVER, [EVIL, upstream]));
   const port = await freePort(HOST);
   const words = [HOST, port, ROOT, upstream, anchor];
-  opened.defer(await startScript(SERVER, './cold-resolver.ts', words));
+  opened.defer(await startScript(SERVER, RESOLVER, words));
 
   let first = 0;
   const honest = async () => {
@@ -118,7 +122,7 @@ async function ask(
   { first, source }: { readonly first: number; readonly source: string },
 ): Promise<Asked> {
   const words = [HOST, port, rate, SECONDS, type, suffix, depth, first, source];
-  const child = spawnScript(CLIENT, './attack-client.ts', words);
+  const child = spawnScript(CLIENT, ASKER, words);
   let output = '';
   child.stdout?.on('data', (chunk) => (output += chunk));
   const [code] = await once(child, 'close');
@@ -143,8 +147,7 @@ async function readSlowly(port: number): Promise<() => void> {
 }
 
 function spawnScript(prefix: readonly string[], script: string, words: readonly unknown[]) {
-  const file = fileURLToPath(new URL(script, import.meta.url));
-  const [program = '', ...args] = [...prefix, process.execPath, file, ...words.map(String)];
+  const [program = '', ...args] = [...prefix, process.execPath, script, ...words.map(String)];
   return spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
 }
 

@@ -42,7 +42,8 @@ const isPinned = availableParallelism() > 1;
 const SERVER = isPinned ? ['taskset', '-c', '0'] : [];
 const CLIENT = isPinned ? ['taskset', '-c', '1'] : [];
 
-const fileOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const RESOLVER = fileURLToPath(new URL('./cold-resolver.ts', import.meta.url));
+const LOAD = fileURLToPath(new URL('./cold-load.ts', import.meta.url));
 
 /** Ours and Unbound, one after the other, on the same servers. */
 export async function run(): Promise<readonly Row[]> {
@@ -83,7 +84,7 @@ type Measured = {
 
 async function measureOurs(upstream: number, anchor: string): Promise<Measured> {
   const port = await freePort(HOST);
-  const words = [fileOf('./cold-resolver.ts'), HOST, String(port), ROOT, String(upstream), anchor];
+  const words = [RESOLVER, HOST, String(port), ROOT, String(upstream), anchor];
   const [file = '', ...args] = [...SERVER, process.execPath, ...profiled(), ...words];
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   await using _ = { [Symbol.asyncDispose]: () => stop(child) };
@@ -140,7 +141,7 @@ type Loaded = Omit<Measured, 'microseconds' | 'megabytes'> & {
 
 async function load(address: string, port: number, prefix: string, zones: number): Promise<Loaded> {
   const count = zones * NAMES_EACH;
-  const words = [fileOf('./cold-load.ts'), address, port, IN_FLIGHT, zones, count, prefix];
+  const words = [LOAD, address, port, IN_FLIGHT, zones, count, prefix];
   const [file = '', ...args] = [...CLIENT, process.execPath, ...words.map(String)];
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
