@@ -25,7 +25,7 @@ const has = ({ records }: Said, type: string) => records.some((line) => line.inc
 const ALIAS = /^(to\d|chain|alias|loop2?|any\.star|a\.any\.gone)\./i;
 
 /** Zones whose denials are not rightly signed. */
-const BROKEN_DENIAL = /[ .](soasig|nsecsig|nsecbad|nsec3bad|nonsec3?)\.lab\./;
+const BROKEN_DENIAL = /[ .](soasig|nsecsig|nsecbad|nsec3bad|nonsec3?|nosig|bare)\.lab\./;
 
 /** Differences that the RFCs leave room for, or that Unbound has to answer for. */
 const ALLOWED: readonly { readonly why: string; readonly is: (pair: Pair) => boolean }[] = [
