@@ -50,7 +50,8 @@ async function measure(directory: string): Promise<readonly Row[]> {
   await using house = await startHouse({
     directory: join(directory, 'data'),
     prefix: SERVER,
-    settings: ['--forward', `127.0.0.1:${names.port}`],
+    // Neither side validates here: the zone hangs under no root.
+    settings: ['--forward', `127.0.0.1:${names.port}`, '--validate', 'off'],
   });
   const own = addDevices(house);
   const zone = await writeOwn(directory, house);
