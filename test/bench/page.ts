@@ -9,7 +9,7 @@ measured in the same run, on the same core, beside ours; a ratio is ours by thei
 system time of the process and its children, from \`/proc\`; for a comparison it counts more than time
 by the clock, which suffers from whatever else the machine does.
 
-Not measured: real networks, ARM routers, and recursion that has to ask others. Tunnels are by the
+Not measured: real networks and ARM routers. Tunnels are by the
 WireGuard that their line names.`;
 
 /** The page: how it was measured, then a table for each topic. */
