@@ -1,43 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { decodeMessage, encodeMessage, type Message } from './message.ts';
-import { type Name, parseName } from './name.ts';
-import type { ResourceRecord } from './record.ts';
-import { CLASS, OPCODE, RCODE, TYPE } from './type.ts';
-import { parseRecord } from './zone-file.ts';
-
-const name = (text: string) => parseName(text) as Name;
-
-const record = (text: string): ResourceRecord => {
-  const parsed = parseRecord(text, { ttl: 60 });
-  if (!parsed.ok) throw new Error(`${parsed.reason}: ${text}`);
-  return parsed.record;
-};
-
-const EMPTY: Message = {
-  id: 0x1234,
-  response: true,
-  opcode: OPCODE.QUERY,
-  authoritative: false,
-  truncated: false,
-  recursionDesired: false,
-  recursionAvailable: false,
-  authenticData: false,
-  checkingDisabled: false,
-  rcode: RCODE.NOERROR,
-  questions: [],
-  answers: [],
-  authorities: [],
-  additionals: [],
-  edns: undefined,
-};
-
-const QUESTION = { name: name('www.example.com'), type: TYPE.A, class: CLASS.IN };
-
-const decoded = (bytes: Uint8Array): Message => {
-  const result = decodeMessage(bytes);
-  if (!result.ok) throw new Error(result.reason);
-  return result.message;
-};
+import { decoded, EMPTY, QUESTION, record } from './message.fixture.ts';
+import { encodeMessage } from './message.ts';
 
 describe('limits', () => {
   const addresses = Array.from({ length: 10 }, (_, i) => record(`www.example.com A 192.0.2.${i}`));

@@ -1,43 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { decodeMessage, encodeMessage, type Message } from './message.ts';
-import { type Name, parseName, printName } from './name.ts';
-import type { ResourceRecord } from './record.ts';
+import { decoded, EMPTY, name, QUESTION, record } from './message.fixture.ts';
+import { decodeMessage, encodeMessage } from './message.ts';
+import { printName } from './name.ts';
 import { CLASS, OPCODE, RCODE, TYPE } from './type.ts';
-import { parseRecord, printRecord } from './zone-file.ts';
-
-const name = (text: string) => parseName(text) as Name;
-
-const record = (text: string): ResourceRecord => {
-  const parsed = parseRecord(text, { ttl: 60 });
-  if (!parsed.ok) throw new Error(`${parsed.reason}: ${text}`);
-  return parsed.record;
-};
-
-const EMPTY: Message = {
-  id: 0x1234,
-  response: true,
-  opcode: OPCODE.QUERY,
-  authoritative: false,
-  truncated: false,
-  recursionDesired: false,
-  recursionAvailable: false,
-  authenticData: false,
-  checkingDisabled: false,
-  rcode: RCODE.NOERROR,
-  questions: [],
-  answers: [],
-  authorities: [],
-  additionals: [],
-  edns: undefined,
-};
-
-const QUESTION = { name: name('www.example.com'), type: TYPE.A, class: CLASS.IN };
-
-const decoded = (bytes: Uint8Array): Message => {
-  const result = decodeMessage(bytes);
-  if (!result.ok) throw new Error(result.reason);
-  return result.message;
-};
+import { printRecord } from './zone-file.ts';
 
 /** Octets from hexadecimal with comments in parentheses. */
 const octets = (...parts: string[]) =>
