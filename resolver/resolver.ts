@@ -4,41 +4,47 @@
 
 import type { Endpoint, Runtime } from '#runtime';
 import {
+  type Cache,
+  createCache,
+  DEFAULT_CACHE_BYTES,
+  DEFAULT_STALE,
+  MAX_TTL,
+} from './cache/cache.ts';
+import { serveStale } from './cache/freshness.ts';
+import { wallLifetimes } from './cache/lifetimes.ts';
+import { withPrefetch } from './cache/prefetch.ts';
+import { type Restored, restoreSnapshot, takeSnapshot } from './cache/snapshot.ts';
+import { createSynthesis, type Synthesis } from './cache/synthesis.ts';
+import { withTtlBounds } from './cache/ttl-bounds.ts';
+import type { Askers } from './datapath/askers.ts';
+import type { DatapathStats } from './datapath/datapath.ts';
+import { createChainMemory } from './dnssec/chain.ts';
+import type { ExtendedError } from './message/ede.ts';
+import type { Message } from './message/message.ts';
+import { isWithin, type Name, printName, ROOT } from './message/name.ts';
+import { CLASS, OPCODE, RCODE, rcodeName, TYPE, typeName } from './message/type.ts';
+import { type Nat64Prefix, withDns64 } from './recursion/dns64.ts';
+import type { Settings } from './recursion/frame.ts';
+import { createPriming, primed } from './recursion/priming.ts';
+import { withoutRebinding } from './recursion/rebinding.ts';
+import { createRecursion, type Recursion } from './recursion/recursion.ts';
+import type { RootHint } from './recursion/root-hints.ts';
+import { findRoute } from './recursion/route.ts';
+import { createUpstream, UDP_SIZE, type Upstream } from './recursion/upstream.ts';
+import { createValidation } from './recursion/validation.ts';
+import {
   type Answered,
   type Answering,
   type Before,
   createAnswering,
   type IsLocal,
   type Origin,
-} from './answering.ts';
-import { type Cache, createCache, DEFAULT_CACHE_BYTES, DEFAULT_STALE, MAX_TTL } from './cache.ts';
-import { type CourtesyOptions, createCourtesy } from './courtesy.ts';
-import type { Askers } from './datapath/askers.ts';
-import type { DatapathStats } from './datapath/datapath.ts';
-import { type Nat64Prefix, withDns64 } from './dns64.ts';
-import { createChainMemory } from './dnssec/chain.ts';
-import type { ExtendedError } from './ede.ts';
-import { createFastLane, type LaneHit } from './fast-lane.ts';
-import type { Settings } from './frame.ts';
-import { serveStale } from './freshness.ts';
-import { wallLifetimes } from './lifetimes.ts';
-import type { Message } from './message.ts';
-import { isWithin, type Name, printName, ROOT } from './name.ts';
-import { withPrefetch } from './prefetch.ts';
-import { createPriming, primed } from './priming.ts';
-import { withoutRebinding } from './rebinding.ts';
-import { createRecursion, type Recursion } from './recursion.ts';
-import type { Handle, Transport } from './response.ts';
-import type { RootHint } from './root-hints.ts';
-import { findRoute } from './route.ts';
-import { type Listeners, startListeners } from './server.ts';
+} from './serving/answering.ts';
+import { type CourtesyOptions, createCourtesy } from './serving/courtesy.ts';
+import { createFastLane, type LaneHit } from './serving/fast-lane.ts';
+import type { Handle, Transport } from './serving/response.ts';
+import { type Listeners, startListeners } from './serving/server.ts';
 import { anchorsOf, nameFor, settingsOf } from './settings.ts';
-import { type Restored, restoreSnapshot, takeSnapshot } from './snapshot.ts';
-import { createSynthesis, type Synthesis } from './synthesis.ts';
-import { withTtlBounds } from './ttl-bounds.ts';
-import { CLASS, OPCODE, RCODE, rcodeName, TYPE, typeName } from './type.ts';
-import { createUpstream, UDP_SIZE, type Upstream } from './upstream.ts';
-import { createValidation } from './validation.ts';
 
 export type ResolverOptions = {
   /** Where to listen, UDP and TCP. Port 0 means any. */

@@ -2,14 +2,14 @@
  * The options of a resolver, read: what cannot be read is a mistake of whoever made them.
  */
 
-import { canonicalAddress } from './address.ts';
-import { rootCut } from './delegation.ts';
 import { type Anchors, IANA_ANCHORS, readAnchors } from './dnssec/anchors.ts';
-import type { Settings } from './frame.ts';
-import { type Name, parseName, ROOT } from './name.ts';
+import { canonicalAddress } from './message/address.ts';
+import { type Name, parseName, ROOT } from './message/name.ts';
+import { rootCut } from './recursion/delegation.ts';
+import type { Settings } from './recursion/frame.ts';
+import { ROOT_HINTS } from './recursion/root-hints.ts';
+import type { Route } from './recursion/route.ts';
 import type { ResolverOptions } from './resolver.ts';
-import { ROOT_HINTS } from './root-hints.ts';
-import type { Route } from './route.ts';
 
 const DNS_PORT = 53;
 

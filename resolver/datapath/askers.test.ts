@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseIpv4, parseIpv6 } from '../wire/address-text.ts';
+import { parseIpv4, parseIpv6 } from '../message/wire/address-text.ts';
 import { type Askers, publishAskers, viewOf } from './askers.ts';
 import { createArena, HEAD, headWord, MAX_EXACT, mapArena } from './layout.ts';
 

@@ -6,8 +6,8 @@
  * network, IPv4 as mapped into IPv6 (RFC 4291 §2.5.5.2).
  */
 
-import { canonicalAddress } from '../address.ts';
-import { parseIpv4, parseIpv6 } from '../wire/address-text.ts';
+import { canonicalAddress } from '../message/address.ts';
+import { parseIpv4, parseIpv6 } from '../message/wire/address-text.ts';
 import {
   type Arena,
   EXACT_PLACES,

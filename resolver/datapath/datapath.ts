@@ -9,7 +9,7 @@
  */
 
 import type { BatchSocket, BatchThreads, BatchUdp, Clock, Endpoint, Runtime, Udp } from '#runtime';
-import { printIpv4, printIpv6 } from '../wire/address-text.ts';
+import { printIpv4, printIpv6 } from '../message/wire/address-text.ts';
 import { type Askers, viewOf } from './askers.ts';
 import { createFiler, type Pending, type Reuse } from './filer.ts';
 import {

@@ -1,8 +1,8 @@
 /** Queries and answers for tests of the datapath. */
 
-import { encodeMessage, type Message } from '../message.ts';
-import type { ResourceRecord } from '../record.ts';
-import { nameOf } from '../reply.fixture.ts';
+import { encodeMessage, type Message } from '../message/message.ts';
+import type { ResourceRecord } from '../message/record.ts';
+import { nameOf } from '../recursion/reply.fixture.ts';
 
 /** A query for A, as a stub resolver asks. */
 export function queryOf(name: string, more: Partial<Message> = {}): Message {

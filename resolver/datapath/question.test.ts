@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeMessage } from '../message.ts';
+import { decodeMessage } from '../message/message.ts';
 import { encoded, queryOf } from './message.fixture.ts';
 import { createAsked, hashFor, readAsked } from './question.ts';
 

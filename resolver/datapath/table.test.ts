@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Message } from '../message.ts';
-import { decodeMessage } from '../message.ts';
+import type { Message } from '../message/message.ts';
+import { decodeMessage } from '../message/message.ts';
 import { createArena, DATAPATH_BYTES, mapArena } from './layout.ts';
 import { answerOf, encoded, queryOf } from './message.fixture.ts';
 import { createAsked, readAsked } from './question.ts';

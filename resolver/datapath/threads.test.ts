@@ -5,7 +5,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
-import { encodeMessage } from '../message.ts';
+import { encodeMessage } from '../message/message.ts';
 import { type Askers, publishAskers } from './askers.ts';
 import { createArena, HEAD, headWord, mapArena } from './layout.ts';
 import { answerOf, encoded, queryOf } from './message.fixture.ts';

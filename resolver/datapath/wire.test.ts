@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { encodeMessage } from '../message.ts';
-import type { ResourceRecord } from '../record.ts';
-import { nameOf } from '../reply.fixture.ts';
+import { encodeMessage } from '../message/message.ts';
+import type { ResourceRecord } from '../message/record.ts';
+import { nameOf } from '../recursion/reply.fixture.ts';
 import { answerOf, queryOf } from './message.fixture.ts';
 import { readAnswer } from './wire.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { nodeRuntime } from '#runtime/node';
-import { parseName, ROOT } from '../name.ts';
-import { encodeRdata } from '../rdata.ts';
+import { parseName, ROOT } from '../message/name.ts';
+import { encodeRdata } from '../message/rdata.ts';
 import { ALGORITHMS, algorithmOf, DIGESTS, dsDigest, keyTag } from './algorithms.ts';
 
 const { crypto } = nodeRuntime();

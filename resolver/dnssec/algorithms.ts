@@ -8,8 +8,8 @@
  */
 
 import type { Crypto, HashAlgorithm, SignatureAlgorithm } from '#runtime';
-import { canonicalName, type Name } from '../name.ts';
-import { join } from '../wire/field.ts';
+import { canonicalName, type Name } from '../message/name.ts';
+import { join } from '../message/wire/field.ts';
 
 /** A DNSSEC algorithm: its number on the wire and what we do with it. */
 export type Algorithm = {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { decodeRdataAs } from '../rdata.ts';
+import { decodeRdataAs } from '../message/rdata.ts';
 import { closestAnchor, IANA_ANCHORS, readAnchors } from './anchors.ts';
 import { name } from './signed.fixture.ts';
 

@@ -9,11 +9,11 @@
  * Does not follow rollovers by itself (RFC 5011).
  */
 
-import { type Name, parentOf, parseName } from '../name.ts';
-import { decodeRdataAs } from '../rdata.ts';
-import type { ResourceRecord } from '../record.ts';
-import { TYPE } from '../type.ts';
-import { parseRecord } from '../zone-file.ts';
+import { parseRecord } from '../authority/zone-file.ts';
+import { type Name, parentOf, parseName } from '../message/name.ts';
+import { decodeRdataAs } from '../message/rdata.ts';
+import type { ResourceRecord } from '../message/record.ts';
+import { TYPE } from '../message/type.ts';
 import { DIGESTS } from './algorithms.ts';
 
 /** The root's two keys, of 2017 and 2024, as IANA publishes them. */

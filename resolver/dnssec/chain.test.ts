@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { nodeRuntime } from '#runtime/node';
-import { fullBudget, MAX_SIGNATURES } from '../budget.ts';
-import type { Outcome } from '../frame.ts';
-import { decodeRdataAs, encodeRdata, type RdataOf } from '../rdata.ts';
-import type { RRset } from '../rrset.ts';
-import { CLASS, TYPE } from '../type.ts';
+import { decodeRdataAs, encodeRdata, type RdataOf } from '../message/rdata.ts';
+import type { RRset } from '../message/rrset.ts';
+import { CLASS, TYPE } from '../message/type.ts';
+import { fullBudget, MAX_SIGNATURES } from '../recursion/budget.ts';
+import type { Outcome } from '../recursion/frame.ts';
 import { dsDigest, keyTag } from './algorithms.ts';
 import { createChainMemory, MAX_DIGESTS } from './chain.ts';
 import {

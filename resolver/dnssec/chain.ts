@@ -13,15 +13,15 @@
  * @see RFC 6840 §5.2: unknown algorithms mean unsigned
  */
 
-import { pay } from '../budget.ts';
-import type { BogusReason, UnsupportedReason } from '../ede.ts';
-import type { Outcome } from '../frame.ts';
-import type { InsecureReason } from '../judgement.ts';
-import { countLabels, type Name } from '../name.ts';
-import { decodeRdataAs, type RdataOf } from '../rdata.ts';
-import type { ResourceRecord } from '../record.ts';
-import type { RRset } from '../rrset.ts';
-import { TYPE } from '../type.ts';
+import type { BogusReason, UnsupportedReason } from '../message/ede.ts';
+import { countLabels, type Name } from '../message/name.ts';
+import { decodeRdataAs, type RdataOf } from '../message/rdata.ts';
+import type { ResourceRecord } from '../message/record.ts';
+import type { RRset } from '../message/rrset.ts';
+import { TYPE } from '../message/type.ts';
+import { pay } from '../recursion/budget.ts';
+import type { Outcome } from '../recursion/frame.ts';
+import type { InsecureReason } from '../recursion/judgement.ts';
 import { algorithmOf, DIGESTS, dsDigest, keyTag } from './algorithms.ts';
 import type { TrustAnchor } from './anchors.ts';
 import { gather, proveNoDs } from './proof.ts';

@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { APEX, sampleName, sampleRecord, zoneOf } from '../authority/zone.fixture.ts';
+import { buildZone, type RecordSet, type Zone } from '../authority/zone.ts';
 import {
   compareNames,
   isWithin,
@@ -8,11 +10,9 @@ import {
   nameFromLabels,
   parseName,
   printName,
-} from '../name.ts';
-import { decodeRdataAs } from '../rdata.ts';
-import { TYPE, typeName } from '../type.ts';
-import { APEX, sampleName, sampleRecord, zoneOf } from '../zone.fixture.ts';
-import { buildZone, type RecordSet, type Zone } from '../zone.ts';
+} from '../message/name.ts';
+import { decodeRdataAs } from '../message/rdata.ts';
+import { TYPE, typeName } from '../message/type.ts';
 import { firstAfter, firstBeyond, lastBefore, nsecAt, nsecOver, reachesFurther } from './denial.ts';
 
 const LONG = 'x'.repeat(63);

@@ -15,6 +15,7 @@
  * Signs nothing (sign.ts) and decides nothing (plan.ts).
  */
 
+import { lastNameBefore, type RecordSet, type Zone, type ZoneNode } from '../authority/zone.ts';
 import {
   canonicalName,
   compareNames,
@@ -26,10 +27,9 @@ import {
   parentOf,
   prepend,
   trustedName,
-} from '../name.ts';
-import { decodeRdataAs, encodeRdata } from '../rdata.ts';
-import { TYPE } from '../type.ts';
-import { lastNameBefore, type RecordSet, type Zone, type ZoneNode } from '../zone.ts';
+} from '../message/name.ts';
+import { decodeRdataAs, encodeRdata } from '../message/rdata.ts';
+import { TYPE } from '../message/type.ts';
 
 /** Proves that `name` has no types but those of its node: no data, empty non-terminal, no DS. */
 export function nsecAt(zone: Zone, node: ZoneNode): RecordSet {

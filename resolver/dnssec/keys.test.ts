@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { nodeRuntime } from '#runtime/node';
-import { parseName, ROOT } from '../name.ts';
-import { decodeRdata } from '../rdata.ts';
-import { TYPE } from '../type.ts';
-import { APEX } from '../zone.fixture.ts';
+import { APEX } from '../authority/zone.fixture.ts';
+import { parseName, ROOT } from '../message/name.ts';
+import { decodeRdata } from '../message/rdata.ts';
+import { TYPE } from '../message/type.ts';
 import { anchor, dnskeyRdata, generateZoneKey, keySets, type SigningAlgorithm } from './keys.ts';
 
 const { crypto } = nodeRuntime();

@@ -9,11 +9,11 @@
  */
 
 import type { Crypto } from '#runtime';
-import { type Name, printName } from '../name.ts';
-import { encodeRdata } from '../rdata.ts';
-import { TYPE } from '../type.ts';
-import { BASE64, HEX, toDigits } from '../wire/digits.ts';
-import type { RecordSet } from '../zone.ts';
+import type { RecordSet } from '../authority/zone.ts';
+import { type Name, printName } from '../message/name.ts';
+import { encodeRdata } from '../message/rdata.ts';
+import { TYPE } from '../message/type.ts';
+import { BASE64, HEX, toDigits } from '../message/wire/digits.ts';
 import { ALGORITHMS, type Algorithm, dsDigest, keyTag } from './algorithms.ts';
 
 /** What we sign with: RFC 8624 §3.1's MUST and RECOMMENDED. */

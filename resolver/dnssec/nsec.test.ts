@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { typeNumber } from '../type.ts';
+import { typeNumber } from '../message/type.ts';
 import { type Gap, proveNoData, proveNoDs, proveNoName, proveWildcard } from './nsec.ts';
 import { name } from './signed.fixture.ts';
 

@@ -10,8 +10,8 @@
  * records is denial.ts's.
  */
 
-import { compareNames, isWithin, type Name, parentOf, prepend } from '../name.ts';
-import { TYPE } from '../type.ts';
+import { compareNames, isWithin, type Name, parentOf, prepend } from '../message/name.ts';
+import { TYPE } from '../message/type.ts';
 
 /** One NSEC record: in its zone, nothing lives between `owner` and `next`. */
 export type Gap = { readonly owner: Name; readonly next: Name; readonly types: readonly number[] };

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { nodeRuntime } from '#runtime/node';
-import { fullBudget, MAX_HASHES } from '../budget.ts';
-import type { RRset } from '../rrset.ts';
-import { typeNumber } from '../type.ts';
-import { BASE32, fromDigits, HEX, toDigits } from '../wire/digits.ts';
+import type { RRset } from '../message/rrset.ts';
+import { typeNumber } from '../message/type.ts';
+import { BASE32, fromDigits, HEX, toDigits } from '../message/wire/digits.ts';
+import { fullBudget, MAX_HASHES } from '../recursion/budget.ts';
 import {
   type HashedZone,
   hashedZone,

@@ -9,13 +9,13 @@
  */
 
 import type { Crypto } from '#runtime';
-import { type Purse, pay } from '../budget.ts';
-import { canonicalName, type Name, parentOf, prepend } from '../name.ts';
-import { decodeRdataAs } from '../rdata.ts';
-import type { RRset } from '../rrset.ts';
-import { TYPE } from '../type.ts';
-import { BASE32, toDigits } from '../wire/digits.ts';
-import { join } from '../wire/field.ts';
+import { canonicalName, type Name, parentOf, prepend } from '../message/name.ts';
+import { decodeRdataAs } from '../message/rdata.ts';
+import type { RRset } from '../message/rrset.ts';
+import { TYPE } from '../message/type.ts';
+import { BASE32, toDigits } from '../message/wire/digits.ts';
+import { join } from '../message/wire/field.ts';
+import { type Purse, pay } from '../recursion/budget.ts';
 import { type DsProof, hidesBelow, lacks, type Proven } from './nsec.ts';
 
 /** More iterations count as unsigned (RFC 9276 §3.2; Unbound and dnsmasq: 150, BIND and PowerDNS: 50). */

@@ -6,12 +6,12 @@
  * Conclusions from NSEC are in nsec.ts, from NSEC3 in nsec3.ts.
  */
 
-import type { BogusReason } from '../ede.ts';
-import { isWithin, type Name } from '../name.ts';
-import { decodeRdataAs } from '../rdata.ts';
-import type { ResourceRecord } from '../record.ts';
-import { groupRecords, type RRset } from '../rrset.ts';
-import { TYPE } from '../type.ts';
+import type { BogusReason } from '../message/ede.ts';
+import { isWithin, type Name } from '../message/name.ts';
+import { decodeRdataAs } from '../message/rdata.ts';
+import type { ResourceRecord } from '../message/record.ts';
+import { groupRecords, type RRset } from '../message/rrset.ts';
+import { TYPE } from '../message/type.ts';
 import * as nsec from './nsec.ts';
 import * as nsec3 from './nsec3.ts';
 import { type Check, type SignedZone, signerOf, verifySet } from './verify.ts';

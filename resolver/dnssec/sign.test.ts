@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import type { Crypto } from '#runtime';
 import { nodeRuntime } from '#runtime/node';
-import { parseName, ROOT } from '../name.ts';
-import { decodeRdataAs, encodeRdata } from '../rdata.ts';
-import { TYPE } from '../type.ts';
-import { APEX, sampleName, sampleRecord } from '../zone.fixture.ts';
-import type { RecordSet } from '../zone.ts';
+import { APEX, sampleName, sampleRecord } from '../authority/zone.fixture.ts';
+import type { RecordSet } from '../authority/zone.ts';
+import { parseName, ROOT } from '../message/name.ts';
+import { decodeRdataAs, encodeRdata } from '../message/rdata.ts';
+import { TYPE } from '../message/type.ts';
 import { generateZoneKey, type SigningAlgorithm } from './keys.ts';
 import { canonicalSet, createZoneSigner, signatureWindow } from './sign.ts';
 

@@ -10,12 +10,12 @@
  */
 
 import type { Crypto } from '#runtime';
-import { canonicalName, countLabels, type Name, trustedName } from '../name.ts';
-import { canonicalRdata, encodeRdata } from '../rdata.ts';
-import { createSieve } from '../sieve.ts';
-import { CLASS, TYPE } from '../type.ts';
-import { join } from '../wire/field.ts';
-import type { RecordSet } from '../zone.ts';
+import type { RecordSet } from '../authority/zone.ts';
+import { createSieve } from '../cache/sieve.ts';
+import { canonicalName, countLabels, type Name, trustedName } from '../message/name.ts';
+import { canonicalRdata, encodeRdata } from '../message/rdata.ts';
+import { CLASS, TYPE } from '../message/type.ts';
+import { join } from '../message/wire/field.ts';
 import { keyTag } from './algorithms.ts';
 import { dnskeyRdata, signingAlgorithm, type ZoneKey } from './keys.ts';
 

@@ -5,16 +5,16 @@
  */
 
 import type { Crypto } from '#runtime';
-import { fullBudget, type Purse } from '../budget.ts';
-import type { Outcome } from '../frame.ts';
-import { countLabels, type Name, parseName } from '../name.ts';
-import { encodeRdata, type RdataOf } from '../rdata.ts';
-import type { ResourceRecord } from '../record.ts';
-import { type RRset, recordsOf } from '../rrset.ts';
-import { CLASS, TYPE, typeNumber } from '../type.ts';
-import { BASE32, HEX, toDigits } from '../wire/digits.ts';
-import { join } from '../wire/field.ts';
-import { parseRecord } from '../zone-file.ts';
+import { parseRecord } from '../authority/zone-file.ts';
+import { countLabels, type Name, parseName } from '../message/name.ts';
+import { encodeRdata, type RdataOf } from '../message/rdata.ts';
+import type { ResourceRecord } from '../message/record.ts';
+import { type RRset, recordsOf } from '../message/rrset.ts';
+import { CLASS, TYPE, typeNumber } from '../message/type.ts';
+import { BASE32, HEX, toDigits } from '../message/wire/digits.ts';
+import { join } from '../message/wire/field.ts';
+import { fullBudget, type Purse } from '../recursion/budget.ts';
+import type { Outcome } from '../recursion/frame.ts';
 import { dsDigest, keyTag } from './algorithms.ts';
 import { readAnchors } from './anchors.ts';
 import { type ChainMemory, createChainMemory } from './chain.ts';

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { nodeRuntime } from '#runtime/node';
-import { encodeRdata } from '../rdata.ts';
-import type { RRset } from '../rrset.ts';
-import { TYPE } from '../type.ts';
+import { encodeRdata } from '../message/rdata.ts';
+import type { RRset } from '../message/rrset.ts';
+import { TYPE } from '../message/type.ts';
 import {
   answer,
   type Case,

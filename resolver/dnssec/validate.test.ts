@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { nodeRuntime } from '#runtime/node';
-import type { RRset } from '../rrset.ts';
-import { synthesise } from '../scrub.ts';
+import type { RRset } from '../message/rrset.ts';
+import { synthesise } from '../recursion/scrub.ts';
 import {
   answer,
   type Case,

@@ -8,15 +8,15 @@
  * @see RFC 6840: clarifications, all of §4 and §5
  */
 
-import type { BogusReason } from '../ede.ts';
-import type { Outcome } from '../frame.ts';
-import type { InsecureReason } from '../judgement.ts';
-import type { Question } from '../message.ts';
-import { isWithin, type Name, parentOf } from '../name.ts';
-import type { ResourceRecord } from '../record.ts';
-import { groupRecords, type RRset, recordsOf } from '../rrset.ts';
-import { synthesise } from '../scrub.ts';
-import { TYPE } from '../type.ts';
+import type { BogusReason } from '../message/ede.ts';
+import type { Question } from '../message/message.ts';
+import { isWithin, type Name, parentOf } from '../message/name.ts';
+import type { ResourceRecord } from '../message/record.ts';
+import { groupRecords, type RRset, recordsOf } from '../message/rrset.ts';
+import { TYPE } from '../message/type.ts';
+import type { Outcome } from '../recursion/frame.ts';
+import type { InsecureReason } from '../recursion/judgement.ts';
+import { synthesise } from '../recursion/scrub.ts';
 import { type Anchors, closestAnchor } from './anchors.ts';
 import { type Chain, descend, type Missing, type Wanted } from './chain.ts';
 import { type Evidence, gather, proveNoData, proveNoName, proveWildcard } from './proof.ts';

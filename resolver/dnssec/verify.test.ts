@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { nodeRuntime } from '#runtime/node';
-import { fullBudget, MAX_FAILED_SIGNATURES, MAX_SIGNATURES } from '../budget.ts';
-import { decodeRdataAs, encodeRdata, type RdataOf } from '../rdata.ts';
-import type { RRset } from '../rrset.ts';
+import { decodeRdataAs, encodeRdata, type RdataOf } from '../message/rdata.ts';
+import type { RRset } from '../message/rrset.ts';
+import { fullBudget, MAX_FAILED_SIGNATURES, MAX_SIGNATURES } from '../recursion/budget.ts';
 import { keyTag } from './algorithms.ts';
 import { NOW, name, type SampleZone, samples, set } from './signed.fixture.ts';
 import {

@@ -9,13 +9,13 @@
  */
 
 import type { Crypto } from '#runtime';
-import { type Purse, pay } from '../budget.ts';
-import type { BogusReason } from '../ede.ts';
-import { countLabels, isWithin, type Name, parentOf, prepend } from '../name.ts';
-import { canonicalRdata, decodeRdataAs, type RdataOf } from '../rdata.ts';
-import { type RRset, safeTtl } from '../rrset.ts';
-import { TYPE } from '../type.ts';
-import { join } from '../wire/field.ts';
+import type { BogusReason } from '../message/ede.ts';
+import { countLabels, isWithin, type Name, parentOf, prepend } from '../message/name.ts';
+import { canonicalRdata, decodeRdataAs, type RdataOf } from '../message/rdata.ts';
+import { type RRset, safeTtl } from '../message/rrset.ts';
+import { TYPE } from '../message/type.ts';
+import { join } from '../message/wire/field.ts';
+import { type Purse, pay } from '../recursion/budget.ts';
 import { type Algorithm, algorithmOf, keyTag } from './algorithms.ts';
 import { canonicalSet, type SigningTime } from './sign.ts';
 

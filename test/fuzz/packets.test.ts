@@ -26,7 +26,7 @@ const REAL_QUESTIONS = 600;
 const CACHE_BYTES = 512 * 1024;
 /** Megabytes that the heap may be larger afterwards than after a tenth of the way. */
 const HEAP_SLACK = 24;
-/** Sends of one question, chain of trust included (resolver/budget.ts, MAX_SENDS). */
+/** Sends of one question, chain of trust included (resolver/recursion/budget.ts, MAX_SENDS). */
 const MAX_SENDS = 200;
 /** Seconds of one question (MAX_MILLISECONDS), and those of a ruling's end. */
 const MAX_SECONDS = 11;

@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest';
+import { type ManualClock, manualClock } from '#runtime/fake';
+import type { RRset } from '../message/rrset.ts';
+import { TYPE } from '../message/type.ts';
+import { fullBudget } from '../recursion/budget.ts';
+import type { Outcome } from '../recursion/frame.ts';
+import type { Judgement } from '../recursion/judgement.ts';
+import { nameOf } from '../recursion/reply.fixture.ts';
+import type { Judged } from '../recursion/validation.ts';
+import { createCache, TRUST } from './cache.ts';
+import { serveStale } from './freshness.ts';
+
+const WWW = nameOf('www.example.');
+const SECURE: Judgement = { state: 'secure', isDenial: false, isTimed: true };
+const BOGUS: Judgement = { state: 'bogus', reason: 'signature-invalid' };
+const rrset: RRset = {
+  owner: WWW,
+  type: TYPE.A,
+  ttl: 60,
+  rdatas: [new Uint8Array([192, 0, 2, 1])],
+  signatures: [],
+};
+const failure: Outcome = { kind: 'failure', reason: 'no-reachable-authority' };
+const newer: Outcome = { kind: 'answer', rrset, proof: [] };
+
+type Search = (clock: ManualClock) => Promise<{ outcome: Outcome; judgement?: Judgement }>;
+
+/** A resolver whose cache has `old` as of a minute ago, and whose searches go as told. */
+function stand(old: Judgement | undefined, search: Search, isValidating = true) {
+  const clock = manualClock();
+  const cache = createCache(undefined, 1000);
+  const then = clock.monotonic() / 1000 - 61;
+  const known = { kind: 'records', rrset, proof: [] } as const;
+  if (old === undefined) cache.putRecords(rrset, TRUST.authoritative, then);
+  else cache.putJudged(WWW, TYPE.A, { ...known, judgement: old }, 60, then);
+  let searches = 0;
+  const validation = {
+    async resolve(): Promise<Judged> {
+      searches++;
+      return { ...(await search(clock)), budget: fullBudget(0), from: 'recursion' };
+    },
+  };
+  const logged: string[] = [];
+  const log = (_: string, event: string) => logged.push(event);
+  const { resolve } = serveStale({ clock, log, cache, validation, isValidating });
+  const ask = () => resolve(WWW, TYPE.A, fullBudget(clock.monotonic() / 1000), false);
+  return { clock, ask, logged, searches: () => searches };
+}
+
+const never: Search = () => new Promise(() => undefined);
+
+describe('when the old answer is given', () => {
+  test.each<{
+    old?: Judgement;
+    isValidating?: boolean;
+    search: Search;
+    isStale: boolean;
+    why: string;
+  }>([
+    { old: SECURE, search: async () => ({ outcome: failure }), isStale: true, why: 'no server' },
+    { old: SECURE, search: async () => ({ outcome: newer }), isStale: false, why: 'a newer one' },
+    {
+      old: SECURE,
+      search: async () => ({ outcome: newer, judgement: BOGUS }),
+      isStale: false,
+      why: 'never in place of what is bogus',
+    },
+    {
+      old: BOGUS,
+      search: async () => ({ outcome: failure }),
+      isStale: false,
+      why: 'never what was bogus',
+    },
+    {
+      search: async () => ({ outcome: failure }),
+      isStale: false,
+      why: 'nor what was never checked, where checking is the rule',
+    },
+    {
+      isValidating: false,
+      search: async () => ({ outcome: failure }),
+      isStale: true,
+      why: 'unchecked, where nothing is checked',
+    },
+    {
+      old: SECURE,
+      search: async () => ({ outcome: { kind: 'failure', reason: 'alias-loop' } }),
+      isStale: false,
+      why: 'a loop is what the zone says',
+    },
+  ])('$why', async ({ old, isValidating, search, isStale }) => {
+    const { ask } = stand(old, search, isValidating);
+    expect((await ask()).isStale === true).toBe(isStale);
+  });
+});
+
+test('after 1.8 s, and then at once while the search goes on', async () => {
+  const { clock, ask, searches } = stand(SECURE, never);
+  let answered: Judged | undefined;
+  const asked = ask().then((judged) => {
+    answered = judged;
+  });
+  await clock.advance(1799);
+  expect(answered).toBeUndefined();
+  await clock.advance(1);
+  await asked;
+  expect(answered?.isStale).toBe(true);
+  expect((await ask()).isStale).toBe(true);
+  expect(searches()).toBe(1);
+});
+
+test('a search that breaks behind an answer is reported, and the next question searches anew', async () => {
+  const breaking: Search = async (clock) => {
+    await clock.sleep(5000);
+    throw new Error('a mistake of ours');
+  };
+  const { clock, ask, logged, searches } = stand(SECURE, breaking);
+  const asked = ask();
+  await clock.advance(1800);
+  expect((await asked).isStale).toBe(true);
+  await clock.advance(4000);
+  expect(logged).toEqual(['refresh-failed']);
+  void ask();
+  await clock.settle();
+  expect(searches()).toBe(2);
+});

@@ -1,0 +1,99 @@
+/**
+ * Answers from data past its end, when nothing newer can be had in time.
+ *
+ * The name's servers are always asked first. Who asks waits 1.8 s for them; the search goes on
+ * behind the stale answer, and whoever asks meanwhile gets that at once. After a failure the servers
+ * are left alone for 5 to 30 s, which is the cache of failures' doing (RFC 9520).
+ *
+ * @see RFC 8767: §4 what may be served, §5 the four timers
+ * What is bogus is no failure to refresh: it stays an error, whatever was right before.
+ */
+
+import type { Clock, Log } from '#runtime';
+import type { Name } from '../message/name.ts';
+import { type Budget, MAX_MILLISECONDS, millisecondsLeft } from '../recursion/budget.ts';
+import type { Outcome } from '../recursion/frame.ts';
+import { fromCache } from '../recursion/recursor.ts';
+import type { Judged, Validation } from '../recursion/validation.ts';
+import type { Cache } from './cache.ts';
+
+/** Milliseconds until a stale answer is given in place of waiting (RFC 8767 §5, client response timer). */
+export const CLIENT_RESPONSE_MILLISECONDS = 1800;
+
+type Parts = {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly cache: Cache;
+  readonly validation: Pick<Validation, 'resolve'>;
+  /** Whether anything is validated at all: then only what was validated is good enough. */
+  readonly isValidating: boolean;
+};
+
+/** Puts stale answers in front of a validation. */
+export function serveStale(parts: Parts): Pick<Validation, 'resolve'> {
+  const { clock, log, cache, validation, isValidating } = parts;
+  const late = new Set<string>();
+  const monotonic = () => clock.monotonic() / 1000;
+
+  function stale(name: Name, type: number, budget: Budget): Judged | undefined {
+    const outcome = fromCache(name, type, monotonic(), cache.past);
+    if (outcome === undefined || !isServable(outcome, isValidating)) return undefined;
+    const { judgement } = outcome;
+    const judged = judgement === undefined ? {} : { judgement };
+    return { outcome, budget, from: 'cache', isStale: true, ...judged };
+  }
+
+  function isAlive(name: Name, type: number): boolean {
+    return fromCache(name, type, monotonic(), cache) !== undefined;
+  }
+
+  /** The search, or undefined when it takes too long; then it goes on by itself. */
+  async function inTime(
+    key: string,
+    search: Promise<Judged>,
+    budget: Budget,
+  ): Promise<Judged | undefined> {
+    const spent = MAX_MILLISECONDS - millisecondsLeft(budget, monotonic());
+    const timer = Promise.withResolvers<undefined>();
+    const left = Math.max(0, CLIENT_RESPONSE_MILLISECONDS - spent);
+    const cancel = clock.after(left, () => timer.resolve(undefined));
+    try {
+      const first = await Promise.race([search, timer.promise]);
+      if (first === undefined) finishLater(key, search);
+      return first;
+    } finally {
+      cancel();
+    }
+  }
+
+  function finishLater(key: string, search: Promise<Judged>): void {
+    late.add(key);
+    search
+      .catch((error: unknown) => log('error', 'refresh-failed', { error: String(error) }))
+      .finally(() => late.delete(key));
+  }
+
+  return {
+    async resolve(name, type, budget, unchecked) {
+      const known = isAlive(name, type) ? undefined : stale(name, type, budget);
+      if (known === undefined) return validation.resolve(name, type, budget, unchecked);
+      const key = `${type} ${name.key}`;
+      if (late.has(key)) return known;
+      const search = validation.resolve(name, type, budget, unchecked);
+      const found = await inTime(key, search, budget);
+      return found === undefined || isUnreachable(found) ? known : found;
+    },
+  };
+}
+
+/** What was never checked is not served where checking is the rule. */
+function isServable({ kind, judgement }: Outcome, isValidating: boolean): boolean {
+  if (kind === 'failure' || judgement?.state === 'bogus') return false;
+  return judgement !== undefined || !isValidating;
+}
+
+/** Nobody could tell; a loop and an over-long DNAME are what the zone says. */
+function isUnreachable({ outcome, judgement }: Judged): boolean {
+  if (outcome.kind !== 'failure' || judgement?.state === 'bogus') return false;
+  return outcome.dname === undefined && outcome.reason !== 'alias-loop';
+}

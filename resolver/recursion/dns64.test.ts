@@ -1,0 +1,143 @@
+import { expect, test } from 'vitest';
+import { printRecord } from '../authority/zone-file.ts';
+import { parseIpv4, printIpv6 } from '../message/wire/address-text.ts';
+import { ask, knowing, type Said } from '../serving/answered.fixture.ts';
+import { parseNat64Prefix, translated, withDns64 } from './dns64.ts';
+
+const IPV4 = parseIpv4('192.0.2.33') ?? new Uint8Array(4);
+
+/** RFC 6052 §2.4. */
+test.each([
+  { prefix: '2001:db8::/32', made: '2001:db8:c000:221::' },
+  { prefix: '2001:db8:100::/40', made: '2001:db8:1c0:2:21::' },
+  { prefix: '2001:db8:122::/48', made: '2001:db8:122:c000:2:2100::' },
+  { prefix: '2001:db8:122:300::/56', made: '2001:db8:122:3c0:0:221::' },
+  { prefix: '2001:db8:122:344::/64', made: '2001:db8:122:344:c0:2:2100:0' },
+  { prefix: '2001:db8:122:344::/96', made: '2001:db8:122:344::c000:221' },
+  { prefix: '64:ff9b::/96', made: '64:ff9b::c000:221' },
+])('192.0.2.33 in $prefix is $made', ({ prefix, made }) => {
+  const parsed = parseNat64Prefix(prefix);
+  expect(parsed && printIpv6(translated(parsed, IPV4))).toBe(made);
+});
+
+test.each([
+  { text: '64:ff9b::', why: 'no length' },
+  { text: '64:ff9b::/95', why: 'a length that RFC 6052 does not have' },
+  { text: '64:ff9b::1/96', why: 'bits behind the prefix' },
+  { text: '2001:db8:0:0:100::/96', why: 'bits 64 to 71 are zero' },
+  { text: '10.0.0.0/96', why: 'IPv4' },
+  { text: '64:ff9b::/96/96', why: 'one word too many' },
+])('$text is no prefix: $why', ({ text }) => {
+  expect(parseNat64Prefix(text)).toBeUndefined();
+});
+
+const NAME = 'www.example.';
+const A = `${NAME} 300 A 198.51.100.1`;
+const SOA = 'example. 60 SOA ns. host. 1 2 3 4 60';
+const SIGNATURE = (type: string) =>
+  `${NAME} 300 RRSIG ${type} 13 2 300 20300101000000 20200101000000 1 example. AAAA`;
+
+async function synthesise(
+  table: Readonly<Record<string, Said>>,
+  { type = 'AAAA', cd = false, dnssecOk = false, prefix = '64:ff9b::/96' } = {},
+) {
+  const parsed = parseNat64Prefix(prefix);
+  if (parsed === undefined) throw new Error(prefix);
+  const edns = { udpSize: 1232, version: 0, dnssecOk, options: [] };
+  const answering = withDns64(knowing(NAME, table), parsed);
+  const { response } = await ask(answering, NAME, type, { checkingDisabled: cd, edns });
+  const text = response.answers.map((record) =>
+    printRecord(record).split(' ').slice(0, 5).join(' '),
+  );
+  return { text, ad: response.authenticData, rcode: response.rcode };
+}
+
+const MADE = `${NAME} 60 IN AAAA 64:ff9b::c633:6401`;
+
+test.each([
+  {
+    table: { AAAA: { authorities: [SOA] }, A: { answers: [A] } },
+    options: {},
+    text: [MADE],
+    why: 'no AAAA: made, for no longer than the denial holds',
+  },
+  {
+    table: { A: { answers: [A] } },
+    options: {},
+    text: [`${NAME} 300 IN AAAA 64:ff9b::c633:6401`],
+    why: 'a denial without SOA',
+  },
+  {
+    table: { AAAA: { answers: [`${NAME} 300 AAAA 2001:db8::1`] }, A: { answers: [A] } },
+    options: {},
+    text: [`${NAME} 300 IN AAAA 2001:db8::1`],
+    why: 'there is an AAAA',
+  },
+  {
+    table: {
+      AAAA: { answers: [`${NAME} 300 AAAA ::ffff:1.2.3.4`], authorities: [SOA] },
+      A: { answers: [A] },
+    },
+    options: {},
+    text: [MADE],
+    why: 'a mapped address is none',
+  },
+  {
+    table: {
+      AAAA: { authorities: [SOA] },
+      A: { answers: [`${NAME} 9 CNAME b.`, 'b. 20 A 198.51.100.1'] },
+    },
+    options: {},
+    text: [`${NAME} 9 IN CNAME b.`, 'b. 20 IN AAAA 64:ff9b::c633:6401'],
+    why: 'behind an alias',
+  },
+  {
+    table: { AAAA: { authorities: [SOA] }, A: { answers: [A, SIGNATURE('A')] } },
+    options: { dnssecOk: true },
+    text: [MADE],
+    why: 'the signature is over something else',
+  },
+  {
+    table: { AAAA: { authorities: [SOA] }, A: { answers: [A] } },
+    options: { dnssecOk: true, cd: true },
+    text: [],
+    why: 'who validates alone gets what there is',
+  },
+  {
+    table: { AAAA: { authorities: [SOA] }, A: { answers: [A] } },
+    options: { type: 'A' },
+    text: [`${NAME} 300 IN A 198.51.100.1`],
+    why: 'another question',
+  },
+  {
+    table: { AAAA: { authorities: [SOA] }, A: { answers: [`${NAME} 300 A 10.0.0.1`] } },
+    options: {},
+    text: [],
+    why: 'a private address behind the well-known prefix',
+  },
+  {
+    table: { AAAA: { authorities: [SOA] }, A: { answers: [`${NAME} 20 A 10.0.0.1`] } },
+    options: { prefix: 'fd00:64::/96' },
+    text: [`${NAME} 20 IN AAAA fd00:64::a00:1`],
+    why: 'and behind one’s own',
+  },
+])('$why', async ({ table, options, text }) => {
+  expect((await synthesise(table, options)).text).toEqual(text);
+});
+
+test.each([
+  { aaaa: { rcode: 3 }, a: { answers: [A] }, rcode: 3, why: 'no such name' },
+  { aaaa: { rcode: 2 }, a: { answers: [A] }, rcode: 2, why: 'a bogus denial' },
+  { aaaa: { authorities: [SOA] }, a: { rcode: 2 }, rcode: 0, why: 'bogus addresses' },
+])('nothing is made: $why', async ({ aaaa, a, rcode }) => {
+  expect(await synthesise({ AAAA: aaaa, A: a })).toEqual({ text: [], ad: false, rcode });
+});
+
+test.each([
+  { denial: true, data: true, ad: true, why: 'both are' },
+  { denial: false, data: true, ad: false, why: 'the denial is not' },
+  { denial: true, data: false, ad: false, why: 'the addresses are not' },
+])('authentic $ad: $why (I1)', async ({ denial, data, ad }) => {
+  const table = { AAAA: { authorities: [SOA], ad: denial }, A: { answers: [A], ad: data } };
+  expect(await synthesise(table, { dnssecOk: true })).toEqual({ text: [MADE], ad, rcode: 0 });
+});

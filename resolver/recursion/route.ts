@@ -1,0 +1,25 @@
+/**
+ * Servers set by hand for a zone, in place of those its delegation names: authoritative ones (a
+ * stub, which is how a contact's zone is reached) or resolvers (a forwarder).
+ */
+
+import type { Endpoint } from '#runtime';
+import { isWithin, type Name, parentOf } from '../message/name.ts';
+import { TYPE } from '../message/type.ts';
+
+export type Route = {
+  readonly zone: Name;
+  readonly kind: 'stub' | 'forward';
+  readonly servers: readonly Endpoint[];
+};
+
+/** The route for a question: the one of the longest zone; DS is the parent's (RFC 4035 §4.2). */
+export function findRoute(routes: readonly Route[], name: Name, type: number): Route | undefined {
+  const start = (type === TYPE.DS ? parentOf(name) : undefined) ?? name;
+  let found: Route | undefined;
+  for (const route of routes) {
+    const isCloser = found === undefined || isWithin(route.zone, found.zone);
+    if (isCloser && isWithin(start, route.zone)) found = route;
+  }
+  return found;
+}

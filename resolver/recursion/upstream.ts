@@ -1,0 +1,293 @@
+/**
+ * Asking one server one question, over the Udp and Tcp seams.
+ *
+ * Each UDP question has its own socket on a random port, its own random id and letters in random
+ * case (0x20). Replies that do not match are never believed: what comes from elsewhere or does not
+ * parse is ignored and the valid one awaited (TuDoor, 2024); what comes from the server's own
+ * address with a wrong id, question or case looks like a forgery, and the question goes on over TCP.
+ *
+ * @see RFC 5452 §9: what must match  @see RFC 7766: TCP  @see draft-vixie-dnsext-dns0x20
+ * Decides nothing about servers or answers: that is the recursor's.
+ */
+
+import type { Connection, Endpoint, Random, Runtime, UdpSocket } from '#runtime';
+import { decodeMessage, encodeMessage } from '../message/message.ts';
+import { type Name, trustedName } from '../message/name.ts';
+import { CLASS, OPCODE, RCODE } from '../message/type.ts';
+import { frame, unframe } from '../serving/framing.ts';
+import type { Event, Send } from './frame.ts';
+import { serverKey } from './servers.ts';
+
+/** What we accept in one datagram, which no link fragments (DNS flag day 2020, RFC 9715 §3.1). */
+export const UDP_SIZE = 1232;
+
+/** Ports to draw from: not the well-known ones, nor most that other services hold. */
+const FIRST_PORT = 10_240;
+const PORTS = 65_536 - FIRST_PORT;
+/** Draws until the kernel chooses. */
+const PORT_DRAWS = 4;
+
+/** Servers known to change the case of names; the oldest is forgotten. */
+const MAX_CASE_CHANGERS = 1024;
+
+/** Messages read from one TCP connection while waiting for ours. */
+const MAX_STRAY_MESSAGES = 4;
+
+export type UpstreamOptions = {
+  /** Addresses to send from, one for each family; otherwise the kernel's choice. */
+  readonly sources: readonly string[];
+  readonly randomiseCase: boolean;
+  /** What we say we accept in one datagram; unless told, what no link fragments. */
+  readonly udpSize?: number;
+};
+
+export type Upstream = AsyncDisposable & {
+  /** What came of it; always within the send's timeout. */
+  ask(send: Send): Promise<Event>;
+  readonly sends: number;
+};
+
+type Sent = {
+  readonly id: number;
+  readonly name: Name;
+  readonly send: Send;
+  readonly udpSize: number;
+};
+
+/** Makes the asker. */
+export function createUpstream(
+  runtime: Pick<Runtime, 'clock' | 'random' | 'udp' | 'tcp'>,
+  { sources, randomiseCase, udpSize = UDP_SIZE }: UpstreamOptions,
+): Upstream {
+  const { clock, random } = runtime;
+  const open = new Set<() => void>();
+  const caseChangers = new Set<string>();
+  let sends = 0;
+  let isClosed = false;
+
+  /** Runs `start` until it reports, the time is over or we are closed. */
+  function within(send: Send, start: (report: (event: Event) => void) => Cleanup): Promise<Event> {
+    const began = clock.monotonic();
+    return new Promise((resolve) => {
+      const finish = (event: Event) => {
+        if (!open.delete(stop)) return;
+        cancel();
+        cleanup();
+        const milliseconds = clock.monotonic() - began;
+        resolve(event.kind === 'reply' ? { ...event, milliseconds } : event);
+      };
+      const stop = () => finish({ kind: 'unreachable' });
+      open.add(stop);
+      // Timers go before sockets: what came while we were busy with something else is not lost.
+      let cancel = clock.after(send.timeout, () => {
+        cancel = clock.after(0, () => finish({ kind: 'timeout' }));
+      });
+      const cleanup = start(finish);
+    });
+  }
+
+  function prepare(send: Send): Sent {
+    const [high = 0, low = 0] = random(2);
+    const isMixed = randomiseCase && !caseChangers.has(serverKey(send.server));
+    const name = isMixed ? mixCase(send.name, random) : send.name;
+    return { id: (high << 8) | low, name, send, udpSize };
+  }
+
+  return {
+    async ask(send) {
+      if (isClosed) return { kind: 'unreachable' };
+      sends++;
+      const sent = prepare(send);
+      const source = sourceFor(send.server, sources);
+      if (send.transport === 'udp') {
+        return within(send, (report) => overUdp(runtime, sent, source, report));
+      }
+      const noteCase = () => remember(caseChangers, serverKey(send.server));
+      return within(send, (report) => overTcp(runtime, sent, source, { report, noteCase }));
+    },
+    get sends() {
+      return sends;
+    },
+    async [Symbol.asyncDispose]() {
+      isClosed = true;
+      for (const stop of [...open]) stop();
+    },
+  };
+}
+
+type Cleanup = () => void;
+type Report = (event: Event) => void;
+
+function overUdp(
+  { udp, random }: Pick<Runtime, 'udp' | 'random'>,
+  sent: Sent,
+  source: string | undefined,
+  report: Report,
+): Cleanup {
+  const { server } = sent.send;
+  const address = source ?? (server.address.includes(':') ? '::' : '0.0.0.0');
+  const receive = (data: Uint8Array, from: Endpoint) => {
+    if (from.address !== server.address || from.port !== server.port) return;
+    const event = judge(data, sent);
+    if (event !== undefined) report(event);
+  };
+  let socket: UdpSocket | undefined;
+  let isOver = false;
+  const dispose = () => {
+    if (socket !== undefined) void socket[Symbol.asyncDispose]();
+  };
+  bindRandom(udp, random, address, receive).then(
+    (bound) => {
+      socket = bound;
+      if (isOver) dispose();
+      else bound.send(encodeQuery(sent), server);
+    },
+    () => report({ kind: 'unreachable' }),
+  );
+  return () => {
+    isOver = true;
+    dispose();
+  };
+}
+
+async function bindRandom(
+  udp: Runtime['udp'],
+  random: Random,
+  address: string,
+  receive: (data: Uint8Array, from: Endpoint) => void,
+): Promise<UdpSocket> {
+  for (let draw = 0; draw < PORT_DRAWS; draw++) {
+    const [first = 0, second = 0, third = 0] = random(3);
+    const port = FIRST_PORT + (((first << 16) | (second << 8) | third) % PORTS);
+    try {
+      return await udp.bind({ address, port }, receive);
+    } catch {
+      // Taken by somebody; any other trouble shows again below.
+    }
+  }
+  return udp.bind({ address, port: 0 }, receive);
+}
+
+function overTcp(
+  { tcp }: Pick<Runtime, 'tcp'>,
+  sent: Sent,
+  source: string | undefined,
+  { report, noteCase }: { report: Report; noteCase: () => void },
+): Cleanup {
+  const { server, timeout } = sent.send;
+  let connection: Connection | undefined;
+  let isOver = false;
+  const options = { timeoutMs: timeout, ...(source === undefined ? {} : { localAddress: source }) };
+  const run = async () => {
+    connection = await tcp.connect(server, options);
+    if (isOver) {
+      connection.abort();
+      return;
+    }
+    await connection.write(frame(encodeQuery(sent)));
+    let strays = 0;
+    for await (const data of unframe(connection.received())) {
+      const event = judge(data, sent);
+      if (event?.kind === 'reply') {
+        // Over TCP nobody forges: a server that changes our letters always does so.
+        if (!isEchoed(data, sent)) noteCase();
+        return report(event);
+      }
+      if (++strays === MAX_STRAY_MESSAGES) break;
+    }
+    report({ kind: 'unreachable' });
+  };
+  run().catch(() => report({ kind: 'unreachable' }));
+  return () => {
+    isOver = true;
+    connection?.abort();
+  };
+}
+
+function encodeQuery({ id, name, send, udpSize }: Sent): Uint8Array {
+  return encodeMessage({
+    id,
+    response: false,
+    opcode: OPCODE.QUERY,
+    authoritative: false,
+    truncated: false,
+    recursionDesired: send.recursionDesired,
+    recursionAvailable: false,
+    authenticData: false,
+    checkingDisabled: false,
+    rcode: RCODE.NOERROR,
+    questions: [{ name, type: send.type, class: CLASS.IN }],
+    answers: [],
+    authorities: [],
+    additionals: [],
+    edns: send.edns ? { udpSize, version: 0, dnssecOk: true, options: [] } : undefined,
+  });
+}
+
+/** Tells what octets from the server's own address are; undefined: nothing to believe or fear. */
+function judge(data: Uint8Array, sent: Sent): Event | undefined {
+  const { id, name, send } = sent;
+  const isExact = isEchoed(data, sent);
+  const decoded = decodeMessage(isExact ? withQuestionName(data, send.name) : data);
+  if (!decoded.ok || !decoded.message.response) return undefined;
+  const { message } = decoded;
+  if (message.opcode !== OPCODE.QUERY) return undefined;
+  if (message.id !== id) return { kind: 'forged' };
+  const [question] = message.questions;
+  const isOurs =
+    question?.type === send.type &&
+    question.class === CLASS.IN &&
+    question.name.key === name.key &&
+    (isExact || send.transport === 'tcp');
+  // Servers older than EDNS refuse a query without repeating the question.
+  const isBareRefusal = question === undefined && REFUSALS.includes(message.rcode);
+  if (!isOurs && !isBareRefusal) return { kind: 'forged' };
+  return { kind: 'reply', message, bytes: data.length, milliseconds: 0 };
+}
+
+/** Undoes the random case where compression points at it, lest it end up in the cache. */
+function withQuestionName(data: Uint8Array, name: Name): Uint8Array {
+  const restored = data.slice();
+  restored.set(name.wire, HEADER);
+  return restored;
+}
+
+/** Octets before the question (RFC 1035 §4.1.1). */
+const HEADER = 12;
+
+const REFUSALS: readonly number[] = [RCODE.FORMERR, RCODE.NOTIMP];
+
+/** Tells whether the reply has the question's name octet by octet, in our letters. */
+function isEchoed(data: Uint8Array, { name }: Sent): boolean {
+  return sameOctets(data.subarray(HEADER, HEADER + name.wire.length), name.wire);
+}
+
+function remember(servers: Set<string>, server: string): void {
+  servers.add(server);
+  const [oldest] = servers;
+  if (servers.size > MAX_CASE_CHANGERS && oldest !== undefined) servers.delete(oldest);
+}
+
+function sameOctets(first: Uint8Array, second: Uint8Array): boolean {
+  return first.length === second.length && first.every((octet, index) => octet === second[index]);
+}
+
+/** Gives each letter a random case (draft-vixie-dnsext-dns0x20 §2). */
+function mixCase(name: Name, random: Random): Name {
+  const wire = name.wire.slice();
+  const coins = random(wire.length);
+  for (let at = 0; wire[at] !== 0 && at < wire.length; ) {
+    const end = at + 1 + (wire[at] ?? 0);
+    for (at++; at < end; at++) {
+      const lower = (wire[at] ?? 0) | 0x20;
+      const isLetter = lower >= 0x61 && lower <= 0x7a;
+      if (isLetter) wire[at] = ((coins[at] ?? 0) & 1) === 0 ? lower : lower & ~0x20;
+    }
+  }
+  return trustedName(wire);
+}
+
+function sourceFor(server: Endpoint, sources: readonly string[]): string | undefined {
+  const isIpv6 = server.address.includes(':');
+  return sources.find((source) => source.includes(':') === isIpv6);
+}

@@ -1,0 +1,397 @@
+/**
+ * From a query to its response: who may ask (service's hook), our zones, local names, recursion.
+ *
+ * Each name on a chain of aliases is a question of its own, so that policy sees every one of them:
+ * what is denied is not reachable through a CNAME either (I10).
+ *
+ * @see RFC 1034 §4.3.2, RFC 6672 §3, RFC 8914
+ */
+
+import type { Clock, Endpoint, Log } from '#runtime';
+import { type ExtendedError, extendedError, isReason, type Reason } from '../message/ede.ts';
+import type { Edns } from '../message/edns.ts';
+import type { Message, Question } from '../message/message.ts';
+import { type Name, nameFromWire } from '../message/name.ts';
+import type { ResourceRecord } from '../message/record.ts';
+import { type RRset, recordsOf } from '../message/rrset.ts';
+import { CLASS, RCODE, TYPE } from '../message/type.ts';
+import { type Budget, fullBudget, spend } from '../recursion/budget.ts';
+import { answerLocally } from '../recursion/local-zones.ts';
+import type { Judged, Validation } from '../recursion/validation.ts';
+import {
+  ANY_RDATA,
+  bare,
+  type Content,
+  canRecurse,
+  checkQuery,
+  respond,
+  type Transport,
+} from './response.ts';
+
+/** What an authority must be able to do for us; `createAuthority` makes one. */
+export type ZoneServer = {
+  answer(
+    query: Message,
+    context: {
+      readonly now: number;
+      readonly clockIsSet: boolean;
+      readonly ttlCap?: number;
+      readonly followAliases?: boolean;
+    },
+  ): Message;
+};
+
+/** A ruling that may be repeated without asking again: to which askers, and for how many seconds. */
+export type Reusable = { readonly view: string; readonly seconds: number };
+
+/** What is to be done with a question, decided outside. */
+export type Ruling =
+  | {
+      readonly kind: 'recurse';
+      readonly reuse?: Reusable;
+    }
+  | {
+      readonly kind: 'zone';
+      readonly reuse?: Reusable;
+      readonly authority: ZoneServer;
+      readonly ttlCap?: number;
+      /** Said along with the answer, e.g. that the path to the device is not there yet. */
+      readonly error?: ExtendedError;
+    }
+  | {
+      readonly kind: 'refuse' | 'nxdomain' | 'servfail';
+      /** Extended DNS Error and its text (RFC 8914). */
+      readonly ede: number;
+      readonly text: string;
+    };
+
+/** Rules on a question; may take its time (a tunnel being set up) without holding up others. */
+export type Before = (
+  question: Question,
+  asker: Endpoint,
+  transport: Transport,
+) => Promise<Ruling> | Ruling;
+
+/** Where an answer came from; for aliases, where the last name's did. */
+export type Origin = 'zone' | 'cache' | 'recursion' | 'forward' | 'policy' | 'local';
+
+/** An answer and its origin. */
+export type Answered = {
+  readonly response: Message;
+  readonly from: Origin;
+  readonly error: ExtendedError | undefined;
+};
+
+export type Answering = {
+  /** The response to a decoded query; always one, whatever happens. */
+  answer(query: Message, asker: Endpoint, transport: Transport, before: Before): Promise<Answered>;
+};
+
+/** Whether a name is looked for among those that mean something only here (RFC 6303, RFC 6761). */
+export type IsLocal = (name: Name, type: number) => boolean;
+
+/** Milliseconds a ruling may take; askers have given up long before (glibc: 2 × 5 s). */
+export const MAX_RULING_MILLISECONDS = 15_000;
+
+type Part = Content & {
+  readonly from: Origin;
+  readonly target?: Name;
+  readonly isBogus?: boolean;
+};
+
+/** Puts the pipeline together. */
+export function createAnswering(
+  runtime: { readonly clock: Clock; readonly log: Log },
+  validation: Pick<Validation, 'resolve'>,
+  options: { readonly isLocal: IsLocal },
+): Answering {
+  const { clock, log } = runtime;
+  const parts = { clock, validation, isLocal: options.isLocal };
+
+  async function collect(
+    query: Message,
+    first: Question,
+    rule: (question: Question) => Promise<Ruling> | Ruling,
+  ): Promise<Part> {
+    let budget = fullBudget(clock.monotonic() / 1000);
+    let total: Part | undefined;
+    const seen = new Set<string>();
+    for (let question = first; ; ) {
+      if (seen.has(question.name.key)) return failed('alias-loop');
+      seen.add(question.name.key);
+      const ruling = await rule(question);
+      const answered = await answerName(
+        parts,
+        query,
+        question,
+        ruling,
+        budget,
+        total !== undefined,
+      );
+      total = total === undefined ? answered.part : extend(total, answered.part);
+      const { target } = answered.part;
+      if (target === undefined) return total;
+      const paid = spend(answered.budget, 'aliases', 1);
+      if (!paid.ok) return failed(paid.reason);
+      budget = paid.budget;
+      question = { ...question, name: target };
+    }
+  }
+
+  return {
+    async answer(query, asker, transport, before) {
+      const checked = checkQuery(query);
+      if (!checked.ok) return finish(query, { ...checked.content, from: 'local' });
+      try {
+        const rule = (question: Question) => {
+          const ruling = before(question, asker, transport);
+          return ruling instanceof Promise ? inTime(clock, ruling) : ruling;
+        };
+        return finish(query, await collect(query, checked.question, rule));
+      } catch (thrown) {
+        // The one place where a failing hook or a mistake of ours ends: the asker gets an answer.
+        log('error', 'question-failed', { error: String(thrown) });
+        return finish(query, failed('internal-error'));
+      }
+    },
+  };
+}
+
+type Parts = {
+  readonly clock: Clock;
+  readonly validation: Pick<Validation, 'resolve'>;
+  readonly isLocal: IsLocal;
+};
+
+/** One name: the hook's ruling, carried out. */
+async function answerName(
+  { clock, validation, isLocal }: Parts,
+  query: Message,
+  question: Question,
+  ruling: Ruling,
+  budget: Budget,
+  isTarget: boolean,
+): Promise<{ part: Part; budget: Budget }> {
+  switch (ruling.kind) {
+    case 'zone':
+      return { part: fromZone(query, question, ruling, clock), budget };
+    case 'refuse':
+    case 'nxdomain':
+    case 'servfail': {
+      const error = { code: ruling.ede, text: ruling.text };
+      return { part: { ...bare(RULED[ruling.kind], error), from: 'policy' }, budget };
+    }
+    case 'recurse': {
+      // An alias out of our zones ends here for who wants no recursion (RFC 1034 §4.3.2, 3a).
+      if (isTarget && !query.recursionDesired) {
+        return { part: { ...bare(RCODE.NOERROR), from: 'zone' }, budget };
+      }
+      const made = madeHere(query, question, isLocal);
+      if (made !== undefined) return { part: made, budget };
+      const { name, type } = question;
+      const judged = await validation.resolve(name, type, budget, query.checkingDisabled);
+      const part = fromValidation(query, question, judged);
+      return { part: judged.isStale ? asStale(part) : part, budget: judged.budget };
+    }
+  }
+}
+
+/** A ruling that takes too long becomes a failure, so that an answer always comes. */
+function inTime(clock: Clock, ruling: Promise<Ruling>): Promise<Ruling> {
+  return new Promise((resolve, reject) => {
+    const late: Ruling = { kind: 'servfail', ede: 14, text: 'not ready in time' };
+    const cancel = clock.after(MAX_RULING_MILLISECONDS, () => resolve(late));
+    ruling.then(resolve, reject).finally(cancel);
+  });
+}
+
+const RULED = {
+  refuse: RCODE.REFUSED,
+  nxdomain: RCODE.NXDOMAIN,
+  servfail: RCODE.SERVFAIL,
+} as const;
+
+function finish(query: Message, part: Part): Answered {
+  return { response: respond(query, part), from: part.from, error: part.error };
+}
+
+function failed(reason: Reason): Part {
+  return { ...bare(RCODE.SERVFAIL, extendedError(reason)), from: 'recursion' };
+}
+
+/** The answer so far with what its alias led to; AA speaks of the first name (RFC 1035 §4.1.1). */
+function extend(total: Part, part: Part): Part {
+  // Nothing of a chain with a bogus link leaves (I1).
+  if (part.isBogus === true) return part;
+  return {
+    ...part,
+    authoritative: total.authoritative,
+    answers: [...total.answers, ...part.answers],
+    authorities: [...total.authorities, ...part.authorities],
+    additionals: [...total.additionals, ...part.additionals],
+    options: [...total.options, ...part.options],
+    error: part.error ?? total.error,
+    isSecure: total.isSecure === true && part.isSecure === true,
+  };
+}
+
+/** Whether the asker wants signatures. */
+function wantsSignatures({ edns }: { edns: Edns | undefined }): boolean {
+  return edns?.dnssecOk === true;
+}
+
+function fromZone(
+  query: Message,
+  question: Question,
+  ruling: Extract<Ruling, { kind: 'zone' }>,
+  clock: Clock,
+): Part {
+  const { authority, ttlCap, error } = ruling;
+  const context = {
+    now: clock.now(),
+    clockIsSet: clock.isSet(),
+    // Each name of a chain is ruled on by itself, also where the chain stays in the zone (I10).
+    followAliases: false,
+    ...(ttlCap === undefined ? {} : { ttlCap }),
+  };
+  const reply = authority.answer({ ...query, questions: [question] }, context);
+  const { rcode, authoritative, answers, authorities, additionals } = reply;
+  const target = openTarget(reply, question);
+  return {
+    rcode,
+    authoritative,
+    answers,
+    // Of an alias only the proof that a wildcard made it stays (RFC 4035 §3.1.3.3).
+    authorities: target === undefined ? authorities : authorities.filter(isProof),
+    additionals,
+    error,
+    options: reply.edns?.options ?? [],
+    from: 'zone',
+    ...(target === undefined ? {} : { target }),
+  };
+}
+
+function isProof({ type }: ResourceRecord): boolean {
+  return type === TYPE.NSEC || type === TYPE.RRSIG;
+}
+
+/** Where the zone's answer ends in an alias. */
+function openTarget(reply: Message, question: Question): Name | undefined {
+  if (reply.rcode !== RCODE.NOERROR || question.type === TYPE.CNAME) return undefined;
+  // A denial of the target: it lies in the same zone.
+  if (reply.authorities.some(({ type }) => type === TYPE.SOA)) return undefined;
+  const aliases = new Map(
+    reply.answers
+      .filter(({ type }) => type === TYPE.CNAME)
+      .map((record) => [record.owner.key, record]),
+  );
+  let name = question.name;
+  for (let steps = 0; steps < aliases.size; steps++) {
+    const rdata = aliases.get(name.key)?.rdata;
+    const next = rdata && nameFromWire(rdata);
+    if (next === undefined) break;
+    name = next;
+  }
+  const isAnswered = reply.answers.some(
+    ({ type, owner }) => type === question.type && owner.key === name.key,
+  );
+  return name.key === question.name.key || isAnswered ? undefined : name;
+}
+
+/** Answers that need nobody else: refusals, local names, ANY. */
+function madeHere(query: Message, { name, type }: Question, isLocal: IsLocal): Part | undefined {
+  const local = isLocal(name, type) ? answerLocally(name, type) : undefined;
+  if (local !== undefined) {
+    const answers = local.rrset === undefined ? [] : recordsOf(local.rrset, false);
+    const authorities = local.soa === undefined ? [] : [local.soa];
+    const error = answers.length === 0 ? extendedError(local.reason) : undefined;
+    return { ...bare(local.rcode, error), answers, authorities, from: 'local' };
+  }
+  if (!query.recursionDesired)
+    return { ...bare(RCODE.REFUSED, extendedError('recursion-not-desired')), from: 'local' };
+  if (!canRecurse(type))
+    return { ...bare(RCODE.REFUSED, extendedError('unsupported-type')), from: 'local' };
+  if (type !== TYPE.ANY) return undefined;
+  const answers = [
+    { owner: name, type: TYPE.HINFO, class: CLASS.IN, ttl: ANY_TTL, rdata: ANY_RDATA },
+  ];
+  return { ...bare(RCODE.NOERROR), answers, from: 'local' };
+}
+
+/** Seconds; RFC 8482 §4.2 leaves it to us. */
+const ANY_TTL = 3600;
+
+/** What may leave of what was found: nothing bogus, unless the asker checks by itself (I1). */
+function fromValidation(query: Message, question: Question, judged: Judged): Part {
+  const { judgement, from } = judged;
+  switch (judgement?.state) {
+    case undefined:
+      return fromRecursion(query, question, judged);
+    case 'bogus': {
+      if (query.checkingDisabled) return fromRecursion(query, question, judged);
+      const error = extendedError(judgement.reason);
+      return { ...bare(RCODE.SERVFAIL, error), from, isBogus: true };
+    }
+    case 'insecure': {
+      const part = fromRecursion(query, question, judged);
+      const { reason } = judgement;
+      return isReason(reason) ? { ...part, error: part.error ?? extendedError(reason) } : part;
+    }
+    case 'secure': {
+      const part = { ...fromRecursion(query, question, judged), isSecure: true };
+      // Who asks for signatures gets what is signed; the others what it means (RFC 9824 §5).
+      const isTold = judgement.isDenial && (!wantsSignatures(query) || query.edns?.compactOk);
+      const error = judgement.isTimed ? part.error : extendedError('times-not-checked');
+      return { ...part, error, rcode: isTold ? RCODE.NXDOMAIN : part.rcode };
+    }
+  }
+}
+
+/** What is old is said to be (RFC 8767 §6), and is not vouched for: its signatures may have ended. */
+function asStale(part: Part): Part {
+  const reason = part.rcode === RCODE.NXDOMAIN ? 'stale-no-name' : 'stale-answer';
+  return { ...part, isSecure: false, error: extendedError(reason) };
+}
+
+function fromRecursion(query: Message, question: Question, { outcome, from }: Judged): Part {
+  const withSignatures = wantsSignatures(query);
+  const print = (rrsets: readonly RRset[]) =>
+    rrsets.flatMap((rrset) => recordsOf(asAsked(rrset, question), withSignatures));
+  const shown = (proof: readonly ResourceRecord[]) => (withSignatures ? proof : []);
+  switch (outcome.kind) {
+    case 'answer':
+      return {
+        ...bare(RCODE.NOERROR),
+        answers: print([outcome.rrset]),
+        authorities: shown(outcome.proof),
+        from,
+      };
+    case 'alias': {
+      const part = {
+        ...bare(RCODE.NOERROR),
+        answers: print(outcome.rrsets),
+        authorities: shown(outcome.proof),
+        from,
+      };
+      // A question for the alias itself ends here, also when a DNAME made it.
+      return question.type === TYPE.CNAME ? part : { ...part, target: outcome.target };
+    }
+    case 'no-data':
+    case 'no-name': {
+      const rcode = outcome.kind === 'no-name' ? RCODE.NXDOMAIN : RCODE.NOERROR;
+      const { denial, proof = [] } = outcome;
+      const authorities = denial ? [denial.soa, ...shown(denial.proof)] : shown(proof);
+      return { ...bare(rcode), authorities, from };
+    }
+    case 'failure': {
+      const rcode = outcome.dname === undefined ? RCODE.SERVFAIL : RCODE.YXDOMAIN;
+      const answers = outcome.dname === undefined ? [] : print([outcome.dname]);
+      return { ...bare(rcode, extendedError(outcome.reason)), answers, from };
+    }
+  }
+}
+
+/** The owner in the letters it was asked in: some stubs compare case. */
+function asAsked(rrset: RRset, { name }: Question): RRset {
+  return rrset.owner.key === name.key ? { ...rrset, owner: name } : rrset;
+}

@@ -1,0 +1,154 @@
+import { describe, expect, test } from 'vitest';
+import type { Connection, Endpoint } from '#runtime';
+import { fakeRuntime } from '#runtime/fake';
+import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
+import { replyTo } from '../recursion/reply.fixture.ts';
+import { frame } from './framing.ts';
+import { bare, respond } from './response.ts';
+import { MAX_UDP_IN_FLIGHT, MAX_UDP_PER_CLIENT, startListeners } from './server.ts';
+import {
+  createTcpService,
+  MAX_IN_FLIGHT_PER_CONNECTION,
+  MAX_UNREAD_BYTES,
+  WRITE_MILLISECONDS,
+} from './tcp-connection.ts';
+
+const SERVER: Endpoint = { address: '192.0.2.1', port: 53 };
+
+const queryOf = (id: number): Message =>
+  replyTo('www.example.', 1, {}, { id, response: false, authoritative: false });
+
+const empty = (query: Message) => respond(query, bare(0));
+
+describe('UDP under load', () => {
+  test.each([
+    {
+      clients: 1,
+      each: MAX_UDP_PER_CLIENT + 50,
+      served: MAX_UDP_PER_CLIENT,
+      why: 'one address has a limit (DNSBomb)',
+    },
+    { clients: 2, each: 10, served: 20, why: 'others are not held up by it' },
+    { clients: 30, each: 150, served: MAX_UDP_IN_FLIGHT, why: 'and all together' },
+  ])('$clients × $each: $why', async ({ clients, each, served }) => {
+    const runtime = fakeRuntime({ addresses: [SERVER.address] });
+    const waiting: (() => void)[] = [];
+    const handle = (query: Message) =>
+      new Promise<Message>((resolve) => {
+        waiting.push(() => resolve(empty(query)));
+      });
+    await using _listeners = await startListeners(runtime, [SERVER], handle);
+    let answers = 0;
+    for (let client = 1; client <= clients; client++) {
+      const address = `198.51.100.${client}`;
+      const socket = await runtime.network
+        .join(address)
+        .udp.bind({ address, port: 999 }, () => answers++);
+      for (let id = 0; id < each; id++) socket.send(encodeMessage(queryOf(id)), SERVER);
+    }
+    await runtime.clock.settle();
+    expect(waiting.length).toBe(served);
+    for (const go of waiting) go();
+    await runtime.clock.settle();
+    expect(answers).toBe(served);
+  });
+});
+
+/** A connection in the test's hand: what is pushed arrives, writes end when released. */
+function handmade() {
+  const arrived: Uint8Array[] = [];
+  const written: Uint8Array[] = [];
+  let wake: () => void = () => undefined;
+  let isOver = false;
+  let isReading = false;
+  const connection: Connection = {
+    remote: { address: '198.51.100.1', port: 4000 },
+    async *received() {
+      while (!isOver) {
+        const next = arrived.shift();
+        if (next !== undefined) yield next;
+        else {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      }
+    },
+    write: (data) => {
+      written.push(data);
+      return isReading ? Promise.resolve() : new Promise(() => undefined);
+    },
+    abort() {
+      isOver = true;
+      wake();
+    },
+    async [Symbol.asyncDispose]() {
+      isOver = true;
+    },
+  };
+  return {
+    connection,
+    written,
+    isOver: () => isOver,
+    read: () => {
+      isReading = true;
+    },
+    push(data: Uint8Array) {
+      arrived.push(data);
+      wake();
+    },
+  };
+}
+
+describe('TCP askers that take and do not give', () => {
+  test('who never reads is cut off in time', async () => {
+    const { clock } = fakeRuntime();
+    await using service = createTcpService(clock, async (query) => empty(query));
+    const { connection, push, isOver } = handmade();
+    service.accept(connection);
+    push(frame(encodeMessage(queryOf(1))));
+    await clock.advance(WRITE_MILLISECONDS - 1);
+    expect(isOver()).toBe(false);
+    await clock.advance(2);
+    expect(isOver()).toBe(true);
+  });
+
+  test('who asks for more than it reads is cut off at once', async () => {
+    const { clock } = fakeRuntime();
+    const large = Array.from({ length: 250 }, () => `www.example. TXT "${'x'.repeat(200)}"`);
+    const answer = replyTo('www.example.', 16, { answers: large });
+    await using service = createTcpService(clock, async ({ id }) => ({ ...answer, id }));
+    const { connection, push, isOver, written } = handmade();
+    service.accept(connection);
+    for (let id = 0; id < 10; id++) push(frame(encodeMessage(queryOf(id))));
+    await clock.settle();
+    expect(isOver()).toBe(true);
+    expect(written.reduce((sum, { length }) => sum + length, 0)).toBeLessThanOrEqual(
+      MAX_UNREAD_BYTES,
+    );
+  });
+
+  test('no more questions are read than may be under way', async () => {
+    const { clock } = fakeRuntime();
+    const waiting: (() => void)[] = [];
+    await using service = createTcpService(
+      clock,
+      (query) =>
+        new Promise((resolve) => {
+          waiting.push(() => resolve(empty(query)));
+        }),
+    );
+    const { connection, push, read, written } = handmade();
+    read();
+    service.accept(connection);
+    for (let id = 0; id < 100; id++) push(frame(encodeMessage(queryOf(id))));
+    await clock.settle();
+    expect(waiting.length).toBe(MAX_IN_FLIGHT_PER_CONNECTION);
+    waiting.shift()?.();
+    await clock.settle();
+    expect(waiting.length).toBe(MAX_IN_FLIGHT_PER_CONNECTION);
+    expect(written.map((data) => decodeMessage(data.slice(2)))).toMatchObject([
+      { message: { id: 0 } },
+    ]);
+  });
+});

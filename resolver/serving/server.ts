@@ -1,0 +1,132 @@
+/**
+ * The listeners: UDP and TCP on every endpoint, one pipeline behind them.
+ *
+ * What does not parse gets FORMERR with its own id and opcode, or silence when there is nobody to
+ * answer; responses (QR=1) are dropped, lest two servers talk forever. UDP answers never exceed
+ * what the asker accepts nor what no link fragments.
+ *
+ * @see RFC 1035 §4.2, RFC 6891 §6.2.5, RFC 8906 §3
+ * TCP connections are tcp-connection.ts's, TLS and HTTP secure-listeners.ts's.
+ */
+
+import type { Endpoint, Listener, Runtime, UdpSocket } from '#runtime';
+import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
+import { UDP_SIZE } from '../recursion/upstream.ts';
+import type { Gate } from './courtesy.ts';
+import { type Handle, refusalOf } from './response.ts';
+import { createTcpService } from './tcp-connection.ts';
+
+/** What a UDP message may hold without EDNS (RFC 1035 §4.2.1). */
+const PLAIN_UDP_SIZE = 512;
+
+/** UDP questions under way for one address; more are dropped (Unbound `wait-limit`; DNSBomb CVE-2024-33655). */
+export const MAX_UDP_PER_CLIENT = 200;
+/** And for all; memory for each is a packet and a few promises. */
+export const MAX_UDP_IN_FLIGHT = 4000;
+
+/** Draws of a free port when none is given: UDP and TCP need the same one. */
+const PORT_DRAWS = 8;
+
+export type Listeners = AsyncDisposable & { readonly addresses: readonly Endpoint[] };
+
+/**
+ * Listens on all endpoints or on none; fails as the seams' `bind` and `listen` do. `gate` rules on
+ * datagrams, whose senders may be forged.
+ */
+export async function startListeners(
+  runtime: Pick<Runtime, 'clock' | 'udp' | 'tcp'>,
+  endpoints: readonly Endpoint[],
+  handle: Handle,
+  gate: Gate = () => 'serve',
+): Promise<Listeners> {
+  const addresses: Endpoint[] = [];
+  const receive = createUdpService(handle, gate);
+  const tcpService = createTcpService(runtime.clock, handle);
+  const opened: AsyncDisposable[] = [tcpService];
+  const close = async () => {
+    await Promise.all(opened.map((each) => each[Symbol.asyncDispose]()));
+  };
+  try {
+    for (const endpoint of endpoints) {
+      const { socket, listener } = await openBoth(runtime, endpoint, receive, tcpService.accept);
+      opened.push(socket, listener);
+      addresses.push(socket.local);
+    }
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+  return { addresses, [Symbol.asyncDispose]: close };
+}
+
+async function openBoth(
+  { udp, tcp }: Pick<Runtime, 'udp' | 'tcp'>,
+  endpoint: Endpoint,
+  receive: (socket: UdpSocket, data: Uint8Array, from: Endpoint) => void,
+  accept: Parameters<Runtime['tcp']['listen']>[1],
+): Promise<{ socket: UdpSocket; listener: Listener }> {
+  for (let draw = 1; ; draw++) {
+    let open: UdpSocket | undefined;
+    // What arrives before `bind` returns is lost, as a moment earlier.
+    const socket = await udp.bind(endpoint, (data, from) => {
+      if (open !== undefined) receive(open, data, from);
+    });
+    open = socket;
+    try {
+      return { socket, listener: await tcp.listen(socket.local, accept) };
+    } catch (thrown) {
+      await socket[Symbol.asyncDispose]();
+      // A port the kernel chose for UDP may be taken for TCP.
+      if (endpoint.port !== 0 || draw === PORT_DRAWS) throw thrown;
+    }
+  }
+}
+
+function createUdpService(
+  handle: Handle,
+  gate: Gate,
+): (socket: UdpSocket, data: Uint8Array, from: Endpoint) => void {
+  const underWay = new Map<string, number>();
+  let total = 0;
+
+  async function answer(socket: UdpSocket, query: Message, from: Endpoint): Promise<void> {
+    const { address } = from;
+    underWay.set(address, (underWay.get(address) ?? 0) + 1);
+    total++;
+    try {
+      const response = await handle(query, from, 'udp');
+      socket.send(encodeMessage(response, { limit: udpLimit(query) }), from);
+    } finally {
+      total--;
+      const left = (underWay.get(address) ?? 1) - 1;
+      if (left === 0) underWay.delete(address);
+      else underWay.set(address, left);
+    }
+  }
+
+  function take(socket: UdpSocket, query: Message, from: Endpoint): void {
+    const mine = underWay.get(from.address) ?? 0;
+    if (mine >= MAX_UDP_PER_CLIENT || total >= MAX_UDP_IN_FLIGHT) return;
+    void answer(socket, query, from);
+  }
+
+  return (socket, data, from) => {
+    if (from.port === 0) return;
+    const decoded = decodeMessage(data);
+    if (!decoded.ok) {
+      const refusal = refusalOf(decoded);
+      if (refusal !== undefined) socket.send(encodeMessage(refusal), from);
+      return;
+    }
+    if (decoded.message.response) return;
+    const ruled = gate(decoded.message, from);
+    if (ruled === 'serve') take(socket, decoded.message, from);
+    else if (ruled !== 'drop') socket.send(encodeMessage(ruled), from);
+  };
+}
+
+/** The lesser of what the asker takes and what is not fragmented (RFC 9715 §3.1). */
+function udpLimit({ edns }: Message): number {
+  if (edns === undefined) return PLAIN_UDP_SIZE;
+  return Math.min(Math.max(edns.udpSize, PLAIN_UDP_SIZE), UDP_SIZE);
+}

@@ -1,0 +1,157 @@
+/**
+ * Questions over TCP, also under TLS: many on one connection, answered as they are ready.
+ *
+ * Slow and greedy askers hurt only themselves: a connection has a limit of questions under way
+ * (then it is not read on), of bytes waiting to be read by the asker, and of time; an address and
+ * the whole service have a limit of connections.
+ *
+ * @see RFC 7766 §6.2: persistent, pipelined, out of order  @see RFC 7766 §6.2.3: idle timeouts
+ * @see RFC 7858 §3.3: the same under TLS
+ * @see CVE-2024-0760, CVE-2024-12705: askers that never read
+ */
+
+import type { Clock, Connection } from '#runtime';
+import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
+import { frame, unframe } from './framing.ts';
+import { type Handle, refusalOf, type Transport } from './response.ts';
+
+/** Connections open at once, in all and for one address (BIND `tcp-clients`: 150). */
+export const MAX_CONNECTIONS = 256;
+export const MAX_CONNECTIONS_PER_CLIENT = 32;
+/** Questions under way on one connection; then it is not read until one is answered (BIND: 23). */
+export const MAX_IN_FLIGHT_PER_CONNECTION = 64;
+/** Bytes of answers an asker may leave unread: a few of the largest messages. */
+export const MAX_UNREAD_BYTES = 4 * 65_537;
+/** Milliseconds without a complete question, then the connection is closed (RFC 7766 §6.2.3). */
+export const IDLE_MILLISECONDS = 10_000;
+/** Milliseconds one answer may take to leave. */
+export const WRITE_MILLISECONDS = 5_000;
+
+export type TcpService = AsyncDisposable & { readonly accept: (connection: Connection) => void };
+
+/** Makes what accepts connections. */
+export function createTcpService(
+  clock: Clock,
+  handle: Handle,
+  transport: Transport = 'tcp',
+): TcpService {
+  const open = new Map<Connection, string>();
+
+  function accept(connection: Connection): void {
+    const { remote } = connection;
+    const address = 'address' in remote ? remote.address : undefined;
+    const mine = [...open.values()].filter((other) => other === address).length;
+    const isFull = open.size >= MAX_CONNECTIONS || mine >= MAX_CONNECTIONS_PER_CLIENT;
+    if (isFull || !('address' in remote)) {
+      connection.abort();
+      return;
+    }
+    open.set(connection, remote.address);
+    const answer = (query: Message) => handle(query, remote, transport);
+    void serve(connection, clock, answer).finally(() => open.delete(connection));
+  }
+
+  return {
+    accept,
+    async [Symbol.asyncDispose]() {
+      for (const connection of open.keys()) connection.abort();
+    },
+  };
+}
+
+async function serve(
+  connection: Connection,
+  clock: Clock,
+  answer: (query: Message) => Promise<Message>,
+): Promise<void> {
+  const writer = createWriter(connection, clock);
+  const slots = createSlots(MAX_IN_FLIGHT_PER_CONNECTION);
+  let cancelIdle = clock.after(IDLE_MILLISECONDS, () => connection.abort());
+
+  async function reply(query: Message): Promise<void> {
+    writer.write(frame(encodeMessage(await answer(query))));
+    slots.free();
+  }
+
+  try {
+    for await (const data of unframe(connection.received())) {
+      cancelIdle();
+      const decoded = decodeMessage(data);
+      const refusal = decoded.ok ? undefined : refusalOf(decoded);
+      if (refusal !== undefined) writer.write(frame(encodeMessage(refusal)));
+      // Octets without an id, or a response: no DNS client.
+      else if (!decoded.ok || decoded.message.response) break;
+      else {
+        await slots.take();
+        void reply(decoded.message);
+      }
+      cancelIdle = clock.after(IDLE_MILLISECONDS, () => connection.abort());
+    }
+    // The asker may have closed its side and still wait for answers.
+    await slots.idle();
+    await writer.drained();
+  } finally {
+    cancelIdle();
+    await connection[Symbol.asyncDispose]();
+  }
+}
+
+/** Writes in order; gives the connection up when the asker does not read. */
+function createWriter(
+  connection: Connection,
+  clock: Clock,
+): { write(data: Uint8Array): void; drained(): Promise<void> } {
+  let unread = 0;
+  let last: Promise<void> = Promise.resolve();
+
+  async function send(data: Uint8Array, before: Promise<void>): Promise<void> {
+    await before;
+    const cancel = clock.after(WRITE_MILLISECONDS, () => connection.abort());
+    try {
+      await connection.write(data);
+    } catch {
+      connection.abort();
+    }
+    cancel();
+    unread -= data.length;
+  }
+
+  return {
+    write(data) {
+      unread += data.length;
+      if (unread > MAX_UNREAD_BYTES) connection.abort();
+      else last = send(data, last);
+    },
+    drained: () => last,
+  };
+}
+
+/** Counts questions under way: `take` waits for a free slot, `idle` until all are free. */
+function createSlots(limit: number): {
+  take(): Promise<void>;
+  free(): void;
+  idle(): Promise<void>;
+} {
+  let taken = 0;
+  let wake: (() => void) | undefined;
+
+  async function until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  }
+
+  return {
+    async take() {
+      await until(() => taken < limit);
+      taken++;
+    },
+    free() {
+      taken--;
+      wake?.();
+    },
+    idle: () => until(() => taken === 0),
+  };
+}
