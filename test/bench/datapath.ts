@@ -13,7 +13,14 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePorts, type House, startHouse, stop } from './house.ts';
 import type { Loaded } from './load-run.ts';
-import { type Peer, startNsd, startUnbound } from './name-servers.ts';
+import {
+  type Peer,
+  startDnsdist,
+  startDnsmasq,
+  startNsd,
+  startPowerDns,
+  startUnbound,
+} from './name-servers.ts';
 import { cpuSeconds } from './process.ts';
 import { NODE, openPrograms, type Program } from './programs.ts';
 import { progress } from './progress.ts';
@@ -33,6 +40,13 @@ const isPinned = availableParallelism() > 1;
 const SERVER = isPinned ? ['taskset', '-c', '0'] : [];
 const CLIENT = isPinned ? ['taskset', '-c', '1'] : [];
 
+const CACHES = [
+  ['Unbound', startUnbound],
+  ['dnsmasq', startDnsmasq],
+  ['dnsdist', startDnsdist],
+  ['PowerDNS Recursor', startPowerDns],
+] as const;
+
 type Runner = {
   readonly name: string;
   readonly server: { readonly pid: number; readonly port: number };
@@ -48,10 +62,10 @@ export async function run(): Promise<readonly Row[]> {
   const names = Array.from({ length: HOSTS }, (_, index) => `host${index}.${FOREIGN}`);
   const file = await writeZone(directory, FOREIGN, names);
   const nsd = stack.use(await startNsd(directory, [{ apex: FOREIGN, file }], SERVER));
-  const theirs: Runner[] = [
-    { name: 'NSD', server: nsd, names },
-    { name: 'Unbound', server: stack.use(await startUnbound(directory, nsd.port, SERVER)), names },
-  ];
+  const theirs: Runner[] = [{ name: 'NSD', server: nsd, names }];
+  for (const [name, start] of CACHES) {
+    theirs.push({ name, server: stack.use(await start(directory, nsd.port, SERVER)), names });
+  }
   const echo = stack.use(await startEcho(compile(directory, 'echo')));
   theirs.push({ name: 'echo in C', server: echo, names });
   const load = compile(directory, 'load');

@@ -1,7 +1,7 @@
-/** The peers: NSD with a zone signed by BIND's tools, and Unbound that forwards to it. */
+/** The peers: NSD with a zone signed by BIND's tools, and others that forward to it and remember. */
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePorts, HOST, stop } from './house.ts';
 
@@ -9,6 +9,9 @@ import { freePorts, HOST, stop } from './house.ts';
 const PACKAGES = {
   nsd: 'nsd',
   unbound: 'unbound',
+  dnsmasq: 'dnsmasq',
+  dnsdist: 'dnsdist',
+  pdns_recursor: 'pdns-recursor',
   'dnssec-keygen': 'bind9-utils',
   'dnssec-signzone': 'bind9-utils',
   taskset: 'util-linux',
@@ -29,11 +32,12 @@ export function signZone(directory: string, apex: string, file: string): string 
   return signed;
 }
 
-/** NSD with these zones; one process answers, on the cores of `prefix`. */
+/** NSD with these zones; so many processes answer, on the cores of `prefix`. */
 export async function startNsd(
   directory: string,
   zones: readonly { readonly apex: string; readonly file: string }[],
   prefix: readonly string[],
+  processes = 1,
 ): Promise<Peer> {
   const [port = 0] = await freePorts(1);
   const file = join(directory, 'nsd.conf');
@@ -47,7 +51,8 @@ export async function startNsd(
     file,
     `server:
   ip-address: ${HOST}@${port}
-  server-count: 1
+  server-count: ${processes}
+  reuseport: ${processes > 1 ? 'yes' : 'no'}
   username: ""
   database: ""
   zonesdir: "${directory}"
@@ -94,6 +99,68 @@ forward-zone:
 `,
   );
   return startPeer('unbound', port, ['-d', '-p', '-c', file], prefix);
+}
+
+/** dnsmasq, which every router has, with the largest cache it takes. */
+export async function startDnsmasq(
+  directory: string,
+  forward: number,
+  prefix: readonly string[],
+): Promise<Peer> {
+  const [port = 0] = await freePorts(1);
+  const where = [`--port=${port}`, `--listen-address=${HOST}`, '--bind-interfaces'];
+  const upstream = ['--no-resolv', '--no-hosts', `--server=${HOST}#${forward}`];
+  const rest = ['--cache-size=10000', '--user=root', `--pid-file=${directory}/dnsmasq.pid`];
+  const words = ['--keep-in-foreground', '--conf-file=/dev/null', ...where, ...upstream, ...rest];
+  return startPeer('dnsmasq', port, words, prefix);
+}
+
+/** dnsdist with a packet cache in front of the name server. */
+export async function startDnsdist(
+  directory: string,
+  forward: number,
+  prefix: readonly string[],
+): Promise<Peer> {
+  const [port = 0] = await freePorts(1);
+  const file = join(directory, 'dnsdist.conf');
+  await writeFile(
+    file,
+    `setLocal('${HOST}:${port}')
+setACL({'127.0.0.0/8'})
+setSecurityPollSuffix('')
+newServer({address='${HOST}:${forward}', healthCheckMode='up'})
+getPool(''):setCache(newPacketCache(100000))
+`,
+  );
+  return startPeer('dnsdist', port, ['--supervised', '--config', file], prefix);
+}
+
+/** PowerDNS Recursor with one thread, which forwards everything and validates nothing. */
+export async function startPowerDns(
+  directory: string,
+  forward: number,
+  prefix: readonly string[],
+): Promise<Peer> {
+  const [port = 0] = await freePorts(1);
+  const own = join(directory, 'pdns-recursor');
+  await mkdir(own, { recursive: true });
+  const settings = {
+    'local-address': HOST,
+    'local-port': port,
+    'forward-zones-recurse': `.=${HOST}:${forward}`,
+    'socket-dir': own,
+    'security-poll-suffix': '',
+    loglevel: 3,
+    dnssec: 'off',
+    threads: 1,
+    'pdns-distributes-queries': 'no',
+    'dont-query': '',
+    daemon: 'no',
+  };
+  const words = Object.entries({ 'config-dir': own, ...settings }).map(
+    ([key, value]) => `--${key}=${value}`,
+  );
+  return startPeer('pdns_recursor', port, words, prefix);
 }
 
 async function startPeer(
