@@ -1,31 +1,30 @@
 /**
  * Asking one server one question, over the Udp and Tcp seams.
  *
- * Each UDP question has its own socket on a random port, its own random id and letters in random
- * case (0x20). Replies that do not match are never believed: what comes from elsewhere or does not
+ * Each UDP question is asked from a random port (ports.ts), with its own random id and letters in
+ * random case (0x20). Replies that do not match are never believed: what comes from elsewhere or does not
  * parse is ignored and the valid one awaited (TuDoor, 2024); what comes from the server's own
- * address with a wrong id, question or case looks like a forgery, and the question goes on over TCP.
+ * address with a wrong id, question, case or cookie looks like a forgery, and the question goes on
+ * over TCP.
  *
  * @see RFC 5452 §9: what must match  @see RFC 7766: TCP  @see draft-vixie-dnsext-dns0x20
+ * @see RFC 7873 §5.3: cookies
  * Decides nothing about servers or answers: that is the recursor's.
  */
 
 import type { Connection, Endpoint, Random, Runtime, UdpSocket } from '#runtime';
-import { decodeMessage, encodeMessage } from '../message/message.ts';
+import { OPTION } from '../message/edns-option.ts';
+import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
 import { type Name, trustedName } from '../message/name.ts';
 import { CLASS, OPCODE, RCODE } from '../message/type.ts';
 import { frame, unframe } from '../serving/framing.ts';
 import type { Event, Send } from './frame.ts';
-import { serverKey } from './servers.ts';
+import { createPorts, type Ports } from './ports.ts';
+import { createServerCookies, type ServerCookies } from './server-cookies.ts';
+import { EDNS_REFUSALS, serverKey } from './servers.ts';
 
 /** What we accept in one datagram, which no link fragments (DNS flag day 2020, RFC 9715 §3.1). */
 export const UDP_SIZE = 1232;
-
-/** Ports to draw from: not the well-known ones, nor most that other services hold. */
-const FIRST_PORT = 10_240;
-const PORTS = 65_536 - FIRST_PORT;
-/** Draws until the kernel chooses. */
-const PORT_DRAWS = 4;
 
 /** Servers known to change the case of names; the oldest is forgotten. */
 const MAX_CASE_CHANGERS = 1024;
@@ -39,6 +38,8 @@ export type UpstreamOptions = {
   readonly randomiseCase: boolean;
   /** What we say we accept in one datagram; unless told, what no link fragments. */
   readonly udpSize?: number;
+  /** Sends DNS cookies (RFC 7873); on unless told. */
+  readonly cookies?: boolean;
 };
 
 export type Upstream = AsyncDisposable & {
@@ -52,16 +53,22 @@ type Sent = {
   readonly name: Name;
   readonly send: Send;
   readonly udpSize: number;
+  /** Our half of a cookie and, if known, the server's. */
+  readonly cookie: Uint8Array | undefined;
+  /** Whether a reply's cookie is right. */
+  readonly believes: (reply: Message) => boolean;
 };
 
 /** Makes the asker. */
 export function createUpstream(
   runtime: Pick<Runtime, 'clock' | 'random' | 'udp' | 'tcp'>,
-  { sources, randomiseCase, udpSize = UDP_SIZE }: UpstreamOptions,
+  { sources, randomiseCase, udpSize = UDP_SIZE, cookies: sendsCookies = true }: UpstreamOptions,
 ): Upstream {
   const { clock, random } = runtime;
+  const ports = createPorts(runtime);
   const open = new Set<() => void>();
   const caseChangers = new Set<string>();
+  const cookies = sendsCookies ? createServerCookies(runtime) : undefined;
   let sends = 0;
   let isClosed = false;
 
@@ -86,21 +93,23 @@ export function createUpstream(
     });
   }
 
-  function prepare(send: Send): Sent {
+  function prepare(send: Send, source: string | undefined): Sent {
     const [high = 0, low = 0] = random(2);
-    const isMixed = randomiseCase && !caseChangers.has(serverKey(send.server));
+    const server = serverKey(send.server);
+    const isMixed = randomiseCase && !caseChangers.has(server);
     const name = isMixed ? mixCase(send.name, random) : send.name;
-    return { id: (high << 8) | low, name, send, udpSize };
+    const place = source === undefined ? server : `${server} ${source}`;
+    return { id: (high << 8) | low, name, send, udpSize, ...tasted(cookies, place, send) };
   }
 
   return {
     async ask(send) {
       if (isClosed) return { kind: 'unreachable' };
       sends++;
-      const sent = prepare(send);
       const source = sourceFor(send.server, sources);
+      const sent = prepare(send, source);
       if (send.transport === 'udp') {
-        return within(send, (report) => overUdp(runtime, sent, source, report));
+        return within(send, (report) => overUdp(ports, sent, source, report));
       }
       const noteCase = () => remember(caseChangers, serverKey(send.server));
       return within(send, (report) => overTcp(runtime, sent, source, { report, noteCase }));
@@ -111,19 +120,30 @@ export function createUpstream(
     async [Symbol.asyncDispose]() {
       isClosed = true;
       for (const stop of [...open]) stop();
+      await ports[Symbol.asyncDispose]();
     },
   };
+}
+
+/** The cookie to send, and what to make of the one that comes back. */
+function tasted(
+  cookies: ServerCookies | undefined,
+  place: string,
+  { edns, cookie: wish, transport }: Send,
+): Pick<Sent, 'cookie' | 'believes'> {
+  const cookie = edns && wish !== 'none' ? cookies?.offer(place) : undefined;
+  const believes = (reply: Message): boolean => {
+    const isRefusal = EDNS_REFUSALS.includes(reply.rcode);
+    if (wish === 'none' && !isRefusal) cookies?.shun(place);
+    return cookie === undefined || cookies?.hear(place, cookie, reply, transport) === true;
+  };
+  return { cookie, believes };
 }
 
 type Cleanup = () => void;
 type Report = (event: Event) => void;
 
-function overUdp(
-  { udp, random }: Pick<Runtime, 'udp' | 'random'>,
-  sent: Sent,
-  source: string | undefined,
-  report: Report,
-): Cleanup {
+function overUdp(ports: Ports, sent: Sent, source: string | undefined, report: Report): Cleanup {
   const { server } = sent.send;
   const address = source ?? (server.address.includes(':') ? '::' : '0.0.0.0');
   const receive = (data: Uint8Array, from: Endpoint) => {
@@ -136,7 +156,7 @@ function overUdp(
   const dispose = () => {
     if (socket !== undefined) void socket[Symbol.asyncDispose]();
   };
-  bindRandom(udp, random, address, receive).then(
+  ports.open(address, receive).then(
     (bound) => {
       socket = bound;
       if (isOver) dispose();
@@ -148,24 +168,6 @@ function overUdp(
     isOver = true;
     dispose();
   };
-}
-
-async function bindRandom(
-  udp: Runtime['udp'],
-  random: Random,
-  address: string,
-  receive: (data: Uint8Array, from: Endpoint) => void,
-): Promise<UdpSocket> {
-  for (let draw = 0; draw < PORT_DRAWS; draw++) {
-    const [first = 0, second = 0, third = 0] = random(3);
-    const port = FIRST_PORT + (((first << 16) | (second << 8) | third) % PORTS);
-    try {
-      return await udp.bind({ address, port }, receive);
-    } catch {
-      // Taken by somebody; any other trouble shows again below.
-    }
-  }
-  return udp.bind({ address, port: 0 }, receive);
 }
 
 function overTcp(
@@ -204,7 +206,8 @@ function overTcp(
   };
 }
 
-function encodeQuery({ id, name, send, udpSize }: Sent): Uint8Array {
+function encodeQuery({ id, name, send, udpSize, cookie }: Sent): Uint8Array {
+  const options = cookie === undefined ? [] : [{ code: OPTION.COOKIE, data: cookie }];
   return encodeMessage({
     id,
     response: false,
@@ -220,7 +223,7 @@ function encodeQuery({ id, name, send, udpSize }: Sent): Uint8Array {
     answers: [],
     authorities: [],
     additionals: [],
-    edns: send.edns ? { udpSize, version: 0, dnssecOk: true, options: [] } : undefined,
+    edns: send.edns ? { udpSize, version: 0, dnssecOk: true, options } : undefined,
   });
 }
 
@@ -241,7 +244,7 @@ function judge(data: Uint8Array, sent: Sent): Event | undefined {
     (isExact || send.transport === 'tcp');
   // Servers older than EDNS refuse a query without repeating the question.
   const isBareRefusal = question === undefined && REFUSALS.includes(message.rcode);
-  if (!isOurs && !isBareRefusal) return { kind: 'forged' };
+  if ((!isOurs && !isBareRefusal) || !sent.believes(message)) return { kind: 'forged' };
   return { kind: 'reply', message, bytes: data.length, milliseconds: 0 };
 }
 

@@ -1,0 +1,104 @@
+import { expect, test } from 'vitest';
+import type { Endpoint, Udp } from '#runtime';
+import { type FakeRuntime, fakeRuntime } from '#runtime/fake';
+import { createPorts, MAX_AGE_MILLISECONDS, MAX_KEPT, MAX_USES, type Ports } from './ports.ts';
+
+const HERE = '0.0.0.0';
+const SERVER: Endpoint = { address: '198.51.100.1', port: 53 };
+const DATA = new Uint8Array(12);
+
+type Opened = { port: number; isOpen: boolean; deliver: () => void };
+
+function start(): { ports: Ports; opened: Opened[]; runtime: FakeRuntime } {
+  const runtime = fakeRuntime();
+  const opened: Opened[] = [];
+  const udp: Udp = {
+    async bind(local, receive) {
+      const each = { port: local.port, isOpen: true, deliver: () => receive(DATA, SERVER) };
+      opened.push(each);
+      return {
+        local,
+        send: () => undefined,
+        async [Symbol.asyncDispose]() {
+          each.isOpen = false;
+        },
+      };
+    },
+  };
+  return { ports: createPorts({ ...runtime, udp }), opened, runtime };
+}
+
+/** Asks once, with `replies` coming in; the port asked from. */
+async function ask(ports: Ports, opened: Opened[], replies = 1): Promise<number> {
+  let heard = 0;
+  const socket = await ports.open(HERE, () => heard++);
+  const mine = opened.find(({ port, isOpen }) => isOpen && port === socket.local.port);
+  for (let reply = 0; reply < replies; reply++) mine?.deliver();
+  expect(heard).toBe(replies);
+  await socket[Symbol.asyncDispose]();
+  await socket[Symbol.asyncDispose]();
+  return socket.local.port;
+}
+
+const isOpen = (opened: Opened[]) => opened.filter((each) => each.isOpen).length;
+
+test('as long as there are few, each question has a port of its own', async () => {
+  const { ports, opened } = start();
+  const used = new Set<number>();
+  for (let i = 0; i < MAX_KEPT; i++) used.add(await ask(ports, opened));
+  expect(used.size).toBe(MAX_KEPT);
+  expect(opened).toHaveLength(MAX_KEPT);
+});
+
+test('of many, ports are drawn from those kept, and none is used for long', async () => {
+  const { ports, opened } = start();
+  const uses = new Map<number, number>();
+  for (let i = 0; i < 5_000; i++) {
+    const port = await ask(ports, opened);
+    uses.set(port, (uses.get(port) ?? 0) + 1);
+    expect(isOpen(opened)).toBeLessThanOrEqual(MAX_KEPT + 1);
+  }
+  expect(Math.max(...uses.values())).toBeLessThanOrEqual(MAX_USES);
+  expect(uses.size).toBeGreaterThan(5_000 / MAX_USES);
+});
+
+test.each([
+  { replies: 0, why: 'no reply: a late one is not for the next question' },
+  { replies: 2, why: 'more than one: somebody guesses' },
+])('is not used again after $why', async ({ replies }) => {
+  const { ports, opened } = start();
+  for (let i = 0; i < 3; i++) await ask(ports, opened, replies);
+  expect(isOpen(opened)).toBe(0);
+});
+
+test('nor after it got what nobody waited for', async () => {
+  const { ports, opened } = start();
+  await ask(ports, opened);
+  opened[0]?.deliver();
+  expect(isOpen(opened)).toBe(0);
+});
+
+test('nor when it is old; then it is closed', async () => {
+  const { ports, opened, runtime } = start();
+  for (let i = 0; i < 10; i++) await ask(ports, opened);
+  await runtime.clock.advance(2 * MAX_AGE_MILLISECONDS);
+  expect(isOpen(opened)).toBe(0);
+});
+
+test('equal questions under way never share a port', async () => {
+  const { ports, opened } = start();
+  for (let i = 0; i < MAX_KEPT; i++) await ask(ports, opened);
+  const sockets = await Promise.all(
+    Array.from({ length: 100 }, () => ports.open(HERE, () => undefined)),
+  );
+  expect(new Set(sockets.map(({ local }) => local.port)).size).toBe(100);
+});
+
+test('closing leaves nothing open, also of what comes back later', async () => {
+  const { ports, opened } = start();
+  await ask(ports, opened);
+  const late = await ports.open(HERE, () => undefined);
+  await ports[Symbol.asyncDispose]();
+  await late[Symbol.asyncDispose]();
+  expect(isOpen(opened)).toBe(0);
+});

@@ -1,0 +1,177 @@
+/**
+ * Sockets on random ports to ask other servers from, some of them used again.
+ *
+ * Opening one costs as much as asking. While there are fewer than `MAX_KEPT`, each question has a
+ * port of its own; beyond that, in times of many questions, it draws one at random among those that
+ * are free. A socket serves one question at a time and few in all, not for long, and never again
+ * after anything about it was odd: no reply, more than one, or one that nobody waited for.
+ *
+ * @see RFC 5452 §9.2: who forges a reply must guess the port; and one wrong guess ends the guessing
+ * (upstream.ts)
+ */
+
+import type { Clock, Endpoint, Random, Udp, UdpSocket } from '#runtime';
+
+/** Sockets that wait for another question: what a guesser has to choose from at the least. */
+export const MAX_KEPT = 64;
+
+/** Questions asked from one port. */
+export const MAX_USES = 16;
+
+/** Milliseconds that a port is ours: scanning all of them takes longer (SAD DNS, CVE-2020-25705). */
+export const MAX_AGE_MILLISECONDS = 10_000;
+
+/** Ports to draw from: not the well-known ones, nor most that other services hold. */
+const FIRST_PORT = 10_240;
+const PORTS = 65_536 - FIRST_PORT;
+/** Draws until the kernel chooses. */
+const PORT_DRAWS = 4;
+
+type Receive = (data: Uint8Array, from: Endpoint) => void;
+
+type Kept = {
+  readonly socket: UdpSocket;
+  readonly address: string;
+  readonly born: number;
+  uses: number;
+  received: number;
+  receive: Receive | undefined;
+};
+
+type Seams = { readonly clock: Clock; readonly random: Random; readonly udp: Udp };
+
+export type Ports = AsyncDisposable & {
+  /** A socket on a random port of `address` for one question; dispose it after that. */
+  open(address: string, receive: Receive): Promise<UdpSocket>;
+};
+
+/** Makes them; nothing is open before it is needed. */
+export function createPorts({ clock, random, udp }: Seams): Ports {
+  const taken = new Set<number>();
+  const free = createFree(clock, close);
+
+  function close({ socket }: Kept): void {
+    taken.delete(socket.local.port);
+    void socket[Symbol.asyncDispose]();
+  }
+
+  function hear(kept: Kept, data: Uint8Array, from: Endpoint): void {
+    kept.received++;
+    if (kept.receive === undefined) free.drop(kept);
+    else kept.receive(data, from);
+  }
+
+  function lend(kept: Kept, receive: Receive): UdpSocket {
+    kept.uses++;
+    kept.received = 0;
+    kept.receive = receive;
+    return {
+      local: kept.socket.local,
+      send: kept.socket.send,
+      async [Symbol.asyncDispose]() {
+        if (kept.receive !== receive) return;
+        kept.receive = undefined;
+        free.put(kept);
+      },
+    };
+  }
+
+  async function bind(address: string, port: number): Promise<Kept> {
+    let opened: Kept | undefined;
+    const socket = await udp.bind({ address, port }, (data, from) => {
+      if (opened !== undefined) hear(opened, data, from);
+    });
+    const born = clock.monotonic();
+    opened = { socket, address, born, uses: 0, received: 0, receive: undefined };
+    taken.add(socket.local.port);
+    return opened;
+  }
+
+  async function bindRandom(address: string): Promise<Kept> {
+    for (let each = 0; each < PORT_DRAWS; each++) {
+      const [first = 0, second = 0, third = 0] = random(3);
+      const port = FIRST_PORT + (((first << 16) | (second << 8) | third) % PORTS);
+      if (taken.has(port)) continue;
+      try {
+        return await bind(address, port);
+      } catch {
+        // Taken by somebody; any other trouble shows again below.
+      }
+    }
+    return bind(address, 0);
+  }
+
+  return {
+    async open(address, receive) {
+      const drawn = taken.size < MAX_KEPT ? undefined : free.draw(address, random);
+      return lend(drawn ?? (await bindRandom(address)), receive);
+    },
+    async [Symbol.asyncDispose]() {
+      free.close();
+    },
+  };
+}
+
+/** Sockets that wait for another question. */
+function createFree(clock: Clock, close: (kept: Kept) => void) {
+  const free: Kept[] = [];
+  let isClosed = false;
+  let isSweeping = false;
+
+  const isOld = ({ born }: Kept) => clock.monotonic() - born >= MAX_AGE_MILLISECONDS;
+
+  function remove(index: number): void {
+    const last = free.pop();
+    if (last !== undefined && index < free.length) free[index] = last;
+  }
+
+  function sweep(): void {
+    isSweeping = false;
+    for (const kept of free.splice(0)) {
+      if (isOld(kept)) close(kept);
+      else free.push(kept);
+    }
+    sweepLater();
+  }
+
+  function sweepLater(): void {
+    if (isSweeping || free.length === 0) return;
+    isSweeping = true;
+    clock.after(MAX_AGE_MILLISECONDS, sweep);
+  }
+
+  return {
+    /** Takes a socket back, or closes it. */
+    put(kept: Kept): void {
+      const isSound = kept.received === 1 && kept.uses < MAX_USES && !isOld(kept);
+      if (isClosed || !isSound || free.length >= MAX_KEPT) {
+        close(kept);
+        return;
+      }
+      free.push(kept);
+      sweepLater();
+    },
+    /** Takes one out at random. */
+    draw(address: string, random: Random): Kept | undefined {
+      const [octet = 0] = random(1);
+      const index = octet % free.length;
+      const kept = free[index];
+      if (kept?.address !== address) return undefined;
+      remove(index);
+      if (!isOld(kept)) return kept;
+      close(kept);
+      return undefined;
+    },
+    /** Closes a socket that got what nobody waited for. */
+    drop(kept: Kept): void {
+      const index = free.indexOf(kept);
+      if (index < 0) return;
+      remove(index);
+      close(kept);
+    },
+    close(): void {
+      isClosed = true;
+      for (const kept of free.splice(0)) close(kept);
+    },
+  };
+}
