@@ -86,8 +86,8 @@ export function createSynthesis(cache: Store, crypto: Hash): Synthesis {
 
 function proofsIn(found: Found): RRset[] {
   if (found.kind === 'answer' || found.kind === 'alias') return groupRecords(found.proof);
-  const { denial } = found;
-  return denial === undefined ? [] : groupRecords([denial.soa, ...denial.proof]);
+  const { denial, proof = [] } = found;
+  return groupRecords(denial === undefined ? proof : [denial.soa, ...denial.proof]);
 }
 
 /** Takes a set in, if more can be concluded from it than it was made for. */

@@ -17,7 +17,7 @@ import type { BogusReason, UnsupportedReason } from '../message/ede.ts';
 import { countLabels, type Name } from '../message/name.ts';
 import { decodeRdataAs, type RdataOf } from '../message/rdata.ts';
 import type { ResourceRecord } from '../message/record.ts';
-import type { RRset } from '../message/rrset.ts';
+import { type RRset, recordsOf } from '../message/rrset.ts';
 import { TYPE } from '../message/type.ts';
 import { pay } from '../recursion/budget.ts';
 import type { Outcome } from '../recursion/frame.ts';
@@ -90,6 +90,8 @@ export type Chain = {
   readonly supplied: (name: Name, type: number) => Supplied | undefined;
   /** Tells whether a delegation is known to be at a name. */
   readonly isCut: (name: Name) => boolean;
+  /** Hears the proofs of delegations without DS, which prove more than that (RFC 8198). */
+  readonly witness?: (proof: readonly ResourceRecord[], ttl: number) => void;
   readonly check: Check;
   /** Monotonic seconds. */
   readonly now: number;
@@ -194,9 +196,9 @@ function delegated(name: Name, zone: SignedZone, chain: Chain): Made | Missing {
       return aliased(name, outcome.rrsets[0], zone, check);
     case 'no-data':
     case 'no-name':
-      return undelegated(name, outcome.denial?.proof ?? outcome.proof ?? [], zone, check);
+      return undelegated(name, outcome.denial?.proof ?? outcome.proof ?? [], zone, chain);
     case 'no-ds':
-      return undelegated(name, outcome.proof, zone, check);
+      return undelegated(name, outcome.proof, zone, chain);
   }
 }
 
@@ -212,13 +214,17 @@ function undelegated(
   name: Name,
   proof: readonly ResourceRecord[],
   zone: SignedZone,
-  check: Check,
+  { check, witness }: Chain,
 ): Made {
   const evidence = gather(proof, zone, check);
   const { ttl } = evidence;
   const noDs = proveNoDs(evidence, name, check);
   switch (noDs.kind) {
     case 'delegation':
+      witness?.(
+        evidence.sets.flatMap((set) => recordsOf(set, true)),
+        ttl,
+      );
       return { link: { kind: 'insecure', reason: 'unsigned-delegation' }, ttl };
     case 'opt-out':
     case 'too-many-iterations':

@@ -183,7 +183,9 @@ function judgeDenial(question: Question, found: Denied, trust: Trust): Validated
   const { denial } = found;
   const records = denial === undefined ? (found.proof ?? []) : [denial.soa, ...denial.proof];
   const sets = groupRecords(records);
-  const word = wordOf(name, type, denierOf(sets, name, type), trust);
+  const signer = denierOf(sets, name, type);
+  const above = signer && zoneGone(question, found, records, signer, trust);
+  const word = above ?? wordOf(name, type, signer, trust);
   if (word.kind !== 'zone') return withoutProof(word, sets);
   // Without an SOA nothing is kept, but what is proven is proven.
   const soa = denial && checkSoa(sets, word.zone, trust);
@@ -205,6 +207,34 @@ function judgeDenial(question: Question, found: Denied, trust: Trust): Validated
       return secure(ttl, rebuilt, proof.isDenial === true);
     }
   }
+}
+
+/**
+ * The zone above, where it denies that there is a zone at the anchor closest to the name at all.
+ *
+ * An anchor says which keys a zone has, not that it is there for good. Of RFC 6840 §5.10's policies
+ * this takes "accept any success" for such denials, so that an anchor that was left behind makes no
+ * names bogus; for what is in the zone the closest anchor alone counts (Appendix C.1).
+ */
+function zoneGone(
+  { name, type }: Question,
+  found: Denied,
+  records: readonly ResourceRecord[],
+  signer: Name,
+  trust: Trust,
+): Word | undefined {
+  const place = type === TYPE.DS ? (parentOf(name) ?? name) : name;
+  const closest = closestAnchor(trust.anchors, place);
+  if (typeof closest === 'string' || found.kind !== 'no-name') return undefined;
+  if (isWithin(signer, closest.name)) return undefined;
+  const outer = closestAnchor(trust.anchors, signer);
+  if (typeof outer === 'string') return undefined;
+  const reached = descend(outer, signer, trust);
+  if (reached.kind === 'missing') return reached;
+  if (reached.kind !== 'zone' || reached.zone.key !== signer.key) return undefined;
+  const evidence = gather(records, reached, trust.check);
+  const proof = proveNoName(evidence, closest.name, trust.check);
+  return proof.kind === 'proven' ? { kind: 'zone', zone: reached } : undefined;
 }
 
 type CheckedSoa =

@@ -15,7 +15,7 @@ import { isSpecial, printAddress } from '../message/address.ts';
 import type { Message } from '../message/message.ts';
 import { isWithin, type Name, nameFromWire } from '../message/name.ts';
 import type { ResourceRecord } from '../message/record.ts';
-import { coveredType, groupRecords, type RRset } from '../message/rrset.ts';
+import { coveredType, groupRecords, type RRset, safeTtl } from '../message/rrset.ts';
 import { RCODE, TYPE } from '../message/type.ts';
 import type { Cut, NameServer } from './delegation.ts';
 
@@ -109,7 +109,24 @@ function readAny(message: Message, asked: Asked): Reply {
   return isTrusted ? { kind: 'no-data', ...grounds } : { kind: 'lame' };
 }
 
+/** Signatures, when they are what was asked for: a set that nothing signs (RFC 4035 §2.2). */
+function readSignatures({ answers }: Message, { name, type }: Asked): Reply | undefined {
+  if (type !== TYPE.RRSIG) return undefined;
+  const own = answers.filter((each) => each.type === type && each.owner.key === name.key);
+  if (own.length === 0) return undefined;
+  const ttl = Math.min(...own.map((record) => safeTtl(record.ttl)));
+  const rdatas = own.map(({ rdata }) => rdata);
+  return {
+    kind: 'answer',
+    aliases: [],
+    rrset: { owner: name, type, ttl, rdatas, signatures: [] },
+    proof: [],
+  };
+}
+
 function readAnswer(message: Message, asked: Asked): Reply | undefined {
+  const signatures = readSignatures(message, asked);
+  if (signatures !== undefined) return signatures;
   const sets = groupRecords(message.answers).filter((set) => isWithin(set.owner, asked.zone));
   const byKey = new Map(sets.map((set) => [`${set.type} ${set.owner.key}`, set]));
   const proof = denialRecords(message, asked.zone);

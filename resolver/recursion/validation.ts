@@ -77,6 +77,8 @@ export function createValidation(parts: Parts): Validation {
     const made = synthesised(parts, name, type, budget);
     if (made !== undefined) return made;
     const resolved = await recursion.resolve(name, type, budget);
+    // Nothing signs signatures (RFC 4035 §2.2): they are passed on, and never with AD.
+    if (type === TYPE.RRSIG && resolved.outcome.kind === 'answer') return resolved;
     const known = resolved.outcome.judgement;
     const isCurrent = known?.state !== 'secure' || known.isTimed || !clock.isSet();
     if (known !== undefined && isCurrent) return { ...resolved, judgement: known };
@@ -230,17 +232,22 @@ const keyOf = ({ name, type }: Wanted) => `${type} ${name.key}`;
 const monotonic = (clock: Clock) => clock.monotonic() / 1000;
 
 function trustOf(
-  { clock, crypto, cache, anchors, memory }: Parts,
+  { clock, crypto, cache, anchors, memory, synthesis }: Parts,
   supplied: ReadonlyMap<string, Supplied>,
   purse: Purse,
 ): Trust {
+  const now = monotonic(clock);
   return {
     anchors,
     memory,
     supplied: (name, type) => supplied.get(keyOf({ name, type })),
+    witness: (proof, ttl) => {
+      // As in `remember`: what was believed without a date is no ground for more.
+      if (clock.isSet()) synthesis?.learn({ kind: 'no-data', denial: undefined, proof }, ttl, now);
+    },
     isCut: (name) => cache.findCut(name, monotonic(clock)) !== undefined,
     check: { crypto, purse, time: { now: clock.now(), clockIsSet: clock.isSet() } },
-    now: monotonic(clock),
+    now,
   };
 }
 

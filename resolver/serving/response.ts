@@ -109,8 +109,6 @@ const NOT_RECURSED: ReadonlySet<number> = new Set([
   TYPE.IXFR,
   TYPE.MAILA,
   TYPE.MAILB,
-  // A signature alone cannot be validated, and asking for it needs the set it covers.
-  TYPE.RRSIG,
   TYPE.NXNAME,
 ]);
 
