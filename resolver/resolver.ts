@@ -79,6 +79,8 @@ export type ResolverOptions = {
   readonly minimise?: boolean;
   /** Sends names in random case against forgery; on unless told. */
   readonly randomiseCase?: boolean;
+  /** Sends cookies to other servers (RFC 7873); on unless told. */
+  readonly cookies?: boolean;
   /**
    * Trust anchors: DS or DNSKEY records as zone-file text, for any name. With IANA's root servers
    * the root's anchors are added unless one for the root is among these.
@@ -230,7 +232,8 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
 
 /** From a question to its answer, without listeners. */
 function pipelineOf(runtime: Seams, options: ResolverOptions) {
-  const { sources = [], randomiseCase = true, localZones = true, cacheBytes, time } = options;
+  const { sources = [], randomiseCase = true, cookies = true } = options;
+  const { localZones = true, cacheBytes, time } = options;
   const { ednsBufferSize: udpSize = UDP_SIZE, cacheMinTtl = 0, cacheMaxTtl = MAX_TTL } = options;
   const { crypto, random, log } = runtime;
   const stale = options.serveStale === false ? 0 : (options.maxStale ?? DEFAULT_STALE);
@@ -240,7 +243,7 @@ function pipelineOf(runtime: Seams, options: ResolverOptions) {
     validation.clear();
   };
   const clock = time === 'wall' ? wallLifetimes(runtime.clock, forget) : runtime.clock;
-  const upstream = createUpstream(runtime, { sources, randomiseCase, udpSize });
+  const upstream = createUpstream(runtime, { sources, randomiseCase, udpSize, cookies });
   const bounded = withTtlBounds(upstream, { least: cacheMinTtl, most: cacheMaxTtl });
   const settings = settingsOf(options);
   const recursion = recursionFor({ clock, random, log }, options, settings, cache, bounded);

@@ -27,6 +27,7 @@ export function settingsOf(options: ResolverOptions): Settings {
     ipv6: options.ipv6 ?? true,
     minimise: options.minimise ?? true,
     allowsSpecial: options.allowPrivateUpstream ?? false,
+    cookies: options.cookies ?? true,
   };
 }
 

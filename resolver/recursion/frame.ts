@@ -31,6 +31,8 @@ export type Settings = {
   readonly minimise: boolean;
   /** Lets delegations lead to private and local addresses. */
   readonly allowsSpecial: boolean;
+  /** Whether questions bring DNS cookies along. */
+  readonly cookies?: boolean;
 };
 
 /** What a step reads and learns. */
@@ -48,6 +50,8 @@ export type Send = {
   readonly name: Name;
   readonly type: number;
   readonly edns: boolean;
+  /** Once more after BADCOOKIE, or without a cookie after a refusal (RFC 7873 §5.3). */
+  readonly cookie?: 'again' | 'none';
   readonly recursionDesired: boolean;
   /** Milliseconds to wait. */
   readonly timeout: number;

@@ -24,7 +24,7 @@ import type { Message } from '../message/message.ts';
 import { countLabels, isWithin, type Name, ROOT } from '../message/name.ts';
 import type { ResourceRecord } from '../message/record.ts';
 import type { RRset } from '../message/rrset.ts';
-import { RCODE, TYPE } from '../message/type.ts';
+import { TYPE } from '../message/type.ts';
 import {
   type Budget,
   MAX_DEPTH,
@@ -54,8 +54,10 @@ import {
 import type { Judgement } from './judgement.ts';
 import { learn } from './learn.ts';
 import { lastLabels, nextLabels } from './minimise.ts';
+import { overTcp, resendFor } from './resend.ts';
 import { findRoute, type Route } from './route.ts';
 import { aliasTarget, type Reply, scrub, synthesise } from './scrub.ts';
+import { EDNS_REFUSALS } from './servers.ts';
 
 /**
  * Starts a question; feed the state to `step` with `{ kind: 'start' }`.
@@ -256,23 +258,10 @@ function absorb(
 /** More tries than any server gets. */
 const NEVER_AGAIN = 1000;
 
-/** Milliseconds for a question over TCP: the connection costs a round trip more. */
-const TCP_TIMEOUT = 3000;
-
-function overTcp(send: Send): Send {
-  return { ...send, transport: 'tcp', timeout: TCP_TIMEOUT };
-}
-
-const EDNS_REFUSALS: readonly number[] = [RCODE.FORMERR, RCODE.NOTIMP, RCODE.BADVERS];
-
 function read(state: State, sent: Send, message: Message, now: number, world: World): Progress {
-  if (message.truncated) {
-    if (sent.transport === 'udp') return transmit(state, overTcp(sent), now, world);
-    return { kind: 'go', state: countTry(state, sent.server, NEVER_AGAIN) };
-  }
-  if (sent.edns && EDNS_REFUSALS.includes(message.rcode)) {
-    return transmit(state, { ...sent, edns: false }, now, world);
-  }
+  const resend = resendFor(sent, message, world.settings.cookies === true);
+  if (resend === 'no-use') return { kind: 'go', state: countTry(state, sent.server, NEVER_AGAIN) };
+  if (resend !== undefined) return transmit(state, resend, now, world);
   const wasRefused = !sent.edns && world.servers.speaksEdns(sent.server, now);
   if (wasRefused && !EDNS_REFUSALS.includes(message.rcode)) {
     world.servers.plainWorked(sent.server, now);

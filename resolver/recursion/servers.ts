@@ -7,6 +7,7 @@
  */
 
 import type { Endpoint } from '#runtime';
+import { RCODE } from '../message/type.ts';
 
 /** How many servers are remembered; the longest unused is forgotten first. */
 export const MAX_SERVERS = 4096;
@@ -18,6 +19,9 @@ export const LAME_SECONDS = 600;
 export const PLAIN_EVIDENCE = 3;
 /** … and for how many seconds. */
 export const PLAIN_SECONDS = 3600;
+
+/** How servers say that they do not understand EDNS, or an option of it. */
+export const EDNS_REFUSALS: readonly number[] = [RCODE.FORMERR, RCODE.NOTIMP, RCODE.BADVERS];
 
 /** Milliseconds to wait for a server nothing is known of (Unbound: 376). */
 export const FIRST_TIMEOUT = 400;

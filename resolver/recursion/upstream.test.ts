@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type Endpoint, RuntimeError, type Udp } from '#runtime';
 import { type FakeRuntime, fakeRuntime } from '#runtime/fake';
+import { OPTION } from '../message/edns-option.ts';
 import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
 import { printName } from '../message/name.ts';
 import type { Event, Send } from './frame.ts';
@@ -82,6 +83,12 @@ const lowered = (query: Message) => ({
   questions: [{ name: SEND.name, type: 1, class: 1 }],
 });
 
+const withCookie = (query: Message, data: Uint8Array): Message => ({
+  ...right(query),
+  edns: { udpSize: 1232, version: 0, dnssecOk: true, options: [{ code: OPTION.COOKIE, data }] },
+});
+const cookieIn = ({ edns }: Message) => edns?.options[0]?.data ?? new Uint8Array(0);
+
 test.each<{
   reply: (query: Message) => [Message | Uint8Array, Endpoint?][];
   is: Event['kind'];
@@ -124,12 +131,33 @@ test.each<{
     why: 'the valid one is awaited (TuDoor)',
   },
   {
+    reply: (query) => [[withCookie(query, new Uint8Array(24))]],
+    is: 'forged',
+    why: 'another cookie than ours (RFC 7873 §5.3)',
+  },
+  {
     reply: (query) => [[{ ...right(query), rcode: 1, questions: [], answers: [] }]],
     is: 'reply',
     why: 'FORMERR of a server older than EDNS',
   },
 ])('$is: $why', async ({ reply, is }) => {
   expect((await ask(reply)).kind).toBe(is);
+});
+
+test('a cookie is shown again, and then every datagram must have it', async () => {
+  const server = new Uint8Array(16).fill(5);
+  const give = (query: Message): [Message][] => [
+    [withCookie(query, Uint8Array.of(...cookieIn(query).subarray(0, 8), ...server))],
+  ];
+  expect((await ask(give)).kind).toBe('reply');
+  expect((await ask(give)).kind).toBe('reply');
+  const [first, second] = sent.map(({ query }) => cookieIn(query));
+  expect(first).toHaveLength(8);
+  expect(second).toEqual(Uint8Array.of(...(first ?? []), ...server));
+  const bare = (query: Message): [Message][] => [
+    [{ ...right(query), edns: { udpSize: 1232, version: 0, dnssecOk: true, options: [] } }],
+  ];
+  expect((await ask(bare)).kind).toBe('forged');
 });
 
 test('ids, ports and letters are random for each question', async () => {

@@ -94,7 +94,8 @@ test('EDNS is given up for a server only after several plain answers (CVE-2026-5
   await using internet = await openInternet(WORLD, { quirks, minimise: false });
   for (let i = 0; i < 12; i++) await internet.ask(`n${i}.example.com.`, 'A');
   const leaf = internet.asked.filter(({ server }) => server === EXAMPLE || server === SECOND);
-  expect(leaf.slice(0, 4).map(({ edns }) => edns)).toEqual([true, false, true, false]);
+  // The second one comes without a cookie: that may be what was refused.
+  expect(leaf.slice(0, 4).map(({ edns }) => edns)).toEqual([true, true, false, true]);
   expect(leaf.slice(-2).map(({ edns }) => edns)).toEqual([false, false]);
 });
 

@@ -1,0 +1,37 @@
+/**
+ * Replies whose header only says that the question is to be put in another way.
+ *
+ * @see RFC 7766 §5 (truncation), RFC 6891 §7 (no EDNS), RFC 7873 §5.3 (BADCOOKIE)
+ */
+
+import type { Message } from '../message/message.ts';
+import { RCODE } from '../message/type.ts';
+import type { Send } from './frame.ts';
+import { EDNS_REFUSALS } from './servers.ts';
+
+/** Milliseconds for a question over TCP: the connection costs a round trip more. */
+const TCP_TIMEOUT = 3000;
+
+/** The same question where forging is harder and there is room. */
+export function overTcp(send: Send): Send {
+  return { ...send, transport: 'tcp', timeout: TCP_TIMEOUT };
+}
+
+/** What to send instead; undefined: the reply is one; 'no-use': its server has nothing better. */
+export function resendFor(
+  sent: Send,
+  { truncated, rcode }: Pick<Message, 'truncated' | 'rcode'>,
+  sendsCookies: boolean,
+): Send | 'no-use' | undefined {
+  const isTcp = sent.transport === 'tcp';
+  if (truncated) return isTcp ? 'no-use' : overTcp(sent);
+  if (rcode === RCODE.BADCOOKIE) {
+    // It has come with the cookie to show: once more with that.
+    if (!isTcp && sent.cookie === undefined) return { ...sent, cookie: 'again' };
+    return isTcp ? 'no-use' : overTcp(sent);
+  }
+  if (!sent.edns || !EDNS_REFUSALS.includes(rcode)) return undefined;
+  // First without a cookie: DNSSEC needs EDNS.
+  const isPlain = !sendsCookies || sent.cookie === 'none';
+  return isPlain ? { ...sent, edns: false } : { ...sent, cookie: 'none' };
+}
