@@ -69,6 +69,17 @@ const DIGEST = {
 export function nodeCrypto(random: Random): Crypto {
   const publicKeys = boundedCache<KeyObject | undefined>(MAX_CACHED_KEYS);
   const agreementKeys = boundedCache<KeyObject>(MAX_CACHED_KEYS);
+  // Whoever keeps a key keeps its octets, which spares making a text of them each time.
+  const held = new WeakMap<Uint8Array, { algorithm: SignatureAlgorithm; key: KeyObject }>();
+  const parsedKey = (algorithm: SignatureAlgorithm, publicKey: Uint8Array) => {
+    const known = held.get(publicKey);
+    if (known?.algorithm === algorithm) return known.key;
+    const key = publicKeys(`${algorithm}:${latin1(publicKey)}`, () =>
+      importPublicKey(algorithm, publicKey),
+    );
+    if (key !== undefined) held.set(publicKey, { algorithm, key });
+    return key;
+  };
   const agreementPrivate = (raw: Uint8Array) =>
     agreementKeys(latin1(raw), () => importAgreementKey(raw));
   return {
@@ -77,9 +88,7 @@ export function nodeCrypto(random: Random): Crypto {
     generateSigningKey,
     signer: importSigner,
     verify(algorithm, publicKey, data, signature) {
-      const key = publicKeys(`${algorithm}:${latin1(publicKey)}`, () =>
-        importPublicKey(algorithm, publicKey),
-      );
+      const key = parsedKey(algorithm, publicKey);
       return key !== undefined && isSigned(algorithm, key, data, signature);
     },
     generateAgreementKey() {
@@ -194,17 +203,30 @@ const INTEGER = 0x02;
  */
 function toDer(signature: Uint8Array): Uint8Array {
   const half = signature.length / 2;
-  const r = derInteger(signature.subarray(0, half));
-  const s = derInteger(signature.subarray(half));
-  return Uint8Array.of(SEQUENCE, r.length + s.length, ...r, ...s);
+  // A head each for the whole and the two numbers, and a zero in front of each number.
+  const der = new Uint8Array(signature.length + 8);
+  const end = putInteger(der, putInteger(der, 2, signature, 0, half), signature, half, 2 * half);
+  der[0] = SEQUENCE;
+  der[1] = end - 2;
+  return der.subarray(0, end);
 }
 
 /** The shortest form, with a zero in front where the first bit would mean a minus. */
-function derInteger(octets: Uint8Array): Uint8Array {
-  const first = octets.findIndex((octet) => octet !== 0);
-  const digits = octets.subarray(first < 0 ? octets.length - 1 : first);
-  const pad = (digits[0] ?? 0) >= 0x80 ? [0] : [];
-  return Uint8Array.of(INTEGER, digits.length + pad.length, ...pad, ...digits);
+function putInteger(
+  der: Uint8Array,
+  at: number,
+  octets: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  let first = start;
+  while (first < end - 1 && octets[first] === 0) first++;
+  const pad = (octets[first] ?? 0) >= 0x80 ? 1 : 0;
+  der[at] = INTEGER;
+  der[at + 1] = end - first + pad;
+  let next = at + 2 + pad;
+  for (let each = first; each < end; each++) der[next++] = octets[each] ?? 0;
+  return next;
 }
 
 function importPublicKey(algorithm: SignatureAlgorithm, raw: Uint8Array): KeyObject | undefined {

@@ -12,7 +12,7 @@
 import type { Crypto } from '#runtime';
 import type { RecordSet } from '../authority/zone.ts';
 import { createSieve } from '../cache/sieve.ts';
-import { canonicalName, countLabels, type Name, trustedName } from '../message/name.ts';
+import { canonicalName, countLabels, LOWER, type Name, trustedName } from '../message/name.ts';
 import { canonicalRdata, encodeRdata } from '../message/rdata.ts';
 import { CLASS, TYPE } from '../message/type.ts';
 import { join } from '../message/wire/field.ts';
@@ -146,16 +146,27 @@ function rrsigFields(
 
 /** All records of a set in canonical form and order (RFC 4034 §6.2 and §6.3). */
 export function canonicalSet({ owner, type, ttl, rdatas }: RecordSet): Uint8Array {
-  const fixed = new DataView(new ArrayBuffer(8));
-  fixed.setUint16(0, type);
-  fixed.setUint16(2, CLASS.IN);
-  fixed.setUint32(4, ttl);
-  const start = join([canonicalName(owner), new Uint8Array(fixed.buffer)]);
   const ordered = rdatas.map((rdata) => canonicalRdata(type, rdata)).sort(compareOctets);
-  return join(
-    ordered.flatMap((rdata) => [start, Uint8Array.of(rdata.length >> 8, rdata.length), rdata]),
+  const { length } = owner.wire;
+  const octets = new Uint8Array(
+    ordered.reduce((sum, rdata) => sum + rdata.length, ordered.length * (length + FIXED)),
   );
+  const fixed = new DataView(octets.buffer);
+  let at = 0;
+  for (const rdata of ordered) {
+    for (let each = 0; each < length; each++) octets[at++] = LOWER[owner.wire[each] ?? 0] ?? 0;
+    fixed.setUint16(at, type);
+    fixed.setUint16(at + 2, CLASS.IN);
+    fixed.setUint32(at + 4, ttl);
+    fixed.setUint16(at + 8, rdata.length);
+    octets.set(rdata, at + FIXED);
+    at += FIXED + rdata.length;
+  }
+  return octets;
 }
+
+/** Octets of a record between its owner and its RDATA (RFC 1035 §3.2.1). */
+const FIXED = 10;
 
 /** Left-justified unsigned octets; the shorter of two with a common start comes first. */
 function compareOctets(a: Uint8Array, b: Uint8Array): number {

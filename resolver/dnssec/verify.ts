@@ -216,6 +216,8 @@ export function ancestorWith(name: Name, count: number): Name {
 
 /** RFC 4034 §6.3: records that are the same in canonical form are one. */
 function distinct(type: number, rdatas: readonly Uint8Array[]): Uint8Array[] {
+  const [only] = rdatas;
+  if (rdatas.length === 1 && only !== undefined) return [canonicalRdata(type, only)];
   const seen = new Map<string, Uint8Array>();
   for (const rdata of rdatas) {
     const canonical = canonicalRdata(type, rdata);

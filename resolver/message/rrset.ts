@@ -19,7 +19,10 @@ export type RRset = {
   readonly signatures: readonly Uint8Array[];
 };
 
-type Group = { first: ResourceRecord; rdatas: Map<string, Uint8Array>; ttl: number };
+type Group = { first: ResourceRecord; rdatas: Uint8Array[]; seen?: Set<string>; ttl: number };
+
+/** Records of a set that are compared with each other; more are compared by their text. */
+const FEW = 8;
 
 /**
  * Groups class IN records into sets, in order of first appearance.
@@ -42,10 +45,9 @@ export function groupRecords(records: readonly ResourceRecord[]): RRset[] {
     const { rdata } = record;
     const group = groups.get(key);
     if (group === undefined) {
-      const rdatas = new Map([[rdata.join(), rdata]]);
-      groups.set(key, { first: record, rdatas, ttl: safeTtl(record.ttl) });
+      groups.set(key, { first: record, rdatas: [rdata], ttl: safeTtl(record.ttl) });
     } else {
-      group.rdatas.set(rdata.join(), rdata);
+      if (isNew(group, rdata)) group.rdatas.push(rdata);
       group.ttl = Math.min(group.ttl, safeTtl(record.ttl));
     }
   }
@@ -53,9 +55,24 @@ export function groupRecords(records: readonly ResourceRecord[]): RRset[] {
     owner: first.owner,
     type: first.type,
     ttl,
-    rdatas: [...rdatas.values()],
+    rdatas,
     signatures: signatures.get(key) ?? [],
   }));
+}
+
+function isNew(group: Group, rdata: Uint8Array): boolean {
+  const { rdatas } = group;
+  if (rdatas.length < FEW) return rdatas.every((each) => !sameOctets(each, rdata));
+  group.seen ??= new Set(rdatas.map((each) => each.join()));
+  const { size } = group.seen;
+  return group.seen.add(rdata.join()).size > size;
+}
+
+/** Tells whether octets are the same. */
+export function sameOctets(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false;
+  return true;
 }
 
 /** The records of a set, signatures last and only when asked for (RFC 4035 §3.2.1). */
