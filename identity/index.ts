@@ -1,5 +1,6 @@
 /**
- * Who a device is, and how a person proves to be the one: keys, one-time codes, sessions, enrolment.
+ * Who a device is, and how a person proves to be the one: keys, one-time codes, sessions,
+ * enrolment, the recovery phrase.
  */
 
 export { createCodes } from './codes.ts';
@@ -11,4 +12,10 @@ export {
   encodeKeyFile,
   generateDeviceKeys,
 } from './keys.ts';
+export {
+  generateRecoveryPhrase,
+  openRecoveryPhrase,
+  type PhraseProblem,
+  type RecoveryKeys,
+} from './recovery.ts';
 export { createSessions } from './sessions.ts';
