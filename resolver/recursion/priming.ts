@@ -17,6 +17,7 @@ import { RCODE, TYPE } from '../message/type.ts';
 import type { Cut, NameServer } from './delegation.ts';
 import type { Event, Send, Settings } from './frame.ts';
 import type { Recursion } from './recursion.ts';
+import { overTcp, resendFor } from './resend.ts';
 import { MAX_ADDRESSES_PER_SERVER, MAX_SERVERS_PER_REFERRAL } from './scrub.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -110,7 +111,7 @@ async function askSome(
       ...{ server, transport: 'udp', name: ROOT, type: TYPE.NS, timeout: TIMEOUT },
       ...{ edns: true, recursionDesired: false },
     };
-    const message = await exchange(ask, send);
+    const message = await exchange(ask, settings, send);
     const found = message && readReply(message, settings);
     const servers = found && (await withAddresses(ask, send, found.servers, settings));
     // Names alone lead nowhere: all of them are found by asking the root.
@@ -120,13 +121,32 @@ async function askSome(
   return undefined;
 }
 
+/** Ways to put one question: with a cookie learnt, without one, without EDNS, over TCP. */
+const MAX_SENDS = 4;
+
 /** An authoritative answer, or nothing that helps. */
-async function exchange(ask: Ask, send: Send): Promise<Message | undefined> {
-  const first = await ask(send);
-  const event = isIncomplete(first) ? await ask({ ...send, transport: 'tcp' }) : first;
+async function exchange(ask: Ask, { cookies }: Settings, send: Send): Promise<Message | undefined> {
+  let next = send;
+  for (let sends = 0; sends < MAX_SENDS; sends++) {
+    const event = await ask(next);
+    const again = againAfter(next, event, cookies === true);
+    if (again !== undefined) {
+      next = again;
+      continue;
+    }
+    if (event.kind !== 'reply') return undefined;
+    const { rcode, authoritative, truncated } = event.message;
+    return rcode === RCODE.NOERROR && authoritative && !truncated ? event.message : undefined;
+  }
+  return undefined;
+}
+
+/** Perhaps forged: TCP knows better. */
+function againAfter(sent: Send, event: Event, sendsCookies: boolean): Send | undefined {
+  if (event.kind === 'forged') return sent.transport === 'udp' ? overTcp(sent) : undefined;
   if (event.kind !== 'reply') return undefined;
-  const { rcode, authoritative, truncated } = event.message;
-  return rcode === RCODE.NOERROR && authoritative && !truncated ? event.message : undefined;
+  const again = resendFor(sent, event.message, sendsCookies);
+  return again === 'no-use' ? undefined : again;
 }
 
 /** Servers that give minimal answers are asked for the addresses (RFC 9609 §4.2). */
@@ -139,7 +159,7 @@ async function withAddresses(
   if (servers.some(({ addresses }) => addresses.length > 0)) return [...servers];
   const types = [...(settings.ipv4 ? [TYPE.A] : []), ...(settings.ipv6 ? [TYPE.AAAA] : [])];
   const lookUp = async (name: Name, type: number) => {
-    const message = await exchange(ask, { ...send, name, type });
+    const message = await exchange(ask, settings, { ...send, name, type });
     return message === undefined ? [] : addressesOf(name, message.answers, settings);
   };
   return Promise.all(
@@ -151,11 +171,6 @@ async function withAddresses(
 }
 
 type Ask = Upstream['ask'];
-
-/** Cut off, or perhaps forged: TCP knows better. */
-function isIncomplete(event: Event): boolean {
-  return event.kind === 'forged' || (event.kind === 'reply' && event.message.truncated);
-}
 
 /** RFC 9609 §4.1: NOERROR, AA, the root's NS as the answer, addresses beside it. */
 function readReply(message: Message, settings: Settings): Primed | undefined {

@@ -1,6 +1,7 @@
 /**
  * A small signed internet on loopback for `nymote resolver`: the root on BIND, `lab.` on NSD, the
  * zones below it, sound and broken, on Knot, all signed by dnssec-signzone; and the real process.
+ * All three give DNS cookies, and the root answers no datagram that does not show its own.
  *
  * Unprivileged: each program has an address of its own and all share one free port.
  */
@@ -12,8 +13,8 @@ import { join } from 'node:path';
 import { findPorts, makeRoom, runProgram } from './service-stand.ts';
 
 /** BIND listens on addresses that an interface has, and lo has only this one. */
-const ROOT = '127.0.0.1';
-const LAB = '127.54.0.3';
+export const ROOT = '127.0.0.1';
+export const LAB = '127.54.0.3';
 export const LEAVES = '127.54.0.4';
 
 const MAIN = join(import.meta.dirname, '../../service/main.ts');
@@ -225,6 +226,8 @@ async function startBind(folder: string, port: number): Promise<Daemon> {
   listen-on-v6 { none; };
   recursion no;
   dnssec-validation no;
+  answer-cookie yes;
+  require-server-cookie yes;
 };
 controls { };
 zone "." { type primary; file "root.signed"; };
@@ -244,6 +247,7 @@ async function startNsd(folder: string, port: number): Promise<Daemon> {
   pidfile: "${folder}/nsd.pid"
   database: ""
   server-count: 1
+  answer-cookie: yes
   xfrdfile: "${folder}/xfrd.state"
   zonelistfile: "${folder}/zone.list"
 remote-control:
@@ -270,6 +274,7 @@ database:
 template:
   - id: default
     storage: "${folder}"
+    global-module: mod-cookies
     zonefile-sync: -1
     journal-content: none
 zone:

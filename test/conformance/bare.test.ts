@@ -7,8 +7,16 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Bare, type Internet, LEAVES, openInternet, startBare } from './bare-stand.ts';
-import { findPorts, nymote, startService } from './service-stand.ts';
+import {
+  type Bare,
+  type Internet,
+  LAB,
+  LEAVES,
+  openInternet,
+  ROOT,
+  startBare,
+} from './bare-stand.ts';
+import { findPorts, nymote, runProgram, startService } from './service-stand.ts';
 
 let internet: Internet;
 let bare: Bare;
@@ -30,6 +38,15 @@ test.each([
 ])('AD for $name: $why', async ({ name }) => {
   expect(await bare.dig(name, 'A', '+dnssec')).toMatch(AD);
   expect(await bare.dig(name, 'A', '+dnssec', '+tcp')).toMatch(AD);
+});
+
+test.each([
+  { at: ROOT, zone: '.', says: 'BADCOOKIE', why: 'BIND answers nobody without its cookie' },
+  { at: LAB, zone: 'lab.', says: 'COOKIE: [0-9a-f]{16}01', why: 'NSD gives one' },
+  { at: LEAVES, zone: 'good.lab.', says: 'COOKIE: [0-9a-f]{16}01', why: 'Knot gives one' },
+])('what was resolved here came by cookies: $why', async ({ at, zone, says }) => {
+  const args = [`@${at}`, '-p', String(internet.port), zone, 'SOA', '+norec', '+nobadcookie'];
+  expect((await runProgram('dig', args)).stdout).toMatch(new RegExp(says));
 });
 
 test('no AD for what is not signed', async () => {
