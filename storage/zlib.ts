@@ -29,7 +29,8 @@ export function deflateStored(data: Uint8Array): Uint8Array {
   return concat([...parts, u32(adler32(data))]);
 }
 
-function adler32(data: Uint8Array): number {
+/** The checksum at the end of a zlib stream (RFC 1950 §8.2). */
+export function adler32(data: Uint8Array): number {
   let low = 1;
   let high = 0;
   for (let start = 0; start < data.length; start += ADLER_CHUNK) {
