@@ -33,6 +33,22 @@ export function fakeHttp(wire: Wire, host: Host): Http {
   };
   return {
     listen,
+    async connect(remote, { timeoutMs = FETCH_TIMEOUT_MS }) {
+      await reach(wire, host, remote, timeoutMs);
+      let isOpen = true;
+      return {
+        get isOpen() {
+          return isOpen;
+        },
+        async fetch(request) {
+          const handle = await reach(wire, host, remote, timeoutMs);
+          return handle(request, remote);
+        },
+        async [Symbol.asyncDispose]() {
+          isOpen = false;
+        },
+      };
+    },
     async listenSecurely(local, credentials, handle) {
       checkCredentials(credentials);
       return secured(await listen(local, handle));
@@ -61,11 +77,18 @@ async function fetchFrom(
   const url = new URL(request.url);
   const address = url.hostname.replace(/^\[|\]$/g, '');
   const remote = { address, port: url.port === '' ? 80 : Number(url.port) };
+  const handle = await reach(wire, host, remote, timeoutMs);
+  return handle(request, remote);
+}
+
+/** Who serves there, after as long as the way takes. */
+async function reach(wire: Wire, host: Host, remote: Endpoint, timeoutMs: number): Promise<Handle> {
+  const { address } = remote;
   const any = address.includes(':') ? '::' : '0.0.0.0';
   const local = { address: sourceFor(host, any, address), port: host.nextPort };
   host.nextPort += 1;
   await assertReachable(wire, host, local, remote, timeoutMs);
   const handle = findBound(findHost(wire, host, address), 'tcp', remote);
   if (typeof handle !== 'function') throw new RuntimeError('refused', 'nobody serves there');
-  return (handle as Handle)(request, local);
+  return (request) => (handle as Handle)(request, local);
 }

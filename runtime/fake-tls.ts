@@ -15,6 +15,9 @@ import {
 /** The TLS of a host with this `tcp`. */
 export function fakeTls(tcp: Tcp): Tls {
   return {
+    // Everybody is who they say they are.
+    connect: (remote, { timeoutMs }) =>
+      tcp.connect(remote, timeoutMs === undefined ? {} : { timeoutMs }),
     async listen(local, { credentials, protocols }, accept) {
       checkCredentials(credentials);
       return secured(await tcp.listen(local, (connection) => accept(connection, protocols[0])));

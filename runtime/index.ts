@@ -149,8 +149,23 @@ export type Connection = AsyncDisposable & {
   abort(): void;
 };
 
-/** Streams under TLS 1.2 or later, the server's side. */
+/** Whom we want at the other end, by name (PKIX), by key, or by both; and how we go there. */
+export type SecureOptions = {
+  /** The name, or address, in its certificate, which an authority known to this machine has signed. */
+  readonly name?: string;
+  /** SHA-256 of keys (SubjectPublicKeyInfo) in base64, one of which must be the server's. */
+  readonly pins?: readonly string[];
+  readonly timeoutMs?: number;
+  readonly localAddress?: string;
+};
+
+/** Streams under TLS 1.2 or later. */
 export type Tls = {
+  /** Fails as `Tcp.connect` does, and with 'untrusted' when somebody else is there. */
+  connect(
+    remote: Endpoint,
+    options: SecureOptions & { readonly protocols: readonly string[] },
+  ): Promise<Connection>;
   /**
    * Listens for clients that speak one of `protocols` (ALPN, RFC 7301); who offers others is turned
    * away, who offers none is accepted with undefined. Handshakes are bounded in time and number.
@@ -171,8 +186,17 @@ export type SecureListener = Listener & {
   replaceCredentials(credentials: Credentials): void;
 };
 
+/** An HTTP/2 connection; many requests at once. */
+export type HttpSession = AsyncDisposable & {
+  readonly isOpen: boolean;
+  /** Of the answer's headers only `content-type` is kept. Fails with 'io' when it breaks off. */
+  fetch(request: Request): Promise<Response>;
+};
+
 /** HTTP with the web's Request and Response. */
 export type Http = {
+  /** HTTP/2 over TLS; fails as `Tls.connect` does. */
+  connect(remote: Endpoint, options: SecureOptions): Promise<HttpSession>;
   listen(
     local: Endpoint | Path,
     handle: (request: Request, from: Endpoint | Path) => Response | Promise<Response>,
@@ -313,6 +337,7 @@ export type RuntimeErrorCode =
   | 'not-found'
   | 'no-space'
   | 'io'
+  | 'untrusted'
   | 'bad-key';
 
 /** What the world can do to us. Adapters translate every errno to one of the codes. */

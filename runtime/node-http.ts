@@ -26,6 +26,7 @@ import {
 } from './index.ts';
 import { translate } from './node-errors.ts';
 import { listenSecurely } from './node-https.ts';
+import { openSession } from './node-secure.ts';
 import { remoteOf, startListening } from './node-tcp.ts';
 
 /** Headers must come quickly; bodies may be slow (a phone uploading a backup). */
@@ -50,6 +51,7 @@ export type Acceptor = { readonly server: Server; readonly closeAllConnections: 
 /** The machine's HTTP; the HTTP server itself accepts, unless `accept` names somebody else. */
 export function nodeHttp(log: Log, accept: (http: HttpServer) => Acceptor = acceptItself): Http {
   return {
+    connect: openSession,
     listen: (local, handle) => listen(log, accept, local, handle),
     listenSecurely: (local, credentials, handle) => {
       const listener = listenerOf(log, local, handle);

@@ -1,5 +1,5 @@
 /**
- * Streams under TLS by node:tls, the server's side.
+ * Streams under TLS by node:tls; the client's side is node-secure.ts's.
  *
  * A handshake costs us a signature and the other side nothing, so the ones under way are limited
  * in number and in time.
@@ -15,6 +15,7 @@ import {
   type TlsOptions,
 } from 'node:tls';
 import { type Credentials, RuntimeError, type SecureListener, type Tls } from './index.ts';
+import { connectSecurely } from './node-secure.ts';
 import { connectionOf, remoteOf, startListening } from './node-tcp.ts';
 
 /** Milliseconds a handshake may take: some round trips on a bad mobile network. */
@@ -26,7 +27,7 @@ const MAX_HANDSHAKES_PER_CLIENT = 32;
 
 /** The machine's TLS. */
 export function nodeTls(): Tls {
-  return { listen };
+  return { listen, connect: connectSecurely };
 }
 
 async function listen(...[local, options, accept]: Parameters<Tls['listen']>) {
