@@ -10,12 +10,14 @@ import { type Arena, HEAD, headWord, THREAD, threadWord, UNIT, WAYS } from './la
 import { type Asked, hashFor } from './question.ts';
 import { FROM_ZONE, HEADER, MAX_VIEW, RECORD, RECORD_WORDS, small } from './record.ts';
 
-/** Where a reader reads from and writes to. */
+/** Where a reader reads from and writes to; datagrams begin at words. */
 export type Buffers = {
   readonly received: Uint8Array;
   readonly replies: Uint8Array;
   readonly replyWords: Int32Array;
 };
+
+type ReaderBuffers = Buffers & { readonly receivedWords: Int32Array };
 
 export type TableReader = {
   /**
@@ -28,7 +30,10 @@ export type TableReader = {
 };
 
 /** One of the readers of an arena. */
-export function createTableReader(arena: Arena, thread: number, buffers: Buffers): TableReader {
+export function createTableReader(arena: Arena, thread: number, io: Buffers): TableReader {
+  const { received, replies, replyWords } = io;
+  const receivedWords = new Int32Array(received.buffer, received.byteOffset, received.length >>> 2);
+  const buffers: ReaderBuffers = { received, receivedWords, replies, replyWords };
   const { words, bytes, capacity } = arena;
   const tailWord = headWord(HEAD.tail);
   const epochWord = headWord(HEAD.epoch);
@@ -101,18 +106,20 @@ function isFor(
 
 /** The length of the record's message after copying it, or 0 when its question is another. */
 function copy(
-  { words, bytes }: Arena,
+  arena: Arena,
   record: number,
   asked: Asked,
   start: number,
   now: number,
-  { received, replies, replyWords }: Buffers,
+  buffers: ReaderBuffers,
   at: number,
 ): number {
+  const { words, bytes } = arena;
+  const { received, replies, replyWords } = buffers;
   const length = (words[record + RECORD.shape] as number) & 0xffff;
   const count = ((words[record + RECORD.kind] as number) >>> 8) & 0xff;
   const wire = record + RECORD_WORDS + ((count + 1) >>> 1);
-  if (!isSameQuestion(bytes, wire * 4, received, start, asked)) return 0;
+  if (!isSameQuestion(arena, wire, buffers, start, asked)) return 0;
   // Up to three octets more than it has: there is room.
   const all = Math.min((length + 3) >>> 2, MAX_WORDS);
   const target = at >>> 2;
@@ -133,14 +140,34 @@ function copy(
 const MAX_WORDS = 1232 / 4;
 
 function isSameQuestion(
+  { words, bytes }: Arena,
+  wire: number,
+  { received, receivedWords }: ReaderBuffers,
+  start: number,
+  { end, hasCapitals }: Asked,
+): boolean {
+  const at = wire * 4;
+  if (hasCapitals) return isSameInSmall(bytes, at, received, start, end);
+  const whole = end >>> 2;
+  const first = start >>> 2;
+  for (let word = HEADER >>> 2; word < whole; word++) {
+    if (words[wire + word] !== receivedWords[first + word]) return false;
+  }
+  for (let octet = whole << 2; octet < end; octet++) {
+    if (bytes[at + octet] !== received[start + octet]) return false;
+  }
+  return true;
+}
+
+function isSameInSmall(
   stored: Uint8Array,
   at: number,
   received: Uint8Array,
   start: number,
-  { end, hasCapitals }: Asked,
+  end: number,
 ): boolean {
   // Type and class are no letters, whatever their octets are.
-  const nameEnd = hasCapitals ? end - 4 : 0;
+  const nameEnd = end - 4;
   for (let octet = HEADER; octet < end; octet++) {
     const asked = received[start + octet] as number;
     if (stored[at + octet] !== (octet < nameEnd ? small(asked) : asked)) return false;
