@@ -2,49 +2,24 @@
  * The resolver as service/ knows it: listeners, pipeline, recursion and cache put together.
  */
 
-import type { Endpoint, Runtime } from '#runtime';
-import {
-  type Cache,
-  createCache,
-  DEFAULT_CACHE_BYTES,
-  DEFAULT_STALE,
-  MAX_TTL,
-} from './cache/cache.ts';
-import { serveStale } from './cache/freshness.ts';
-import { wallLifetimes } from './cache/lifetimes.ts';
-import { withPrefetch } from './cache/prefetch.ts';
+import type { Endpoint } from '#runtime';
 import { type Restored, restoreSnapshot, takeSnapshot } from './cache/snapshot.ts';
-import { createSynthesis, type Synthesis } from './cache/synthesis.ts';
-import { withTtlBounds } from './cache/ttl-bounds.ts';
 import type { Askers } from './datapath/askers.ts';
 import type { DatapathStats } from './datapath/datapath.ts';
-import { createChainMemory } from './dnssec/chain.ts';
+import type { TrackedKey } from './dnssec/rollover.ts';
 import type { ExtendedError } from './message/ede.ts';
 import type { Message } from './message/message.ts';
-import { isWithin, type Name, printName, ROOT } from './message/name.ts';
-import { CLASS, OPCODE, RCODE, rcodeName, TYPE, typeName } from './message/type.ts';
-import { type Nat64Prefix, withDns64 } from './recursion/dns64.ts';
-import type { Settings } from './recursion/frame.ts';
-import { createPriming, primed } from './recursion/priming.ts';
-import { withoutRebinding } from './recursion/rebinding.ts';
-import { createRecursion, type Recursion } from './recursion/recursion.ts';
+import { type Name, printName } from './message/name.ts';
+import { CLASS, OPCODE, RCODE, rcodeName, typeName } from './message/type.ts';
+import { pipelineOf, type Seams } from './pipeline.ts';
+import type { Nat64Prefix } from './recursion/dns64.ts';
 import type { RootHint } from './recursion/root-hints.ts';
-import { findRoute } from './recursion/route.ts';
-import { createUpstream, UDP_SIZE, type Upstream } from './recursion/upstream.ts';
-import { createValidation } from './recursion/validation.ts';
-import {
-  type Answered,
-  type Answering,
-  type Before,
-  createAnswering,
-  type IsLocal,
-  type Origin,
-} from './serving/answering.ts';
+import { UDP_SIZE } from './recursion/upstream.ts';
+import type { Answered, Before, Origin } from './serving/answering.ts';
 import { type CourtesyOptions, createCourtesy } from './serving/courtesy.ts';
 import { createFastLane, type LaneHit } from './serving/fast-lane.ts';
 import type { Handle, Transport } from './serving/response.ts';
 import { type Listeners, startListeners } from './serving/server.ts';
-import { anchorsOf, nameFor, settingsOf } from './settings.ts';
 
 export type ResolverOptions = {
   /** Where to listen, UDP and TCP. Port 0 means any. */
@@ -88,6 +63,17 @@ export type ResolverOptions = {
   readonly trustAnchors?: readonly string[];
   /** Names below which nothing is validated (RFC 7646). */
   readonly negativeTrustAnchors?: readonly string[];
+  /**
+   * Follows the root's keys (RFC 5011): what an earlier run saved, where to save what the next must
+   * know, and how many milliseconds after the start the keys are first asked for.
+   */
+  readonly followRoot?: {
+    readonly saved: readonly TrackedKey[];
+    readonly save: (keys: readonly TrackedKey[]) => void;
+    readonly delay: number;
+  };
+  /** Tells the root's servers which of its keys are trusted (RFC 8145); off unless told. */
+  readonly keyTagSignal?: boolean;
   /** Validates where there is an anchor (RFC 4035); on unless told. */
   readonly validate?: boolean;
   /** What is accepted in one datagram from other servers; 1232 octets unless told. */
@@ -166,11 +152,10 @@ export type Resolver = AsyncDisposable & {
   stats(): ResolverStats;
 };
 
-type Seams = Pick<Runtime, 'clock' | 'random' | 'crypto' | 'udp' | 'tcp' | 'log' | 'batchUdp'>;
-
 /** Makes a resolver; it asks nobody and listens nowhere before it is started or used. */
 export function createResolver(runtime: Seams, options: ResolverOptions): Resolver {
-  const { cache, upstream, recursion, answering, forget, kept } = pipelineOf(runtime, options);
+  const pipeline = pipelineOf(runtime, options);
+  const { cache, upstream, recursion, answering, forget, kept, watch } = pipeline;
   const events = createEvents(runtime.clock);
   const lane = createFastLane(runtime, options.datapath ?? 'off', events.reportHit);
   let listeners: Listeners | undefined;
@@ -195,6 +180,7 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
       const seams = { ...runtime, udp };
       listeners = await startListeners(seams, options.listen, handle, courtesy.gate);
       lane.start();
+      watch?.start(options.followRoot?.delay ?? 0);
       return listeners.addresses;
     },
     get addresses() {
@@ -222,93 +208,13 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
       upstreamSends: upstream.sends,
     }),
     async [Symbol.asyncDispose]() {
+      watch?.[Symbol.dispose]();
       // The threads first: they sleep on the listeners' sockets.
       await lane[Symbol.asyncDispose]();
       await listeners?.[Symbol.asyncDispose]();
       await upstream[Symbol.asyncDispose]();
     },
   };
-}
-
-/** From a question to its answer, without listeners. */
-function pipelineOf(runtime: Seams, options: ResolverOptions) {
-  const { sources = [], randomiseCase = true, cookies = true } = options;
-  const { localZones = true, cacheBytes, time } = options;
-  const { ednsBufferSize: udpSize = UDP_SIZE, cacheMinTtl = 0, cacheMaxTtl = MAX_TTL } = options;
-  const { crypto, random, log } = runtime;
-  const stale = options.serveStale === false ? 0 : (options.maxStale ?? DEFAULT_STALE);
-  const cache = createCache(cacheBytes ?? DEFAULT_CACHE_BYTES, stale);
-  const forget = () => {
-    cache.clear();
-    validation.clear();
-  };
-  const clock = time === 'wall' ? wallLifetimes(runtime.clock, forget) : runtime.clock;
-  const upstream = createUpstream(runtime, { sources, randomiseCase, udpSize, cookies });
-  const bounded = withTtlBounds(upstream, { least: cacheMinTtl, most: cacheMaxTtl });
-  const settings = settingsOf(options);
-  const recursion = recursionFor({ clock, random, log }, options, settings, cache, bounded);
-  const anchors = anchorsOf(options);
-  const memory = createChainMemory();
-  const isForwarding = findRoute(settings.routes, ROOT, TYPE.NS)?.kind === 'forward';
-  const parts = { clock, crypto, recursion, cache, anchors, memory, isForwarding };
-  // What is set by hand for a zone says more than what is known of names in general.
-  const ownRoutes = settings.routes.filter(({ zone }) => zone.key !== ROOT.key);
-  const isRouted = (name: Name, type = 0) => findRoute(ownRoutes, name, type) !== undefined;
-  const isLocal: IsLocal = (name, type) => localZones && !isRouted(name, type);
-  const isAggressive = options.aggressiveNsec ?? true;
-  const proofs = createSynthesis(cache, crypto);
-  const find: Synthesis['find'] = (name, type, purse, now) =>
-    isRouted(name, type) ? undefined : proofs.find(name, type, purse, now);
-  const synthesis = isAggressive ? { synthesis: { ...proofs, find } } : {};
-  const validation = createValidation({ ...parts, ...synthesis });
-  const isValidating = anchors.positive.size > 0;
-  const fresh = serveStale({ clock, log, cache, validation, isValidating });
-  const near = { clock, log, cache, validation, isWanted: options.prefetch ?? true };
-  const plain = createAnswering({ clock, log }, withPrefetch(fresh, near), { isLocal });
-  const answering = dressed(plain, options, (name) => isRouted(name));
-  const kept = { clock, crypto, scope: scopeOf(options) };
-  return { cache, upstream, recursion, answering, forget, kept };
-}
-
-/** The recursion, with the root's servers as hinted, or as they say themselves. */
-function recursionFor(
-  runtime: Pick<Seams, 'clock' | 'random' | 'log'>,
-  { priming: isPriming = false }: ResolverOptions,
-  settings: Settings,
-  cache: Cache,
-  upstream: Pick<Upstream, 'ask'>,
-): Recursion {
-  const isForwarding = findRoute(settings.routes, ROOT, TYPE.NS) !== undefined;
-  if (!isPriming || isForwarding) return createRecursion(runtime, settings, cache, upstream);
-  const priming = createPriming({ ...runtime, upstream }, settings);
-  const current: Settings = {
-    ...settings,
-    get root() {
-      return priming.root;
-    },
-  };
-  return primed(createRecursion(runtime, current, cache, upstream), priming);
-}
-
-/** With what is done to finished answers; private addresses go before anything is made of them. */
-function dressed(
-  plain: Answering,
-  { rebindProtection, dns64 }: ResolverOptions,
-  isOwn: (name: Name) => boolean,
-): Answering {
-  const except = (rebindProtection?.except ?? []).map(nameFor);
-  const isExcept = (name: Name) => isOwn(name) || except.some((zone) => isWithin(name, zone));
-  const guarded = rebindProtection === undefined ? plain : withoutRebinding(plain, isExcept);
-  return dns64 === undefined ? guarded : withDns64(guarded, dns64);
-}
-
-/** Whom we ask and whom we trust: what others said is not for us. */
-function scopeOf(options: ResolverOptions): string {
-  const { forward, routes, rootHints, trustAnchors, negativeTrustAnchors, validate } = options;
-  return JSON.stringify([
-    ...[forward, routes, rootHints],
-    ...[trustAnchors, negativeTrustAnchors, validate],
-  ]);
 }
 
 /** The asker of in-process questions. */

@@ -51,6 +51,7 @@ export type Reason =
   | 'realm-not-held'
   | 'private-address'
   | 'overloaded'
+  | 'key-sentinel'
   | 'internal-error';
 
 /** An Extended DNS Error: INFO-CODE and EXTRA-TEXT. */
@@ -104,6 +105,7 @@ const EXTENDED_ERRORS = {
     text: 'a private address in an answer about a public name was taken out',
   },
   overloaded: { code: 14, text: 'too many questions at once' },
+  'key-sentinel': { code: 0, text: 'what the root key sentinel asks is not so (RFC 8509)' },
   'internal-error': { code: 0, text: 'internal error' },
 } as const satisfies Record<Reason, ExtendedError>;
 

@@ -1,0 +1,147 @@
+/**
+ * From a question to its answer, without listeners: recursion, cache, validation and what is done
+ * to finished answers, put together as the options say.
+ */
+
+import type { Runtime } from '#runtime';
+import {
+  type Cache,
+  createCache,
+  DEFAULT_CACHE_BYTES,
+  DEFAULT_STALE,
+  MAX_TTL,
+} from './cache/cache.ts';
+import { serveStale } from './cache/freshness.ts';
+import { wallLifetimes } from './cache/lifetimes.ts';
+import { withPrefetch } from './cache/prefetch.ts';
+import { createSynthesis, type Synthesis } from './cache/synthesis.ts';
+import { withTtlBounds } from './cache/ttl-bounds.ts';
+import type { Anchors, TrustAnchor } from './dnssec/anchors.ts';
+import { createChainMemory } from './dnssec/chain.ts';
+import { isWithin, type Name, ROOT } from './message/name.ts';
+import { TYPE } from './message/type.ts';
+import { type AnchorWatch, createAnchorWatch } from './recursion/anchor-watch.ts';
+import { withDns64 } from './recursion/dns64.ts';
+import type { Settings } from './recursion/frame.ts';
+import { createPriming, primed } from './recursion/priming.ts';
+import { withoutRebinding } from './recursion/rebinding.ts';
+import { createRecursion, type Recursion } from './recursion/recursion.ts';
+import { findRoute } from './recursion/route.ts';
+import { withKeyTagSignal, withSentinel } from './recursion/trust-signals.ts';
+import { createUpstream, UDP_SIZE, type Upstream } from './recursion/upstream.ts';
+import { createValidation } from './recursion/validation.ts';
+import type { ResolverOptions } from './resolver.ts';
+import { type Answering, createAnswering, type IsLocal } from './serving/answering.ts';
+import { anchorsOf, nameFor, settingsOf } from './settings.ts';
+
+/** What a resolver needs of the world. */
+export type Seams = Pick<
+  Runtime,
+  'clock' | 'random' | 'crypto' | 'udp' | 'tcp' | 'log' | 'batchUdp'
+>;
+
+/** From a question to its answer, without listeners. */
+export function pipelineOf(runtime: Seams, options: ResolverOptions) {
+  const { sources = [], randomiseCase = true, cookies = true } = options;
+  const { localZones = true, cacheBytes, time } = options;
+  const { ednsBufferSize: udpSize = UDP_SIZE, cacheMinTtl = 0, cacheMaxTtl = MAX_TTL } = options;
+  const { crypto, random, log } = runtime;
+  const stale = options.serveStale === false ? 0 : (options.maxStale ?? DEFAULT_STALE);
+  const cache = createCache(cacheBytes ?? DEFAULT_CACHE_BYTES, stale);
+  const forget = () => {
+    cache.clear();
+    validation.clear();
+  };
+  const clock = time === 'wall' ? wallLifetimes(runtime.clock, forget) : runtime.clock;
+  const upstream = createUpstream(runtime, { sources, randomiseCase, udpSize, cookies });
+  const bounded = withTtlBounds(upstream, { least: cacheMinTtl, most: cacheMaxTtl });
+  const settings = settingsOf(options);
+  const recursion = recursionFor({ clock, random, log }, options, settings, cache, bounded);
+  const configured = anchorsOf(options);
+  const positive = new Map(configured.positive);
+  const anchors: Anchors = { ...configured, positive };
+  const memory = createChainMemory();
+  const isForwarding = findRoute(settings.routes, ROOT, TYPE.NS)?.kind === 'forward';
+  const isSignalling = options.keyTagSignal === true && !isForwarding;
+  const now = () => clock.monotonic() / 1000;
+  const telling = isSignalling ? withKeyTagSignal(recursion, anchors, now) : recursion;
+  const parts = { clock, crypto, recursion: telling, cache, anchors, memory, isForwarding };
+  // What is set by hand for a zone says more than what is known of names in general.
+  const ownRoutes = settings.routes.filter(({ zone }) => zone.key !== ROOT.key);
+  const isRouted = (name: Name, type = 0) => findRoute(ownRoutes, name, type) !== undefined;
+  const isLocal: IsLocal = (name, type) => localZones && !isRouted(name, type);
+  const isAggressive = options.aggressiveNsec ?? true;
+  const proofs = createSynthesis(cache, crypto);
+  const find: Synthesis['find'] = (name, type, purse, now) =>
+    isRouted(name, type) ? undefined : proofs.find(name, type, purse, now);
+  const synthesis = isAggressive ? { synthesis: { ...proofs, find } } : {};
+  const validation = createValidation({ ...parts, ...synthesis });
+  const isValidating = anchors.positive.size > 0;
+  const fresh = serveStale({ clock, log, cache, validation, isValidating });
+  const near = { clock, log, cache, validation, isWanted: options.prefetch ?? true };
+  const served = withSentinel(withPrefetch(fresh, near), anchors);
+  const plain = createAnswering({ clock, log }, served, { isLocal });
+  const answering = dressed(plain, options, (name) => isRouted(name));
+  const kept = { clock, crypto, scope: scopeOf(options) };
+  const trust = (anchor: TrustAnchor | undefined) => {
+    if (anchor === undefined) positive.delete(ROOT.key);
+    else positive.set(ROOT.key, anchor);
+    validation.clear();
+  };
+  const root = configured.positive.get(ROOT.key);
+  const watch = watchRoot({ clock, crypto, log, recursion }, options, root, trust);
+  return { cache, upstream, recursion, answering, forget, kept, watch };
+}
+
+/** Follows the root's keys, where that is wanted and there is an anchor to begin with. */
+function watchRoot(
+  parts: Pick<Parameters<typeof createAnchorWatch>[0], 'clock' | 'crypto' | 'log' | 'recursion'>,
+  { followRoot }: ResolverOptions,
+  anchor: TrustAnchor | undefined,
+  apply: (anchor: TrustAnchor | undefined) => void,
+): AnchorWatch | undefined {
+  if (followRoot === undefined || anchor === undefined) return undefined;
+  const { saved, save } = followRoot;
+  return createAnchorWatch({ ...parts, anchor, saved, save, apply });
+}
+
+/** The recursion, with the root's servers as hinted, or as they say themselves. */
+function recursionFor(
+  runtime: Pick<Seams, 'clock' | 'random' | 'log'>,
+  { priming: isPriming = false }: ResolverOptions,
+  settings: Settings,
+  cache: Cache,
+  upstream: Pick<Upstream, 'ask'>,
+): Recursion {
+  const isForwarding = findRoute(settings.routes, ROOT, TYPE.NS) !== undefined;
+  if (!isPriming || isForwarding) return createRecursion(runtime, settings, cache, upstream);
+  const priming = createPriming({ ...runtime, upstream }, settings);
+  const current: Settings = {
+    ...settings,
+    get root() {
+      return priming.root;
+    },
+  };
+  return primed(createRecursion(runtime, current, cache, upstream), priming);
+}
+
+/** With what is done to finished answers; private addresses go before anything is made of them. */
+function dressed(
+  plain: Answering,
+  { rebindProtection, dns64 }: ResolverOptions,
+  isOwn: (name: Name) => boolean,
+): Answering {
+  const except = (rebindProtection?.except ?? []).map(nameFor);
+  const isExcept = (name: Name) => isOwn(name) || except.some((zone) => isWithin(name, zone));
+  const guarded = rebindProtection === undefined ? plain : withoutRebinding(plain, isExcept);
+  return dns64 === undefined ? guarded : withDns64(guarded, dns64);
+}
+
+/** Whom we ask and whom we trust: what others said is not for us. */
+function scopeOf(options: ResolverOptions): string {
+  const { forward, routes, rootHints, trustAnchors, negativeTrustAnchors, validate } = options;
+  return JSON.stringify([
+    ...[forward, routes, rootHints],
+    ...[trustAnchors, negativeTrustAnchors, validate],
+  ]);
+}
