@@ -7,12 +7,12 @@
  * others.
  */
 
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePorts, type House, startHouse, stop } from './house.ts';
-import type { Loaded } from './load-run.ts';
+import { askInBatches, compile } from './load-run.ts';
 import {
   type Peer,
   startDnsdist,
@@ -30,8 +30,6 @@ const ROUNDS = 3;
 const QUESTIONS = 300_000;
 const WARM_UP = 40_000;
 const HOSTS = 10_000;
-/** Questions in flight: several batches. */
-const WINDOW = 200;
 
 const APEX = 'alice.nymote';
 const FOREIGN = 'leaf.example';
@@ -109,16 +107,6 @@ async function writeZone(
   return file;
 }
 
-function compile(directory: string, name: string): string {
-  const program = join(directory, name);
-  try {
-    execFileSync('gcc', ['-O2', '-o', program, join(import.meta.dirname, `${name}.c`)]);
-  } catch (thrown) {
-    throw new Error('gcc is missing: apt-get install gcc libc6-dev', { cause: thrown });
-  }
-  return program;
-}
-
 async function startEcho(program: string): Promise<Peer> {
   const [port = 0] = await freePorts(1);
   const [file = '', ...args] = [...SERVER, program, String(port)];
@@ -139,7 +127,7 @@ async function compare(
   const all = [...ours, ...theirs];
   for (const { name, server, names } of all) {
     progress(`datapath: warming up ${name}`);
-    ask(load, server.port, WARM_UP, names);
+    await askInBatches(load, { port: server.port, count: WARM_UP, names, prefix: CLIENT });
   }
   const used = new Map<Runner, number[]>(all.map((runner) => [runner, []]));
   for (let round = 1; round <= ROUNDS; round++) {
@@ -157,14 +145,8 @@ async function compare(
 
 async function microseconds(load: string, { name, server, names }: Runner): Promise<number> {
   const before = await cpuSeconds(server.pid);
-  const { answered, lost } = ask(load, server.port, QUESTIONS, names);
+  const asked = { port: server.port, count: QUESTIONS, names, prefix: CLIENT };
+  const { answered, lost } = await askInBatches(load, asked);
   if (lost > QUESTIONS / 100) throw new Error(`${name}: ${lost} questions were lost`);
   return (((await cpuSeconds(server.pid)) - before) / answered) * 1e6;
-}
-
-/** Asks so many questions for AAAA. */
-function ask(load: string, port: number, count: number, names: readonly string[]): Loaded {
-  const words = [load, String(port), String(count), String(WINDOW), '0', ...names];
-  const [file = '', ...args] = [...CLIENT, ...words];
-  return JSON.parse(execFileSync(file, args, { encoding: 'utf8' }));
 }

@@ -16,6 +16,7 @@ const TOPICS = {
   start: ['from spawn to the first signed answer', () => import('./start.ts')],
   dns: ['answers from memory, signed, DO set', () => import('./dns.ts')],
   datapath: ['repeated answers, beside C', () => import('./datapath.ts')],
+  zone: ['own signed zones of many names, and many cores', () => import('./zone.ts')],
   cold: ['names nobody asked for before, validated', () => import('./cold.ts')],
   cache: ['100,000 names in memory', () => import('./cache.ts')],
   attack: ['answers to an honest client meanwhile', () => import('./attack.ts')],
