@@ -31,7 +31,7 @@ export type ResolverOptions = {
   /** Asks the root's servers who they are before all else (RFC 9609); off unless told. */
   readonly priming?: boolean;
   /** When given and not empty, these resolvers are asked instead of the tree. */
-  readonly forward?: readonly Endpoint[];
+  readonly forward?: readonly UpstreamServer[];
   /** Takes private addresses out of answers about public names, but for these and below. */
   readonly rebindProtection?: { readonly except: readonly string[] };
   /** Makes AAAA records of A records for a NAT64 (RFC 6147), with this prefix. */
@@ -101,7 +101,19 @@ export type ResolverOptions = {
 export type RouteOption = {
   readonly zone: string;
   readonly kind: 'stub' | 'forward';
-  readonly servers: readonly Endpoint[];
+  readonly servers: readonly UpstreamServer[];
+  /** Asks the tree when the resolvers of a `forward` fail; off unless told. */
+  readonly fallback?: boolean;
+};
+
+/**
+ * A server to ask. With `tls` or `https` only under TLS, and only if it is who it should be: with
+ * the name in its certificate (otherwise the URL's, or its address), or with a key that is pinned.
+ */
+export type UpstreamServer = Endpoint & {
+  readonly tls?: { readonly name?: string; readonly pins?: readonly string[] };
+  /** The URL of DNS over HTTPS. */
+  readonly https?: string;
 };
 
 /** One answered question, for the live log. */

@@ -8,8 +8,8 @@ import { type Name, parseName, ROOT } from './message/name.ts';
 import { rootCut } from './recursion/delegation.ts';
 import type { Settings } from './recursion/frame.ts';
 import { ROOT_HINTS } from './recursion/root-hints.ts';
-import type { Route } from './recursion/route.ts';
-import type { ResolverOptions } from './resolver.ts';
+import type { Route, RouteServer, Secured } from './recursion/route.ts';
+import type { ResolverOptions, RouteOption, UpstreamServer } from './resolver.ts';
 
 const DNS_PORT = 53;
 
@@ -31,15 +31,33 @@ export function settingsOf(options: ResolverOptions): Settings {
   };
 }
 
-function routesOf({ forward = [], routes = [] }: ResolverOptions): Route[] {
-  const world = { zone: '.', kind: 'forward', servers: forward } as const;
-  return [...(forward.length > 0 ? [world] : []), ...routes].map(({ zone, kind, servers }) => {
-    const literal = servers.map(({ address, port }) => ({
-      address: canonicalAddress(address),
-      port,
-    }));
-    return { zone: nameFor(zone), kind, servers: literal };
-  });
+/** The routes of the options, read. */
+export function routesOf({
+  forward = [],
+  routes = [],
+}: Pick<ResolverOptions, 'forward' | 'routes'>): Route[] {
+  const world: RouteOption = { zone: '.', kind: 'forward', servers: forward };
+  return [...(forward.length > 0 ? [world] : []), ...routes].map(
+    ({ zone, kind, servers, fallback = false }) => ({
+      ...{ zone: nameFor(zone), kind, servers: servers.map(routeServer) },
+      ...(fallback && kind === 'forward' ? { fallback } : {}),
+    }),
+  );
+}
+
+/** Whose name is not given must have its address in the certificate, or a key that is. */
+function routeServer({ address: text, port, tls, https }: UpstreamServer): RouteServer {
+  const address = canonicalAddress(text);
+  if (tls === undefined && https === undefined) return { address, port };
+  const { name, pins } = tls ?? {};
+  const inUrl = https === undefined ? address : new URL(https).hostname.replace(/^\[|\]$/g, '');
+  const isNamed = name !== undefined || pins === undefined;
+  const secure: Secured = {
+    ...(isNamed ? { name: name ?? inUrl } : {}),
+    ...(pins === undefined ? {} : { pins }),
+    ...(https === undefined ? {} : { url: https }),
+  };
+  return { address, port, secure };
 }
 
 /** Without any anchor all is insecure, which is what switches validation off. */

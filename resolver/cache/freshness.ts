@@ -13,7 +13,7 @@ import type { Clock, Log } from '#runtime';
 import type { Name } from '../message/name.ts';
 import { type Budget, MAX_MILLISECONDS, millisecondsLeft } from '../recursion/budget.ts';
 import type { Outcome } from '../recursion/frame.ts';
-import { fromCache } from '../recursion/recursor.ts';
+import { fromCache } from '../recursion/known.ts';
 import type { Judged, Validation } from '../recursion/validation.ts';
 import type { Cache } from './cache.ts';
 

@@ -44,6 +44,7 @@ export type Reason =
   | 'alias-too-long'
   | 'server-loop'
   | 'forwarders-failed'
+  | 'forwarder-untrusted'
   | 'unsupported-type'
   | 'unsupported-class'
   | 'recursion-not-desired'
@@ -77,6 +78,10 @@ const EXTENDED_ERRORS = {
   'alias-too-long': { code: 0, text: 'a DNAME makes the name too long' },
   'server-loop': { code: 22, text: 'the name servers can only be found by asking themselves' },
   'forwarders-failed': { code: 22, text: 'no configured forwarder gave a usable answer' },
+  'forwarder-untrusted': {
+    code: 23,
+    text: 'the configured forwarder is not who it should be: its certificate or key is another',
+  },
   'signatures-missing': { code: 10, text: 'the zone is signed, but this came without signatures' },
   'signature-expired': { code: 7, text: 'the signature has expired' },
   'signature-not-yet-valid': { code: 8, text: 'the signature is not valid yet' },

@@ -15,6 +15,7 @@ import { TYPE } from '../message/type.ts';
 import { MAX_NAMES_PER_DELEGATION } from './budget.ts';
 import type { NameServer } from './delegation.ts';
 import type { Frame, Settings, State, World } from './frame.ts';
+import type { Route, RouteServer } from './route.ts';
 import { MAX_ADDRESSES_PER_SERVER } from './scrub.ts';
 import { serverKey } from './servers.ts';
 
@@ -25,8 +26,10 @@ export const MAX_TRIES = 2;
 const BAND = 50;
 
 export type Choice =
-  | { readonly kind: 'server'; readonly server: Endpoint }
+  | { readonly kind: 'server'; readonly server: RouteServer }
   | { readonly kind: 'look-up'; readonly name: Name; readonly type: number }
+  /** The forwarders failed, and the tree may be asked instead. */
+  | { readonly kind: 'fall-back' }
   /** Nobody is left; the reason when it is not what the servers did. */
   | { readonly kind: 'none'; readonly reason?: Reason };
 
@@ -40,20 +43,22 @@ export function chooseServer(
   const { servers } = world;
   const route = frame.cut?.route;
   const zone = frame.cut?.zone ?? ROOT;
-  const all = route?.servers ?? knownServers(frame, now, world);
+  const all: readonly RouteServer[] = route?.servers ?? knownServers(frame, now, world);
   const triesOf = (server: Endpoint) => frame.tries.get(serverKey(server)) ?? 0;
   const open = all.filter((server) => triesOf(server) < MAX_TRIES);
   const serving = open.filter((server) => !servers.isLame(server, zone.key, now));
   // When all are lame, what they have to say is better than nothing.
   const willing = serving.length > 0 ? serving : open;
   const isBlamed = (server: Endpoint) => frames.length === 1 && avoid?.has(serverKey(server));
-  const usable = willing.filter((server) => !isBlamed(server));
+  // Where there is another way, nobody waits for forwarders that gave no answer a moment ago.
+  const isGone = (server: Endpoint) => route?.fallback === true && servers.isSilent(server, now);
+  const usable = willing.filter((server) => !isBlamed(server) && !isGone(server));
   if (usable.length > 0) {
     const fewest = Math.min(...usable.map(triesOf));
     const next = usable.filter((server) => triesOf(server) === fewest);
     return { kind: 'server', server: fastest(next, now, world) };
   }
-  if (route?.kind === 'forward') return { kind: 'none', reason: 'forwarders-failed' };
+  if (route?.kind === 'forward') return withoutForwarders(route, frame);
   if (route !== undefined) return { kind: 'none' };
   const next = chooseName(frame, frames, now, world, all.length > 0);
   if (next.kind !== 'none') return next;
@@ -61,6 +66,12 @@ export function chooseServer(
     (server) => triesOf(server) < MAX_TRIES && !isBlamed(server),
   );
   return rest.length > 0 ? { kind: 'server', server: fastest(rest, now, world) } : next;
+}
+
+function withoutForwarders({ fallback }: Route, { problem }: Frame): Choice {
+  if (fallback === true) return { kind: 'fall-back' };
+  const isUntrusted = problem === 'forwarder-untrusted';
+  return { kind: 'none', reason: isUntrusted ? problem : 'forwarders-failed' };
 }
 
 /** The servers an address set leads to; special addresses only when allowed. */
@@ -114,7 +125,7 @@ function addressTypes({ ipv4, ipv6 }: Settings): number[] {
   return [...(ipv4 ? [TYPE.A] : []), ...(ipv6 ? [TYPE.AAAA] : [])];
 }
 
-function fastest(servers: readonly Endpoint[], now: number, world: World): Endpoint {
+function fastest(servers: readonly RouteServer[], now: number, world: World): RouteServer {
   const scored = servers.map((server) => ({ server, score: world.servers.score(server, now) }));
   const best = Math.min(...scored.map(({ score }) => score));
   const near = scored.filter(({ score }) => score <= best + BAND);

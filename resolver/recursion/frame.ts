@@ -15,7 +15,7 @@ import type { RRset } from '../message/rrset.ts';
 import type { Budget } from './budget.ts';
 import type { Cut } from './delegation.ts';
 import type { Judgement } from './judgement.ts';
-import type { Route } from './route.ts';
+import type { Route, RouteServer } from './route.ts';
 import type { Reply } from './scrub.ts';
 import { type Servers, serverKey } from './servers.ts';
 
@@ -45,7 +45,8 @@ export type World = {
 
 /** One question for one server; the shell adds id, port and letter case. */
 export type Send = {
-  readonly server: Endpoint;
+  readonly server: RouteServer;
+  /** Servers under TLS get 'tcp'. */
   readonly transport: 'udp' | 'tcp';
   readonly name: Name;
   readonly type: number;
@@ -66,7 +67,8 @@ export type Event =
       readonly bytes: number;
       readonly milliseconds: number;
     }
-  | { readonly kind: 'timeout' | 'unreachable' }
+  | { readonly kind: 'timeout' }
+  | { readonly kind: 'unreachable'; readonly reason?: Reason }
   /** Something arrived that looks like a forgery: ask again where that is harder. */
   | { readonly kind: 'forged' };
 
@@ -92,6 +94,8 @@ export type Outcome = { readonly judgement?: Judgement } & (
 );
 
 export type State = {
+  /** The forwarders that failed are passed over from now on, and the tree is asked. */
+  readonly fellBack?: true;
   /** Servers not to ask again, when the question's cached answer is not to be believed. */
   readonly avoid: ReadonlySet<string> | undefined;
   readonly frames: readonly Frame[];

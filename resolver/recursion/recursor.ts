@@ -18,12 +18,10 @@
  * Does not validate: that is for a pure validator between `finish` and the outcome.
  */
 
-import { type Lookup, TRUST } from '../cache/cache.ts';
+import { TRUST } from '../cache/cache.ts';
 import type { Reason } from '../message/ede.ts';
 import type { Message } from '../message/message.ts';
 import { countLabels, isWithin, type Name, ROOT } from '../message/name.ts';
-import type { ResourceRecord } from '../message/record.ts';
-import type { RRset } from '../message/rrset.ts';
 import { TYPE } from '../message/type.ts';
 import {
   type Budget,
@@ -51,12 +49,12 @@ import {
   type World,
   withCut,
 } from './frame.ts';
-import type { Judgement } from './judgement.ts';
+import { aliasOutcome, fromCache } from './known.ts';
 import { learn } from './learn.ts';
 import { lastLabels, nextLabels } from './minimise.ts';
 import { overTcp, resendFor } from './resend.ts';
 import { findRoute, type Route } from './route.ts';
-import { aliasTarget, type Reply, scrub, synthesise } from './scrub.ts';
+import { type Reply, scrub } from './scrub.ts';
 import { EDNS_REFUSALS } from './servers.ts';
 
 /**
@@ -108,7 +106,11 @@ function advance(state: State, now: number, world: World): Progress {
       const edns = servers.speaksEdns(server, now);
       const timeout = servers.timeout(server, now);
       const send: Send = { server, transport: 'udp', name, type, edns, recursionDesired, timeout };
-      return transmit(state, send, now, world);
+      return transmit(state, server.secure === undefined ? send : overTcp(send), now, world);
+    }
+    case 'fall-back': {
+      const afresh = replaceTop(state, frameFor(frame.name, frame.type));
+      return { kind: 'go', state: { ...afresh, fellBack: true } };
     }
     case 'look-up': {
       if (state.frames.length >= MAX_DEPTH) return fail(state, 'too-deep', now, world);
@@ -137,10 +139,16 @@ function consultCache(state: State, frame: Frame, now: number, world: World): Pr
   }
   // What is asked again is asked because what is cached was of no use.
   const isAgain = state.avoid !== undefined && state.frames.length === 1;
-  const route = findRoute(settings.routes, name, type);
+  const routes = state.fellBack ? withoutFallback(settings.routes) : settings.routes;
+  const route = findRoute(routes, name, type);
   const outcome = isAgain ? undefined : fromCache(name, type, now, cache);
   if (outcome !== undefined && !isFromAbove(outcome, route)) return finish(state, outcome, world);
   return { kind: 'go', state: replaceTop(state, withCut(frame, cutFor(frame, route, now, world))) };
+}
+
+/** What is left once forwarders failed that need not be insisted on. */
+function withoutFallback(routes: readonly Route[]): readonly Route[] {
+  return routes.filter(({ fallback }) => fallback !== true);
 }
 
 function cutFor(
@@ -160,29 +168,6 @@ function isFromAbove(outcome: Outcome, route: Route | undefined): boolean {
   if (outcome.kind !== 'no-name' || route === undefined || outcome.denial === undefined)
     return false;
   return !isWithin(outcome.denial.soa.owner, route.zone);
-}
-
-/** What is known already of a name: data, a denial, or an alias. */
-export function fromCache(
-  name: Name,
-  type: number,
-  now: number,
-  cache: Lookup,
-): Outcome | undefined {
-  const known = cache.find(name, type, now);
-  if (known?.kind === 'records') return { ...known, kind: 'answer' };
-  if (known !== undefined) return known;
-  // An alias is the child's, a DS its parent's: the one says nothing about the other.
-  const isOwn = type === TYPE.CNAME || type === TYPE.DS;
-  const alias = isOwn ? undefined : cache.find(name, TYPE.CNAME, now);
-  if (alias?.kind === 'records') return aliasOutcome([alias.rrset], alias.proof, alias.judgement);
-  const dname = cache.findDname(name, now);
-  if (dname === undefined) return undefined;
-  const { rrset, judgement } = dname;
-  const made = synthesise(rrset, name);
-  if (made !== undefined) return aliasOutcome([rrset, made], [], judgement);
-  const failure = { kind: 'failure', reason: 'alias-too-long', dname: rrset } as const;
-  return judgement === undefined ? failure : { ...failure, judgement };
 }
 
 /** The whole question, or as much of its name as this zone's servers need (RFC 9156 §2.3). */
@@ -237,7 +222,10 @@ function absorb(
       };
     case 'unreachable':
       world.servers.lost(pending.server, now);
-      return { kind: 'go', state: countTry(idle, pending.server, NEVER_AGAIN) };
+      return {
+        kind: 'go',
+        state: countTry(withProblem(idle, event.reason), pending.server, NEVER_AGAIN),
+      };
     case 'forged':
       return transmit(idle, overTcp(pending), now, world);
     case 'reply': {
@@ -253,6 +241,10 @@ function absorb(
       );
     }
   }
+}
+
+function withProblem(state: State, reason: Reason | undefined): State {
+  return reason === undefined ? state : replaceTop(state, { ...top(state), problem: reason });
 }
 
 /** More tries than any server gets. */
@@ -355,18 +347,6 @@ function act(state: State, sent: Send, reply: Reply, now: number, world: World):
 }
 
 /* Endings */
-
-function aliasOutcome(
-  rrsets: readonly RRset[],
-  proof: readonly ResourceRecord[],
-  judgement?: Judgement,
-): Outcome {
-  const last = rrsets.at(-1);
-  const target = last && aliasTarget(last);
-  if (target === undefined) return { kind: 'failure', reason: 'lame-delegation' };
-  const judged = judgement === undefined ? {} : { judgement };
-  return { kind: 'alias', rrsets, target, proof, ...judged };
-}
 
 /** Failures that say something about the name itself and not about the way we came to it. */
 const OWN_FAILURES: readonly Reason[] = ['no-reachable-authority', 'lame-delegation'];

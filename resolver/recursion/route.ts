@@ -7,10 +7,22 @@ import type { Endpoint } from '#runtime';
 import { isWithin, type Name, parentOf } from '../message/name.ts';
 import { TYPE } from '../message/type.ts';
 
+/** How a resolver is asked under TLS: who it must be, and its URL where that is over HTTPS. */
+export type Secured = {
+  readonly name?: string;
+  readonly pins?: readonly string[];
+  readonly url?: string;
+};
+
+/** A server that is set by hand; with `secure` it is never asked in the clear. */
+export type RouteServer = Endpoint & { readonly secure?: Secured };
+
 export type Route = {
   readonly zone: Name;
   readonly kind: 'stub' | 'forward';
-  readonly servers: readonly Endpoint[];
+  readonly servers: readonly RouteServer[];
+  /** Whether the tree is asked when these servers fail. */
+  readonly fallback?: boolean;
 };
 
 /** The route for a question: the one of the longest zone; DS is the parent's (RFC 4035 §4.2). */

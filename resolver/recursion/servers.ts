@@ -38,6 +38,8 @@ export const FAMILY_LOSSES = 4;
 const FAMILY_PENALTY = 5000;
 /** … this many seconds: many homes have IPv6 addresses and no way out. */
 export const FAMILY_SECONDS = 300;
+/** Losses in a row that make a forwarder count as gone. */
+const SILENT_LOSSES = 2;
 /** Seconds after which earlier losses are forgiven and the server is tried again. */
 const FORGIVEN_AFTER = 60;
 
@@ -48,6 +50,8 @@ export type Servers = {
   timeout(server: Endpoint, now: number): number;
   answered(server: Endpoint, milliseconds: number): void;
   lost(server: Endpoint, now: number): void;
+  /** Whether its last questions were all lost, a moment ago. */
+  isSilent(server: Endpoint, now: number): boolean;
   markLame(server: Endpoint, zone: string, now: number): void;
   isLame(server: Endpoint, zone: string, now: number): boolean;
   /** Notes that a question without EDNS worked after one with EDNS was refused. */
@@ -132,6 +136,7 @@ export function createServers(limit: number = MAX_SERVERS): Servers {
       memory.losses = lossesOf(memory, now) + 1;
       memory.lastLoss = now;
     },
+    isSilent: (server, now) => lossesOf(recall(server) ?? BLANK, now) >= SILENT_LOSSES,
     markLame(server, zone, now) {
       const { lame } = remember(server);
       lame.delete(zone);
@@ -166,7 +171,7 @@ function measure(memory: Memory, milliseconds: number): void {
   memory.smoothed = 0.875 * smoothed + 0.125 * milliseconds;
 }
 
-function lossesOf(memory: Memory, now: number): number {
+function lossesOf(memory: Pick<Memory, 'losses' | 'lastLoss'>, now: number): number {
   return now - memory.lastLoss > FORGIVEN_AFTER ? 0 : memory.losses;
 }
 

@@ -24,8 +24,8 @@ import { type Name, parentOf } from '../message/name.ts';
 import { CLASS, TYPE } from '../message/type.ts';
 import type { Budget, Purse } from './budget.ts';
 import type { Judgement } from './judgement.ts';
+import { fromCache } from './known.ts';
 import type { Recursion, Resolved } from './recursion.ts';
-import { fromCache } from './recursor.ts';
 
 /** DS and DNSKEY sets looked up for one question: two for each label of a long name. */
 export const MAX_CHAIN_LOOKUPS = 64;
