@@ -7,6 +7,7 @@ import { createDesignation, type Resolver } from '#resolver';
 import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
 import { createTunnels, type Tunnels } from '#tunnels';
 import type { Assets } from '#web-admin';
+import { type Applying, openApplying } from './apply/open.ts';
 import { type Config, ignoredSettings } from './config.ts';
 import { type Current, createCurrent } from './current.ts';
 import { keepCache } from './dns/cache-file.ts';
@@ -70,9 +71,13 @@ export async function assemble(
 
   const replica = startReplication(runtime, realm, current, tunnels);
   opening.defer(() => replica?.stop());
+  const { store, keys } = realm;
+  const applying = opening.use(
+    await openApplying(runtime, config, { store, self: keys.id, current, tunnels, resolver }),
+  );
   const house = opening.use(
     furnish(runtime, config, {
-      ...{ realm, current, tunnels, resolver, encryptedDns, replica, warnings, self },
+      ...{ realm, current, tunnels, resolver, encryptedDns, replica, applying, warnings, self },
     }),
   );
   opening.use(
@@ -166,13 +171,15 @@ type Parts = {
   readonly resolver: Resolver;
   readonly encryptedDns: EncryptedDns | undefined;
   readonly replica: Replica | undefined;
+  readonly applying: Applying;
   readonly warnings: readonly string[];
   readonly self: Process;
 };
 
 /** Puts together what the faces need. */
 function furnish(runtime: Runtime, config: Config, parts: Parts): House & Disposable {
-  const { realm, current, tunnels, resolver, encryptedDns, replica, warnings, self } = parts;
+  const { realm, current, tunnels, resolver, encryptedDns, replica, applying } = parts;
+  const { warnings, self } = parts;
   const { store, keys } = realm;
   const { clock, crypto } = runtime;
   const started = clock.monotonic();
@@ -207,6 +214,7 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
       devices,
       doors,
       live,
+      applying,
       enrolment,
       household,
     },
@@ -217,6 +225,7 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
       ...warnings,
       ...(encryptedDns?.warnings() ?? []),
       ...(replicaProblem() ? [`Not up to date: ${replicaProblem()}.`] : []),
+      ...applying.warnings(),
     ],
     uptimeSeconds: () => (clock.monotonic() - started) / 1_000,
     memoryBytes: self.memoryBytes,

@@ -43,6 +43,14 @@ export type Config = {
   readonly zoneAlgorithm: 'ecdsa-p256' | 'ed25519';
   /** The ubus socket to publish the object `nymote` on; empty: none. */
   readonly ubus: string;
+  /** The program that takes a change of the router's configuration back; without it none is made. */
+  readonly applyGuard: string;
+  /** Programs that have to end well before a change is kept. */
+  readonly applyChecks: readonly string[];
+  /** A name whose signatures are good, and one whose are not. */
+  readonly applyNames: readonly string[];
+  /** Until an unconfirmed change is taken back; 0: by the kind of change. */
+  readonly applySeconds: number;
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
 };
 
@@ -214,6 +222,29 @@ const SETTINGS: Settings = {
     help: 'algorithm of the key that signs the names, when it is made',
   },
   ubus: { read: (text) => text, expects: 'a path', help: "ubus socket, for OpenWrt's own pages" },
+  applyGuard: {
+    read: (text) => (text.startsWith('/') ? text : undefined),
+    expects: 'an absolute path',
+    help: "the guard that takes changes of the router's configuration back",
+  },
+  applyChecks: {
+    read: listOf((text) => text),
+    expects: 'programs with their arguments, several with commas',
+    help: 'what has to end with 0 before a change of the configuration is kept',
+  },
+  applyNames: {
+    read: listOf((text) => (/^[A-Za-z0-9_.-]{1,253}$/.test(text) ? text : undefined)),
+    expects: 'a name that is signed well, and one that is not',
+    help: 'what has to resolve, and what must not, before a change is kept',
+  },
+  applySeconds: {
+    read: (text) =>
+      /^\d{1,4}$/.test(text) && (text === '0' || (Number(text) >= 10 && Number(text) <= 3_600))
+        ? Number(text)
+        : undefined,
+    expects: '10 to 3600, or 0',
+    help: 'seconds until an unconfirmed change is taken back; 0: 90, or 300 for risky ones',
+  },
   logLevel: {
     read: oneOf('error', 'warn', 'info', 'debug'),
     expects: 'error, warn, info or debug',
@@ -246,6 +277,10 @@ const DEFAULTS: Config = {
   endpoints: [],
   zoneAlgorithm: 'ecdsa-p256',
   ubus: '',
+  applyGuard: '/usr/libexec/nymote-guard',
+  applyChecks: [],
+  applyNames: ['internetsociety.org', 'dnssec-failed.org'],
+  applySeconds: 0,
   logLevel: 'info',
 };
 
@@ -266,7 +301,10 @@ export const CONFIG_FLAGS = KEYS.map((key) => ({
 function printSetting(value: Config[keyof Config]): string {
   if (typeof value !== 'object') return String(value);
   return value
-    .map((item) => (typeof item === 'object' && 'port' in item ? printEndpoint(item) : ''))
+    .map((item) => {
+      if (typeof item === 'string') return item;
+      return 'port' in item ? printEndpoint(item) : '';
+    })
     .join(',');
 }
 

@@ -5,6 +5,7 @@ import type { Clock } from '#runtime';
 import type { Store } from '#storage';
 import type { Tunnels } from '#tunnels';
 import type { Anchor, Check } from '#web-admin';
+import type { Applying } from './apply/open.ts';
 import type { EncryptedDns } from './dns/encrypted-dns.ts';
 import type { Household } from './dns/ruling.ts';
 import type { DeviceChanges } from './faces/devices.ts';
@@ -28,6 +29,7 @@ export type House = {
   readonly doors: Doors;
   readonly enrolment: Enrolment;
   readonly live: Live;
+  readonly applying: Applying;
   readonly doctor: () => Promise<readonly Check[]>;
   /** Sentences about what is not as it should be. */
   readonly warnings: () => readonly string[];

@@ -21,7 +21,15 @@ import { type Desired, overlayAddress, overlayPrefix, type TunnelDevice } from '
 import { decodeBase64 } from './base64.ts';
 import { readEndpoint } from './config.ts';
 import { isPrivate } from './endpoints.ts';
-import { DeviceRecord, NameRecord, problemsOf, RealmSettings } from './records.ts';
+import {
+  ConfirmationRecord,
+  DeviceRecord,
+  DeviceStatus,
+  NameRecord,
+  OptionRecord,
+  problemsOf,
+  RealmSettings,
+} from './records.ts';
 
 /** A device as the store has it, with what follows from it. */
 export type RealmDevice = DeviceRecord & {
@@ -112,6 +120,7 @@ export function checkState(state: State, crypto: Pick<Crypto, 'hash'>): readonly
     }
   }
   repetitions(state).forEach(say('devices'));
+  optionProblems(state).forEach(say('options'));
   return problems.length > 0 ? problems : zoneProblems(state, crypto);
 }
 
@@ -128,12 +137,31 @@ const SCHEMAS: Readonly<Record<string, v.GenericSchema>> = {
   realm: RealmSettings,
   devices: DeviceRecord,
   names: NameRecord,
+  options: OptionRecord,
+  confirmations: ConfirmationRecord,
+  status: DeviceStatus,
 };
 
 function ruleProblems(record: unknown, key: string): readonly string[] {
   const parsed = parseRule(record);
   if (!parsed.ok) return parsed.problems.map(({ key: field, problem }) => `${field} ${problem}`);
   return parsed.rule.id === key ? [] : [`id is ${parsed.rule.id}, not ${key}`];
+}
+
+/** One word per option of a device, and no two devices that wait for each other. */
+function optionProblems(state: State): readonly string[] {
+  const options = [...(state.get('options')?.values() ?? [])];
+  const places = options.map(({ device, option }) => `${device} ${option}`);
+  const again = places.filter((place, index) => places.indexOf(place) !== index);
+  const waiting = new Set(
+    options.filter(({ firstOn }) => firstOn !== undefined).map(({ device }) => device),
+  );
+  return [
+    ...[...new Set(again)].map((place) => `two values for ${place}`),
+    ...options
+      .filter(({ firstOn }) => firstOn !== undefined && waiting.has(firstOn))
+      .map(({ option, firstOn }) => `${option} waits for ${firstOn}, which waits for another one`),
+  ];
 }
 
 /** Names, keys and addresses lead to one device each. */

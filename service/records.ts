@@ -5,6 +5,7 @@
  */
 
 import * as v from 'valibot';
+import { isSecretOption, parseOption } from './apply/option.ts';
 import { isAddress, MAX_APEX, readEndpoint } from './config.ts';
 
 const MAX_NOTE = 500;
@@ -66,6 +67,64 @@ export const NameRecord = v.strictObject({
   ),
 });
 
+const MAX_UCI_TEXT = 1_024;
+const MAX_UCI_LIST = 64;
+/** One line of a file in /etc/config. */
+const UciText = v.pipe(
+  v.string(),
+  v.maxLength(MAX_UCI_TEXT),
+  v.check((text) => !/\p{Cc}/u.test(text), 'one line of text'),
+);
+
+/** `options/<id>`: one UCI option of one device. */
+export const OptionRecord = v.strictObject({
+  device: v.string(),
+  option: v.pipe(
+    v.string(),
+    v.check(
+      (text) => parseOption(text) !== undefined,
+      'package.section.option of network, wireless, firewall, dhcp or system',
+    ),
+    v.check((text) => !isSecretOption(text), 'no option that holds a secret'),
+  ),
+  value: v.union([UciText, v.pipe(v.array(UciText), v.minLength(1), v.maxLength(MAX_UCI_LIST))]),
+  /** The device that tries it before this one does. */
+  firstOn: v.optional(v.string()),
+  note: v.optional(v.pipe(v.string(), v.maxLength(MAX_NOTE))),
+});
+
+/** `confirmations/<id of a pending change>`: somebody said that the change is good. */
+export const ConfirmationRecord = v.strictObject({
+  /** Where the change is pending. */
+  device: v.string(),
+  at: v.pipe(v.number(), v.integer()),
+});
+
+const CommitText = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'a commit'));
+const Reason = v.pipe(v.string(), v.maxLength(MAX_NOTE));
+
+/** `status/<device>`: what holds there, as the device itself says. */
+export const DeviceStatus = v.strictObject({
+  /** The commit whose options hold, and the digest of them. */
+  applied: v.optional(CommitText),
+  part: v.optional(v.pipe(v.string(), v.maxLength(64))),
+  /** How the last change ended there. */
+  outcome: v.optional(v.picklist(['confirmed', 'rolled-back', 'failed'])),
+  /** The commit that was taken back, or could not be applied. */
+  refused: v.optional(CommitText),
+  reason: v.optional(Reason),
+  pending: v.optional(
+    v.strictObject({
+      id: v.pipe(v.string(), v.maxLength(64)),
+      commit: CommitText,
+      kind: v.picklist(['plain', 'slow', 'risky']),
+    }),
+  ),
+  at: v.pipe(v.number(), v.integer()),
+});
+
+export type OptionRecord = v.InferOutput<typeof OptionRecord>;
+export type DeviceStatus = v.InferOutput<typeof DeviceStatus>;
 export type RealmSettings = v.InferOutput<typeof RealmSettings>;
 export type DeviceRecord = v.InferOutput<typeof DeviceRecord>;
 export type NameRecord = v.InferOutput<typeof NameRecord>;

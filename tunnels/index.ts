@@ -1,7 +1,7 @@
 /** The door of tunnels/: overlay addresses, and WireGuard tunnels that come when asked for. */
 
 export { allocateIpv4, overlayAddress, overlayPrefix } from './address.ts';
-export type { Desired, TunnelDevice } from './plan.ts';
+export { allowedIps, type Desired, isAtHome, type TunnelDevice } from './plan.ts';
 export {
   createTunnels,
   type PeerStatus,
@@ -9,4 +9,4 @@ export {
   type TunnelStatus,
   type Tunnels,
 } from './signpost.ts';
-export { plainConfig, printKey } from './wg.ts';
+export { parseDump, plainConfig, printKey } from './wg.ts';

@@ -1,0 +1,335 @@
+/**
+ * The engine: carries out what plan.ts decides, and tells it what happened.
+ *
+ *     <data>/apply.json   what is pending, how the last change ended, what options were before
+ *
+ * It is off, and says why, where there is no guard to take a change back.
+ */
+
+import { type Cancel, type Runtime, RuntimeError } from '#runtime';
+import { type State as Records, StorageError, type Store } from '#storage';
+import type { DeviceStatus } from '../records.ts';
+import type { Guard } from './guard.ts';
+import type { Health } from './health.ts';
+import { printJournal, readJournal, writeJournal } from './journal.ts';
+import { classify, type OptionLine, packageOf } from './option.ts';
+import { type Apply, type Change, type Command, type Event, type Pending, step } from './plan.ts';
+import { optionLines, optionsOf, partOf, waitsFor } from './render.ts';
+import { differing, type Uci } from './uci.ts';
+
+type EngineRuntime = Pick<Runtime, 'clock' | 'crypto' | 'files' | 'log' | 'random'>;
+
+export type EngineParties = {
+  readonly store: Store;
+  readonly self: string;
+  readonly directory: string;
+  readonly guard: Guard;
+  readonly uci: Uci;
+  readonly health: Health;
+  /** 0: by the kind of change. */
+  readonly seconds: number;
+  /** What is wrong with the head's state; it is not applied then. */
+  readonly problemsOf: (state: Records) => readonly string[];
+  /** The name of whoever confirmed, if that one may. */
+  readonly confirmedBy: (id: string) => Promise<string | undefined>;
+};
+
+export type Engine = {
+  readonly state: () => Apply;
+  /** Seconds until the guard takes the pending change back, when it was last asked. */
+  readonly secondsLeft: () => number | undefined;
+  /** Why the newest head is not applied. */
+  readonly problem: () => string | undefined;
+  /** What the system is to hold. */
+  readonly lines: () => readonly OptionLine[];
+  confirm(id: string, by: string): void;
+  undo(by: string): void;
+  /** Applies what was taken back, or what drifted. */
+  again(): Promise<void>;
+  stop(): Promise<void>;
+};
+
+const POLL_MS = 2_000;
+/** Somebody else's pending change passes; so does what keeps `uci` from answering. */
+const LOOK_MS = 60_000;
+const ID_BYTES = 8;
+
+type Running = {
+  readonly runtime: EngineRuntime;
+  readonly parties: EngineParties;
+  readonly busy: Set<Promise<void>>;
+  state: Apply;
+  saved: string;
+  seen: string;
+  problem: string | undefined;
+  left: { readonly seconds: number; readonly at: number } | undefined;
+  turn: Promise<void>;
+  cancelPoll: Cancel;
+  isStopped: boolean;
+};
+
+/** Starts with what an earlier life left, and follows the store. */
+export async function startEngine(runtime: EngineRuntime, parties: EngineParties): Promise<Engine> {
+  const state = await readJournal(runtime, parties.directory);
+  const running: Running = {
+    ...{ runtime, parties, state, busy: new Set() },
+    ...{
+      saved: printJournal(state),
+      seen: '',
+      problem: undefined,
+      left: undefined,
+      isStopped: false,
+    },
+    ...{ turn: Promise.resolve(), cancelPoll: () => undefined },
+  };
+  feed(running, { kind: 'start', guard: await parties.guard.status() });
+  const stopWatching = parties.store.watch(() => {
+    void track(running, lookIfNews(running));
+  });
+  poll(running);
+  return {
+    state: () => running.state,
+    secondsLeft: () => secondsLeft(running),
+    problem: () => running.problem,
+    lines: () => linesOf(running),
+    confirm: (id, by) => feed(running, { kind: 'person', id, by }),
+    undo: (by) => feed(running, { kind: 'undo', by }),
+    async again() {
+      await look(running);
+      feed(running, { kind: 'again', id: newId(runtime) });
+    },
+    async stop() {
+      running.isStopped = true;
+      stopWatching();
+      running.cancelPoll();
+      await Promise.all([...running.busy]);
+      await running.turn;
+    },
+  };
+}
+
+/** Events are taken one after the other; each is on the disk before it has consequences (I7). */
+function feed(running: Running, event: Event): void {
+  running.turn = running.turn.then(async () => {
+    const { state, commands } = step(running.state, event);
+    running.state = state;
+    await save(running);
+    if (running.isStopped) return;
+    for (const command of commands) void track(running, carryOut(running, command));
+    if (event.kind !== 'health') await report(running);
+  });
+}
+
+async function save(running: Running): Promise<void> {
+  const text = printJournal(running.state);
+  const isSaved =
+    text === running.saved ||
+    (await writeJournal(running.runtime, running.parties.directory, text));
+  if (isSaved) running.saved = text;
+}
+
+function track(running: Running, work: Promise<void>): Promise<void> {
+  const done = work
+    .catch((error: unknown) => {
+      running.runtime.log('error', 'apply-failed', { error: String(error) });
+    })
+    .finally(() => running.busy.delete(done));
+  running.busy.add(done);
+  return done;
+}
+
+async function carryOut(running: Running, command: Command): Promise<void> {
+  const { guard } = running.parties;
+  running.runtime.log('info', 'apply', { step: command.kind });
+  switch (command.kind) {
+    case 'arm':
+      return feed(running, { kind: 'armed', ...(await arm(running, command.pending)) });
+    case 'write':
+      return feed(running, { kind: 'written', ...(await write(running, command.pending)) });
+    case 'confirm':
+      return feed(running, { kind: 'confirmed', ok: await guard.confirm(command.id) });
+    case 'restore':
+      return feed(running, { kind: 'restored', ok: await guard.restore(command.id) });
+    case 'look':
+      return look(running);
+  }
+}
+
+async function arm(
+  { parties, state }: Running,
+  { id, seconds, changes }: Pending,
+): Promise<Omit<Extract<Event, { kind: 'armed' }>, 'kind'>> {
+  const { guard, health, uci } = parties;
+  const lame = await health.failing();
+  const packages = packagesOf(changes);
+  const found = await uci.read(packages);
+  const news = changes.filter(({ option }) => !Object.hasOwn(state.originals, option));
+  const originals = Object.fromEntries(
+    news.map(({ option }) => [option, found.get(option) ?? null]),
+  );
+  const files = packages.map((name) => `/etc/config/${name}`);
+  return { result: await guard.arm(id, seconds, files), lame, originals };
+}
+
+async function write(
+  { parties }: Running,
+  { changes }: Pending,
+): Promise<{ readonly problem?: string }> {
+  try {
+    await parties.uci.write(changes);
+    return {};
+  } catch (error) {
+    if (!(error instanceof RuntimeError)) throw error;
+    return { problem: error.message };
+  }
+}
+
+function linesOf({ parties, state }: Running): readonly OptionLine[] {
+  return optionLines(parties.store.state(), parties.self, state.originals);
+}
+
+/** What the head says and what the system holds. */
+async function look(running: Running): Promise<void> {
+  const { runtime, parties, state } = running;
+  const { store, self, uci } = parties;
+  const records = store.state();
+  const part = partOf(runtime.crypto, records, self);
+  const lines = linesOf(running);
+  if (lines.length === 0 && state.settled === undefined) return;
+  const problems = part === state.applied?.part ? [] : parties.problemsOf(records);
+  running.problem = problems[0];
+  if (problems.length > 0) return;
+  const found = await uci.read(packagesOf(lines));
+  const changes = differing(lines, found);
+  const waiting = waitsFor(runtime.crypto, records, self);
+  const known = [state.settled, state.applied].find((each) => each?.part === part);
+  const change: Change = {
+    commit: known?.commit ?? store.head,
+    part,
+    options: optionsOf(records, self).map(({ option }) => option),
+    changes,
+    ...deadlineOf(changes, parties.seconds),
+    ...(waiting === undefined ? {} : { waitsFor: waiting }),
+  };
+  feed(running, { kind: 'wanted', change, id: newId(runtime) });
+}
+
+function deadlineOf(
+  changes: readonly OptionLine[],
+  seconds: number,
+): Pick<Change, 'kind' | 'seconds'> {
+  const { kind, seconds: usual } = classify(changes.map(({ option }) => option));
+  return { kind, seconds: seconds === 0 ? usual : seconds };
+}
+
+/** Most commits are no business of the system's. */
+async function lookIfNews(running: Running): Promise<void> {
+  const { runtime, parties } = running;
+  const records = parties.store.state();
+  const part = partOf(runtime.crypto, records, parties.self);
+  const news = `${part} ${waitsFor(runtime.crypto, records, parties.self) ?? ''}`;
+  await heedPeople(running);
+  if (news === running.seen) return;
+  running.seen = news;
+  await look(running);
+}
+
+async function heedPeople(running: Running): Promise<void> {
+  const { parties, state } = running;
+  const id = state.pending?.id;
+  if (id === undefined || parties.store.state().get('confirmations')?.get(id) === undefined) return;
+  const by = await parties.confirmedBy(id);
+  if (by !== undefined) feed(running, { kind: 'person', id, by });
+}
+
+/** Looks after a pending change every few seconds, and at the system now and then. */
+function poll(running: Running): void {
+  const { clock } = running.runtime;
+  const pause = running.state.pending === undefined ? LOOK_MS : POLL_MS;
+  let waited = 0;
+  const tick = (): void => {
+    running.cancelPoll = clock.after(POLL_MS, () => {
+      waited += POLL_MS;
+      const isDue = running.state.pending !== undefined || waited >= pause;
+      if (!isDue) return tick();
+      void track(running, attend(running)).then(() => {
+        if (!running.isStopped) poll(running);
+      });
+    });
+  };
+  tick();
+}
+
+async function attend(running: Running): Promise<void> {
+  const { parties, runtime } = running;
+  if (running.state.pending === undefined) return look(running);
+  await heedPeople(running);
+  const guard = await parties.guard.status();
+  const left = guard?.pending?.secondsLeft;
+  running.left = left === undefined ? undefined : { seconds: left, at: runtime.clock.monotonic() };
+  feed(running, { kind: 'guard', guard });
+  if (running.state.pending?.phase !== 'watching') return;
+  const failing = await parties.health.failing();
+  feed(running, { kind: 'health', at: runtime.clock.monotonic(), failing });
+}
+
+function secondsLeft({ left, runtime }: Running): number | undefined {
+  if (left === undefined) return undefined;
+  return Math.max(0, Math.round(left.seconds - (runtime.clock.monotonic() - left.at) / 1_000));
+}
+
+/** What this device says of itself in the store; only news become a commit. */
+async function report({ runtime, parties, state }: Running): Promise<void> {
+  const { store, self } = parties;
+  const { pending, settled, applied } = state;
+  if (!store.isWritable || (pending === undefined && settled === undefined)) return;
+  const isRefused = settled !== undefined && settled.outcome !== 'confirmed';
+  const record: Omit<DeviceStatus, 'at'> = {
+    ...(applied === undefined ? {} : { applied: applied.commit, part: applied.part }),
+    ...(settled === undefined ? {} : { outcome: settled.outcome, reason: settled.reason }),
+    ...(isRefused ? { refused: settled.commit } : {}),
+    ...(pending === undefined
+      ? {}
+      : { pending: { id: pending.id, commit: pending.commit, kind: pending.kind } }),
+  };
+  const { at: _, ...last } = store.state().get('status')?.get(self) ?? {};
+  if (printed(last) === printed(record)) return;
+  const value = JSON.parse(JSON.stringify({ ...record, at: Math.floor(runtime.clock.now()) }));
+  const message = describeStatus(record);
+  try {
+    await store.commit({
+      ops: [{ op: 'set', path: `status/${self}`, value }],
+      message,
+      via: 'apply',
+    });
+  } catch (error) {
+    // Others do not hear of it; what holds here is in our own file.
+    if (!(error instanceof StorageError)) throw error;
+    runtime.log('warn', 'apply-status-not-committed', { error: error.message });
+  }
+}
+
+function describeStatus({ pending, outcome, reason }: Omit<DeviceStatus, 'at'>): string {
+  if (pending !== undefined) return `Trying ${pending.commit.slice(0, 12)}`;
+  const words = { confirmed: 'Confirmed', 'rolled-back': 'Taken back', failed: 'Not applied' };
+  return `${words[outcome ?? 'failed']}: ${reason ?? ''}`;
+}
+
+const printed = (record: object): string =>
+  JSON.stringify(
+    Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)),
+    sortKeys,
+  );
+
+function sortKeys(_: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+const packagesOf = (lines: readonly OptionLine[]): readonly string[] => [
+  ...new Set(lines.map(({ option }) => packageOf(option))),
+];
+
+function newId({ random }: Pick<Runtime, 'random'>): string {
+  return [...random(ID_BYTES)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
