@@ -6,6 +6,8 @@ const SPACED =
   'lab.\tDS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D084 58E880409BBC683457104237\tC7F8EC8D';
 const KEY = 'example. 3600 IN DNSKEY 257 3 15 l02Woi0iS8Aa25FQkUd9RMzZHJpBoRQwAQEX1SxZJA4=';
 
+const PIN = `${'A'.repeat(43)}=`;
+
 const LISTEN = ['127.0.0.1:5353'];
 const AT = { address: '127.0.0.1', port: 5353 };
 
@@ -45,6 +47,7 @@ test.each([
     options: {},
     why: 'how it is anyway may be said',
   },
+  { json: { keyTagSignal: true }, options: { keyTagSignal: true }, why: 'RFC 8145' },
   {
     json: { serveStale: false, prefetch: false, aggressiveNsec: false },
     options: { serveStale: false, prefetch: false, aggressiveNsec: false },
@@ -65,6 +68,41 @@ test.each([
     },
     why: 'zone by zone',
   },
+  {
+    json: { forward: { addresses: '192.0.2.1', fallback: true } },
+    options: {
+      routes: [{ zone: '.', kind: 'forward', servers: [{ address: '192.0.2.1' }], fallback: true }],
+    },
+    why: 'and the tree when it fails',
+  },
+  {
+    json: { forward: { corp: { address: '192.0.2.1', tls: { name: 'dns.corp', pins: [PIN] } } } },
+    options: {
+      routes: [
+        {
+          ...{ zone: 'corp', kind: 'forward', fallback: false },
+          servers: [{ address: '192.0.2.1', port: 853, tls: { name: 'dns.corp', pins: [PIN] } }],
+        },
+      ],
+    },
+    why: 'over TLS, to whom we know',
+  },
+  {
+    json: { forward: [{ address: '::1', port: 8443, https: 'https://dns.corp/q' }, '::1'] },
+    options: {
+      routes: [
+        {
+          ...{ zone: '.', kind: 'forward' },
+          servers: [
+            { address: '::1', port: 8443, https: 'https://dns.corp/q' },
+            { address: '::1', port: 53 },
+          ],
+        },
+      ],
+    },
+    why: 'over HTTPS, beside one in the clear',
+  },
+  { json: { cookies: false }, options: { cookies: false }, why: 'no cookies' },
   {
     json: { stub: { 'lab.': { addresses: ['192.0.2.1'], trustAnchors: [SPACED] } } },
     options: {
@@ -97,6 +135,31 @@ test.each([
   { json: 'null', problem: /object of settings/, why: 'nothing' },
   { json: '{}', problem: /^listen: /, why: 'nowhere to listen' },
   { json: '{"listen":[]}', problem: /^listen: the list is empty/, why: 'nowhere either' },
+  {
+    json: '{"listen":"::1","forward":{"address":"::1","tls":{"pin":[]}}}',
+    problem: /^forward...addresses.0.tls.pin: /,
+    why: 'a typo where trust is concerned',
+  },
+  {
+    json: '{"listen":"::1","forward":{"address":"::1","tls":{"pins":["abc"]}}}',
+    problem: /^forward...addresses.0.tls.pins.0: "abc" is not a SHA-256/,
+    why: 'a pin that fits nothing',
+  },
+  {
+    json: '{"listen":"::1","forward":{"address":"::1","tls":{"pins":[]}}}',
+    problem: /^forward...addresses.0.tls.pins: the list is empty/,
+    why: 'nobody would fit',
+  },
+  {
+    json: '{"listen":"::1","forward":{"address":"::1","https":"http://a/"}}',
+    problem: /^forward...addresses.0.https: "http:..a." is not an https URL/,
+    why: 'in the clear',
+  },
+  {
+    json: '{"listen":"::1","forward":{"address":"dns.corp","tls":{}}}',
+    problem: /^forward...addresses.0.address: "dns.corp" is not an address/,
+    why: 'a name that would have to be resolved first',
+  },
   {
     json: '{"listen":"localhost:53"}',
     problem: /^listen.0: "localhost:53" is not /,
@@ -173,9 +236,19 @@ test.each([
     why: 'two to choose from',
   },
   {
-    json: '{"listen":"127.0.0.1","rfc5011":true}',
-    problem: /^rfc5011: .*cannot be done yet/,
-    why: 'not silently passed over',
+    json: '{"listen":"127.0.0.1","rfc5011":true,"trustAnchors":[]}',
+    problem: /^rfc5011: .*no anchor of the root/,
+    why: 'nothing to begin with',
+  },
+  {
+    json: '{"listen":"127.0.0.1","rfc5011":true,"rootHints":[{"name":"ns.","addresses":"::1"}]}',
+    problem: /^rfc5011: .*no anchor of the root/,
+    why: 'a private root has private anchors',
+  },
+  {
+    json: '{"listen":"127.0.0.1","anchorFile":"a"}',
+    problem: /^anchorFile is for rfc5011/,
+    why: 'a file for nothing',
   },
   {
     json: '{"listen":"127.0.0.1","harden":false}',
@@ -184,7 +257,7 @@ test.each([
   },
   {
     json: '{"listen":"127.0.0.1","forward":{"corp":[]}}',
-    problem: /^forward.corp: the list is empty/,
+    problem: /^forward.corp.addresses: the list is empty/,
     why: 'a zone that nobody is asked about',
   },
   {
@@ -232,4 +305,13 @@ test('all problems are told, not just the first', () => {
   const json = '{"listen":"x","ipv4":1,"a":1,"b":2,"trustAnchors":["y","z"]}';
   const read = readBareConfig('f', json);
   expect('problems' in read && read.problems.length).toBe(6);
+});
+
+test.each([
+  { json: {}, file: undefined, why: 'not followed' },
+  { json: { rfc5011: true }, file: 'file.anchors', why: 'beside the settings' },
+  { json: { rfc5011: true, anchorFile: '/var/a' }, file: '/var/a', why: 'where it is wanted' },
+])('the root’s keys in $file: $why', ({ json, file }) => {
+  const read = readBareConfig('file', JSON.stringify({ listen: '127.0.0.1', ...json }));
+  expect(read).toMatchObject({ config: { anchorFile: file } });
 });

@@ -11,8 +11,21 @@ import {
   type RouteOption,
   readAnchors,
 } from '#resolver';
-import type { Endpoint, LogLevel } from '#runtime';
-import { type ConfigProblem, isAddress, readEndpoint } from '../config.ts';
+import type { LogLevel } from '#runtime';
+import type { ConfigProblem } from '../config.ts';
+import {
+  ADDRESS,
+  ANCHOR,
+  ENDPOINT,
+  FORWARD,
+  NAME,
+  PORT,
+  reads,
+  STUB,
+  some,
+  text,
+  ZONE,
+} from './bare-values.ts';
 
 export type BareConfig = {
   readonly options: Omit<ResolverOptions, 'before'>;
@@ -20,13 +33,13 @@ export type BareConfig = {
   /** Paths of a hosts file and, zone by zone, of zone files. */
   readonly hosts: string | undefined;
   readonly zones: Readonly<Record<string, string>>;
+  /** Where the state of the root's keys is kept; undefined: they are not followed. */
+  readonly anchorFile: string | undefined;
 };
 
 export type BareRead =
   | { readonly config: BareConfig }
   | { readonly problems: readonly ConfigProblem[] };
-
-const DNS_PORT = 53;
 
 /** RFC 6891 §6.2.3: less counts as 512; §6.2.5 suggests 4096 and no more. */
 const LEAST_UDP = 512;
@@ -34,77 +47,6 @@ const MOST_UDP = 4096;
 
 /** The cache keeps nothing longer than a day. */
 const MOST_TTL = 86_400;
-
-/** A value that `read` makes something of. */
-function reads<T>(read: (value: unknown) => T | undefined, expects: string) {
-  return v.pipe(
-    v.unknown(),
-    v.rawTransform<unknown, T>(({ dataset, addIssue, NEVER }) => {
-      const value = read(dataset.value);
-      if (value !== undefined) return value;
-      addIssue({ message: `${JSON.stringify(dataset.value)} is not ${expects}` });
-      return NEVER;
-    }),
-  );
-}
-
-/** One, or a list of them that is not empty. */
-function some<const Item extends v.GenericSchema>(item: Item) {
-  const listed = v.transform((value: unknown) => (Array.isArray(value) ? value : [value]));
-  return v.pipe(v.unknown(), listed, v.array(item), v.nonEmpty('the list is empty'));
-}
-
-const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-
-const ENDPOINT = reads((value) => {
-  if (typeof value !== 'object' || value === null) return readEndpoint(text(value), DNS_PORT);
-  const { address, port = DNS_PORT, ...rest } = value as Readonly<Record<string, unknown>>;
-  const isPort = Number.isInteger(port) && Number(port) >= 0 && Number(port) < 65_536;
-  const isEndpoint = isAddress(text(address)) && isPort && Object.keys(rest).length === 0;
-  return isEndpoint ? ({ address: text(address), port: Number(port) } as Endpoint) : undefined;
-}, '"address:port" or {"address", "port"}');
-
-const ADDRESS = reads((value) => (isAddress(text(value)) ? text(value) : undefined), 'an address');
-
-const NAME = reads(
-  (value) => (text(value) === '' || !parseName(text(value)) ? undefined : text(value)),
-  'a domain name',
-);
-
-const ANCHOR = reads(
-  (value) => (readAnchors([text(value)]).ok ? text(value) : undefined),
-  'a DS or DNSKEY record as in a zone file',
-);
-
-const ZONE = v.pipe(
-  v.string(),
-  v.check((name) => name !== '' && parseName(name) !== undefined, 'not a domain name'),
-);
-
-/** An object that is not itself what `key` is a part of. */
-const isTable = (value: unknown, key: string): boolean =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !(key in value);
-
-/** Resolvers for everything, or for each zone. */
-const FORWARD = v.pipe(
-  v.unknown(),
-  v.transform((value) => (isTable(value, 'address') ? value : { '.': value })),
-  v.record(ZONE, some(ENDPOINT)),
-);
-
-/** Authoritative servers for each zone, with its anchors. */
-const STUB = v.record(
-  ZONE,
-  v.pipe(
-    v.unknown(),
-    v.transform((value) => (isTable(value, 'address') ? value : { addresses: value })),
-    v.strictObject(
-      { addresses: some(ENDPOINT), trustAnchors: v.exactOptional(v.array(ANCHOR)) },
-      'a zone has {"addresses", "trustAnchors"}',
-    ),
-  ),
-  'an object of zones expected',
-);
 
 const PATH = v.pipe(v.string('a path expected'), v.nonEmpty('a path expected'));
 
@@ -130,11 +72,15 @@ const REBIND = v.union(
   'true, false or {"except": [names]} expected',
 );
 
-/** Something that suites may switch off, since it is never on; to switch it on is refused. */
-const notYet = (what: string) => v.literal(false, `${what} cannot be done yet; false or nothing`);
-
-/** Something that is always done. */
-const always = (what: string) => v.literal(true, `${what} cannot be switched off`);
+/**
+ * What Unbound's `harden-*` are about, none of which can be undone: glue from outside the zone
+ * (RFC 5452 §6), signatures that are missing where they must be (RFC 4035 §5), names below one that
+ * does not exist (RFC 8020), additional records that nobody asked for (RFC 2181 §5.4.1). Any one
+ * algorithm that fits is enough (RFC 6840 §5.11), as with `harden-algo-downgrade: no`.
+ */
+const HARDEN =
+  'hardening against forged and misplaced records cannot be switched off; ' +
+  'a zone whose signatures are broken can be named in negativeTrustAnchors';
 
 const SETTINGS = {
   listen: some(ENDPOINT),
@@ -156,20 +102,16 @@ const SETTINGS = {
     v.pipe(v.number(UDP), v.integer(UDP), v.minValue(LEAST_UDP, UDP), v.maxValue(MOST_UDP, UDP)),
   ),
   caseRandomisation: v.exactOptional(SWITCH),
+  cookies: v.exactOptional(SWITCH),
   cacheMinTtl: v.exactOptional(TTL),
   cacheMaxTtl: v.exactOptional(TTL),
   localZones: v.exactOptional(SWITCH),
   allowPrivateUpstream: v.exactOptional(SWITCH),
-  upstreamPort: v.exactOptional(
-    reads((value) => {
-      const isPort = Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536;
-      return isPort ? Number(value) : undefined;
-    }, 'a port'),
-  ),
+  upstreamPort: v.exactOptional(PORT),
   hosts: v.exactOptional(PATH),
   zones: v.exactOptional(v.record(ZONE, PATH, 'an object of zones expected')),
   rebindProtection: v.exactOptional(REBIND),
-  harden: v.exactOptional(always('hardening against forged and misplaced records')),
+  harden: v.exactOptional(v.literal(true, HARDEN)),
   prefetch: v.exactOptional(SWITCH),
   serveStale: v.exactOptional(SWITCH),
   aggressiveNsec: v.exactOptional(SWITCH),
@@ -177,7 +119,9 @@ const SETTINGS = {
     reads((value) => parseNat64Prefix(text(value)), 'a prefix as in RFC 6052, e.g. "64:ff9b::/96"'),
   ),
   priming: v.exactOptional(SWITCH),
-  rfc5011: v.exactOptional(notYet('following new trust anchors')),
+  rfc5011: v.exactOptional(SWITCH),
+  anchorFile: v.exactOptional(PATH),
+  keyTagSignal: v.exactOptional(SWITCH),
   logLevel: v.exactOptional(
     v.picklist(['error', 'warn', 'info', 'debug'], 'error, warn, info or debug expected'),
   ),
@@ -204,7 +148,23 @@ const SCHEMA = v.pipe(
       new Set(source.map((address) => address.includes(':'))).size === source.length,
     'source can be one address of each family, no more',
   ),
+  v.check(
+    ({ rfc5011 = false, trustAnchors, rootHints }) =>
+      !rfc5011 || hasRoot(trustAnchors, rootHints !== undefined),
+    'rfc5011: trustAnchors has no anchor of the root to begin with',
+  ),
+  v.check(
+    ({ rfc5011 = false, anchorFile }) => rfc5011 || anchorFile === undefined,
+    'anchorFile is for rfc5011, which is off',
+  ),
 );
+
+/** With the world's root servers the world's anchors are known. */
+function hasRoot(trustAnchors: readonly string[] | undefined, isPrivate: boolean): boolean {
+  const read = readAnchors(trustAnchors ?? []);
+  if (!read.ok || trustAnchors?.length === 0) return false;
+  return !isPrivate || read.anchors.positive.has(parseName('.')?.key ?? '');
+}
 
 function isOfZone(zone: string, anchors: readonly string[]): boolean {
   const read = readAnchors(anchors);
@@ -238,25 +198,28 @@ export function readBareConfig(name: string, json: string): BareRead {
   const accepted = Object.keys(SETTINGS).join(', ');
   const strangers = unknown.map((key) => blame(`unknown setting '${key}'; accepted: ${accepted}`));
   if (!result.success || strangers.length > 0) return { problems: [...strangers, ...problems] };
-  return { config: configOf(result.output) };
+  return { config: configOf(result.output, name) };
 }
 
-function configOf(settings: Settings): BareConfig {
+function configOf(settings: Settings, name: string): BareConfig {
   const { listen, source, qnameMinimisation, caseRandomisation, logLevel = 'info' } = settings;
-  const { rootHints, serveStale, prefetch, dns64, aggressiveNsec } = settings;
+  const { rootHints, serveStale, prefetch, dns64, aggressiveNsec, cookies } = settings;
   const { ipv4, ipv6, ednsBufferSize, cacheMinTtl, cacheMaxTtl } = settings;
   const { localZones, allowPrivateUpstream, upstreamPort, priming, hosts, zones = {} } = settings;
+  const { rfc5011 = false, keyTagSignal } = settings;
   const given = withoutGaps({
     sources: source,
     minimise: qnameMinimisation,
     randomiseCase: caseRandomisation,
     rebindProtection: rebindOf(settings),
-    ...{ rootHints, serveStale, prefetch, dns64, aggressiveNsec },
+    ...{ rootHints, serveStale, prefetch, dns64, aggressiveNsec, cookies },
     ...{ ipv4, ipv6, ednsBufferSize, cacheMinTtl, cacheMaxTtl },
-    ...{ localZones, allowPrivateUpstream, upstreamPort, priming },
+    ...{ localZones, allowPrivateUpstream, upstreamPort, priming, keyTagSignal },
   });
   const made = { routes: routesOf(settings), ...trustOf(settings) };
-  return { options: { listen, time: 'wall', ...made, ...given }, logLevel, hosts, zones };
+  const anchorFile = rfc5011 ? (settings.anchorFile ?? `${name}.anchors`) : undefined;
+  const options = { listen, time: 'wall', ...made, ...given } as const;
+  return { options, logLevel, hosts, zones, anchorFile };
 }
 
 function routesOf({ stub = {}, forward = {} }: Settings): RouteOption[] {
@@ -265,7 +228,8 @@ function routesOf({ stub = {}, forward = {} }: Settings): RouteOption[] {
       ([zone, { addresses }]) => ({ zone, kind: 'stub', servers: addresses }) as const,
     ),
     ...Object.entries(forward).map(
-      ([zone, servers]) => ({ zone, kind: 'forward', servers }) as const,
+      ([zone, { addresses, fallback = false }]) =>
+        ({ zone, kind: 'forward', servers: addresses, fallback }) as const,
     ),
   ];
 }

@@ -1,0 +1,147 @@
+/**
+ * Values of bare-config.ts's table: endpoints, names, anchors, and the servers set by hand for a
+ * zone.
+ */
+
+import * as v from 'valibot';
+import { parseName, readAnchors } from '#resolver';
+import type { Endpoint } from '#runtime';
+import { isAddress, readEndpoint } from '../config.ts';
+
+const DNS_PORT = 53;
+/** RFC 7858 §3.1, RFC 8484. */
+const DOT_PORT = 853;
+const DOH_PORT = 443;
+
+/** A value that `read` makes something of. */
+export function reads<T>(read: (value: unknown) => T | undefined, expects: string) {
+  return v.pipe(
+    v.unknown(),
+    v.rawTransform<unknown, T>(({ dataset, addIssue, NEVER }) => {
+      const value = read(dataset.value);
+      if (value !== undefined) return value;
+      addIssue({ message: `${JSON.stringify(dataset.value)} is not ${expects}` });
+      return NEVER;
+    }),
+  );
+}
+
+/** One, or a list of them that is not empty. */
+export function some<const Item extends v.GenericSchema>(item: Item) {
+  const listed = v.transform((value: unknown) => (Array.isArray(value) ? value : [value]));
+  return v.pipe(v.unknown(), listed, v.array(item), v.nonEmpty('the list is empty'));
+}
+
+/** The text, or none. */
+export const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+export const ENDPOINT = reads((value) => {
+  if (typeof value !== 'object' || value === null) return readEndpoint(text(value), DNS_PORT);
+  const { address, port = DNS_PORT, ...rest } = value as Readonly<Record<string, unknown>>;
+  const isPort = Number.isInteger(port) && Number(port) >= 0 && Number(port) < 65_536;
+  const isEndpoint = isAddress(text(address)) && isPort && Object.keys(rest).length === 0;
+  return isEndpoint ? ({ address: text(address), port: Number(port) } as Endpoint) : undefined;
+}, '"address:port" or {"address", "port"}');
+
+export const PORT = reads((value) => {
+  const isPort = Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536;
+  return isPort ? Number(value) : undefined;
+}, 'a port');
+
+export const ADDRESS = reads(
+  (value) => (isAddress(text(value)) ? text(value) : undefined),
+  'an address',
+);
+
+export const NAME = reads(
+  (value) => (text(value) === '' || !parseName(text(value)) ? undefined : text(value)),
+  'a domain name',
+);
+
+export const ANCHOR = reads(
+  (value) => (readAnchors([text(value)]).ok ? text(value) : undefined),
+  'a DS or DNSKEY record as in a zone file',
+);
+
+export const ZONE = v.pipe(
+  v.string(),
+  v.check((name) => name !== '' && parseName(name) !== undefined, 'not a domain name'),
+);
+
+/** SHA-256 in base64. */
+const PIN = reads(
+  (value) => (/^[A-Za-z0-9+/]{43}=$/.test(text(value)) ? text(value) : undefined),
+  'a SHA-256 of a public key in base64',
+);
+
+const TLS = v.strictObject(
+  {
+    name: v.exactOptional(NAME),
+    pins: v.exactOptional(v.pipe(v.array(PIN), v.nonEmpty('the list is empty: no key would fit'))),
+  },
+  'how to know the resolver is {"name", "pins"}',
+);
+
+const HTTPS = reads((value) => {
+  const isUrl = URL.canParse(text(value)) && new URL(text(value)).protocol === 'https:';
+  return isUrl ? text(value) : undefined;
+}, 'an https URL');
+
+const SECURE = v.pipe(
+  v.strictObject(
+    {
+      address: ADDRESS,
+      port: v.exactOptional(PORT),
+      tls: v.exactOptional(TLS),
+      https: v.exactOptional(HTTPS),
+    },
+    'a resolver is {"address", "port", "tls", "https"}',
+  ),
+  v.transform(({ port, ...rest }) => ({
+    ...rest,
+    port: port ?? (rest.https === undefined ? DOT_PORT : DOH_PORT),
+  })),
+);
+
+/** An object that is not itself what `key` is a part of. */
+const isTable = (value: unknown, key: string): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(key in value);
+
+const isSecure = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && ('tls' in value || 'https' in value);
+
+/** In the clear, or under TLS and then never otherwise. */
+const RESOLVER = v.lazy((value) => (isSecure(value) ? SECURE : ENDPOINT));
+
+const RESOLVERS = v.pipe(
+  v.unknown(),
+  v.transform((value) => (isTable(value, 'address') ? value : { addresses: value })),
+  v.strictObject(
+    { addresses: some(RESOLVER), fallback: v.exactOptional(v.boolean('true or false expected')) },
+    'a zone has {"addresses", "fallback"}',
+  ),
+);
+
+const isZones = (value: unknown): boolean =>
+  isTable(value, 'address') && isTable(value, 'addresses');
+
+/** Resolvers for everything, or for each zone. */
+export const FORWARD = v.pipe(
+  v.unknown(),
+  v.transform((value) => (isZones(value) ? value : { '.': value })),
+  v.record(ZONE, RESOLVERS),
+);
+
+/** Authoritative servers for each zone, with its anchors. */
+export const STUB = v.record(
+  ZONE,
+  v.pipe(
+    v.unknown(),
+    v.transform((value) => (isTable(value, 'address') ? value : { addresses: value })),
+    v.strictObject(
+      { addresses: some(ENDPOINT), trustAnchors: v.exactOptional(v.array(ANCHOR)) },
+      'a zone has {"addresses", "trustAnchors"}',
+    ),
+  ),
+  'an object of zones expected',
+);
