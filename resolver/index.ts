@@ -11,6 +11,7 @@ export type { Askers } from './datapath/askers.ts';
 export { serveBatches } from './datapath/loop.ts';
 export { readAnchors } from './dnssec/anchors.ts';
 export { type Anchor, anchor, generateZoneKey, type ZoneKey } from './dnssec/keys.ts';
+export { readTracked, writeTracked } from './dnssec/rollover.ts';
 export { decodeMessage, encodeMessage, type Message, type Question } from './message/message.ts';
 export { isWithin, type Name, parseName, printName } from './message/name.ts';
 export { decodeRdata, type Rdata } from './message/rdata.ts';

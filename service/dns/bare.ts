@@ -9,15 +9,20 @@ import {
   type Hosts,
   isWithin,
   type Resolver,
+  type ResolverOptions,
   readHosts,
   readPlainZone,
 } from '#resolver';
 import type { Files, Runtime } from '#runtime';
 import { type ConfigProblem, printEndpoint } from '../config.ts';
+import { followWithFile, readAnchorFile } from './anchor-file.ts';
 import { type BareConfig, readBareConfig } from './bare-config.ts';
 
 /** The settings with the contents of the files they name. */
-export type Bare = BareConfig & { readonly before: Before };
+export type Bare = BareConfig & {
+  readonly before: Before;
+  readonly anchors: NonNullable<ResolverOptions['followRoot']>['saved'];
+};
 
 /** Reads the settings and what they name; all that is wrong with them otherwise. */
 export async function readBareFile(
@@ -38,15 +43,22 @@ export async function readBareFile(
     if ('source' in zone) problems.push(zone);
     else zones.push(zone);
   }
+  const { anchorFile } = config;
+  const saved = anchorFile === undefined ? [] : await readAnchorFile(files, anchorFile);
+  const anchors = 'source' in saved ? [] : saved;
+  if ('source' in saved) problems.push(saved);
   if (problems.length > 0) return { problems };
   const known = hosts === undefined || 'source' in hosts ? undefined : hosts;
-  return { bare: { ...config, before: beforeOf(known, zones) } };
+  return { bare: { ...config, anchors, before: beforeOf(known, zones) } };
 }
 
 /** Starts to listen; says on the log where, and at level `debug` also each answer. */
-export async function startBare(runtime: Runtime, { options, before }: Bare): Promise<Resolver> {
+export async function startBare(runtime: Runtime, bare: Bare): Promise<Resolver> {
+  const { options, before, anchorFile, anchors } = bare;
   const { log } = runtime;
-  const resolver = createResolver(runtime, { ...options, before });
+  const follow =
+    anchorFile === undefined ? {} : { followRoot: followWithFile(runtime, anchorFile, anchors) };
+  const resolver = createResolver(runtime, { ...options, ...follow, before });
   resolver.onAnswer(({ asker, transport, name, type, rcode, from, milliseconds, ede }) => {
     const seen = { asker: asker.address, transport, name, type, rcode, from };
     log('debug', 'answered', { ...seen, milliseconds: Math.round(milliseconds), ede: ede?.text });
