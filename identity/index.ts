@@ -3,6 +3,7 @@
  * enrolment, the recovery phrase.
  */
 
+export { encodeBech32 } from './bech32.ts';
 export { createCodes } from './codes.ts';
 export { ENROLMENT, openEnrolment, sealEnrolment } from './enrolment.ts';
 export {

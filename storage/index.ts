@@ -2,6 +2,22 @@
  * Storage: the realm's configuration as a chain of signed git commits in an append-only log.
  */
 
+export { isBundle } from './backup/bundle.ts';
+export { gather, type Reach, tell } from './backup/gather.ts';
+export {
+  type BackupFile,
+  chainOf,
+  continueAfter,
+  MAX_MANIFEST,
+  type Manifest,
+  manifestNames,
+  manifestNumbers,
+  readManifest,
+  retained,
+  signManifest,
+} from './backup/manifest.ts';
+export { takeBundle, takeHistory } from './backup/take.ts';
+export { type Objects, readLoose, readPack } from './backup/unpack.ts';
 export type { Change } from './change.ts';
 export type { Commit } from './commit.ts';
 export { type Problem, StorageError, type StorageErrorCode } from './error.ts';

@@ -1,8 +1,9 @@
 /**
  * SSH signatures over messages, as `ssh-keygen -Y sign -n git` makes them and git checks them.
  *
- * Ed25519 with SHA-512 and the namespace "git", nothing else. A signature is accepted in exactly
- * one spelling, so nobody can give a signed commit a second name.
+ * Ed25519 with SHA-512, nothing else; the namespace is "git" unless told, so that what was signed
+ * for one purpose is worth nothing for another. A signature is accepted in exactly one spelling, so
+ * nobody can give a signed commit a second name.
  *
  * @see PROTOCOL.sshsig of OpenSSH
  * @see RFC 8709 §4 and §6: Ed25519 keys and signatures on the SSH wire
@@ -15,7 +16,9 @@ import { concat, decodeBase64, encodeBase64, encodeText, readU32, u32 } from './
 export type SshSignature = { readonly publicKey: Uint8Array; readonly signature: Uint8Array };
 
 const MAGIC = encodeText('SSHSIG');
-const NAMESPACE = field(encodeText('git'));
+/** What a signature is for. */
+type Namespace = 'git' | 'nymote-backup';
+
 const RESERVED = field(new Uint8Array(0));
 const HASH = field(encodeText('sha512'));
 const KEY_TYPE = field(encodeText('ssh-ed25519'));
@@ -29,13 +32,17 @@ export function signMessage(
   crypto: Pick<Crypto, 'hash'>,
   signer: Signer,
   message: Uint8Array,
+  namespace: Namespace = 'git',
 ): string {
-  const signature = signer.sign(signedBytes(crypto, message));
-  return armor({ publicKey: signer.publicKey, signature });
+  const signature = signer.sign(signedBytes(crypto, message, namespace));
+  return armor({ publicKey: signer.publicKey, signature }, namespace);
 }
 
 /** Reads an armored signature; undefined unless it is spelled as `signMessage` spells it. */
-export function parseSignature(text: string): SshSignature | undefined {
+export function parseSignature(
+  text: string,
+  namespace: Namespace = 'git',
+): SshSignature | undefined {
   const lines = text.split('\n');
   if (lines.length > 8 || lines[0] !== HEAD || lines.at(-1) !== TAIL) return undefined;
   const blob = decodeBase64(lines.slice(1, -1).join(''));
@@ -44,7 +51,7 @@ export function parseSignature(text: string): SshSignature | undefined {
     publicKey: blob.slice(KEY_OFFSET, KEY_OFFSET + 32),
     signature: blob.slice(-64),
   };
-  return armor(parsed) === text ? parsed : undefined;
+  return armor(parsed, namespace) === text ? parsed : undefined;
 }
 
 /** The key in the first 88 base64 digits of a signature; undefined when there is none. */
@@ -57,26 +64,32 @@ export function verifyMessage(
   crypto: Pick<Crypto, 'hash' | 'verify'>,
   message: Uint8Array,
   signature: SshSignature,
+  namespace: Namespace = 'git',
 ): boolean {
-  const signed = signedBytes(crypto, message);
+  const signed = signedBytes(crypto, message, namespace);
   return crypto.verify('ed25519', signature.publicKey, signed, signature.signature);
 }
 
 /** One line for `gpg.ssh.allowedSignersFile` (ssh-keygen(1), ALLOWED SIGNERS). */
 export function printAllowedSigner(principal: string, publicKey: Uint8Array): string {
-  return `${principal} namespaces="git" ssh-ed25519 ${encodeBase64(keyBlob(publicKey))}\n`;
+  return `${principal} namespaces="git,nymote-backup" ssh-ed25519 ${encodeBase64(keyBlob(publicKey))}\n`;
 }
 
-function signedBytes(crypto: Pick<Crypto, 'hash'>, message: Uint8Array): Uint8Array {
-  return concat([MAGIC, NAMESPACE, RESERVED, HASH, field(crypto.hash('sha512', message))]);
+function signedBytes(
+  crypto: Pick<Crypto, 'hash'>,
+  message: Uint8Array,
+  namespace: Namespace,
+): Uint8Array {
+  const digest = field(crypto.hash('sha512', message));
+  return concat([MAGIC, field(encodeText(namespace)), RESERVED, HASH, digest]);
 }
 
-function armor({ publicKey, signature }: SshSignature): string {
+function armor({ publicKey, signature }: SshSignature, namespace: Namespace): string {
   const blob = concat([
     MAGIC,
     u32(1),
     field(keyBlob(publicKey)),
-    NAMESPACE,
+    field(encodeText(namespace)),
     RESERVED,
     HASH,
     field(concat([KEY_TYPE, field(signature)])),
