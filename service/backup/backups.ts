@@ -1,0 +1,244 @@
+/**
+ * The backups of the running house: made when asked and every day, tried every month.
+ *
+ * One thing is done at a time. What fails is remembered and said by the doctor, and tried again in
+ * an hour.
+ */
+
+import type { DeviceKeys } from '#identity';
+import { type Cancel, type Runtime, RuntimeError } from '#runtime';
+import { chainOf, openStore, StorageError, type Store } from '#storage';
+import { decodeBase64 } from '../base64.ts';
+import { BackupError } from './error.ts';
+import { amendLedger, type Memory, type Outcome, readLedger } from './ledger.ts';
+import { type Made, makeBackup, type Recipients } from './make.ts';
+import { memoryFiles } from './memory-files.ts';
+import { openTarget } from './open-target.ts';
+import { bringBack, type Found, findNewest, type Report } from './read.ts';
+import { identityOf, recipientOf } from './seal.ts';
+import { collectSecrets } from './secrets.ts';
+import type { Target } from './target.ts';
+
+export type BackupSettings = {
+  readonly data: string;
+  /** Where to; empty: nothing is done by itself. */
+  readonly backup: string;
+  /** A file with them. */
+  readonly backupCredentials: string;
+  /** Who can open backups besides the owner's devices: age1… */
+  readonly backupRecipients: readonly string[];
+};
+
+/** What is asked beyond the settings. */
+export type Wish = {
+  readonly target?: string | undefined;
+  readonly credentials?: string | undefined;
+  readonly recipients?: readonly string[] | undefined;
+};
+
+/** How backups are, for the doctor and for people. */
+export type BackupStatus = {
+  readonly target: string;
+  readonly backup: Outcome | undefined;
+  readonly drill: Outcome | undefined;
+  /** Seconds since 1970; undefined where nothing is planned. */
+  readonly nextBackup: number | undefined;
+  readonly nextDrill: number | undefined;
+};
+
+export type Backups = {
+  run(wish: Wish, report: Report): Promise<Made>;
+  /** Reads everything back into a scratch store. */
+  drill(wish: Wish, report: Report): Promise<Outcome>;
+  list(wish: Wish): Promise<Found | undefined>;
+  status(): Promise<BackupStatus>;
+  stop(): void;
+};
+
+type House = {
+  readonly runtime: Runtime;
+  readonly settings: BackupSettings;
+  readonly store: Store;
+  readonly keys: DeviceKeys;
+};
+
+const DAY = 86_400;
+const DRILL_EVERY = 30 * DAY;
+/** Not in the minutes in which a router has most to do. */
+const FIRST_LOOK_MS = 5 * 60_000;
+const LOOK_EVERY_MS = 3_600_000;
+
+/** Prepares backups of an open realm; with a target in the settings they are made by themselves. */
+export function createBackups(
+  runtime: Runtime,
+  settings: BackupSettings,
+  { store, keys }: { readonly store: Store; readonly keys: DeviceKeys },
+): Backups {
+  const house: House = { runtime, settings, store, keys };
+  const { clock, log } = runtime;
+  let queue: Promise<unknown> = Promise.resolve();
+  const serially = <T>(action: () => Promise<T>): Promise<T> => {
+    const result = queue.then(action, action);
+    queue = result.catch(() => undefined);
+    return result;
+  };
+  let cancel: Cancel = () => undefined;
+  const lookAfter = (milliseconds: number): void => {
+    cancel = clock.after(milliseconds, () => {
+      serially(() => doWhatIsDue(house))
+        .catch((error: unknown) => log('warn', 'backup-failed', { error: String(error) }))
+        .finally(() => lookAfter(LOOK_EVERY_MS))
+        .catch(() => undefined);
+    });
+  };
+  if (settings.backup !== '') lookAfter(FIRST_LOOK_MS);
+  return {
+    run: (wish, report) => serially(() => run(house, wish, report)),
+    drill: (wish, report) => serially(() => drill(house, wish, report)),
+    list: async (wish) => findNewest(runtime.crypto, await open(house, wish)),
+    status: () => statusOf(house),
+    stop: () => cancel(),
+  };
+}
+
+async function doWhatIsDue(house: House): Promise<void> {
+  const { clock } = house.runtime;
+  // Without a date nobody knows what is due.
+  if (!clock.isSet()) return;
+  const { nextBackup, nextDrill } = await statusOf(house);
+  if (nextBackup !== undefined && nextBackup <= clock.now()) await run(house, {}, () => undefined);
+  if (nextDrill !== undefined && nextDrill <= clock.now()) await drill(house, {}, () => undefined);
+}
+
+async function statusOf({ runtime, settings }: House): Promise<BackupStatus> {
+  const { backup, drill: tried } = await readLedger(runtime.files, settings.data);
+  const isMade = backup !== undefined && backup.problem === undefined;
+  const isPlanned = settings.backup !== '';
+  const now = runtime.clock.now();
+  return {
+    target: settings.backup,
+    ...{ backup, drill: tried },
+    nextBackup: isPlanned ? (isMade ? backup.at + DAY : now) : undefined,
+    nextDrill: isPlanned && isMade ? (tried ?? backup).at + DRILL_EVERY : undefined,
+  };
+}
+
+function open({ runtime, settings }: House, wish: Wish): Promise<Target> {
+  const target = wish.target ?? settings.backup;
+  if (target === '') {
+    throw new BackupError('bad-setting', 'say where: --to PLACE, or the setting backup');
+  }
+  const isOwn = wish.target === undefined || wish.target === settings.backup;
+  const credentials = wish.credentials ?? (isOwn ? settings.backupCredentials : '');
+  return openTarget(runtime, target, credentials);
+}
+
+async function run(house: House, wish: Wish, report: Report): Promise<Made> {
+  const { runtime, settings, store, keys } = house;
+  const { files, clock } = runtime;
+  const target = await open(house, wish);
+  const at = Math.floor(clock.now());
+  try {
+    const secrets = await collectSecrets(files, settings.data, store.realm);
+    if (secrets === undefined) throw new BackupError('io', 'a key file of this device is gone');
+    const memory = (await readLedger(files, settings.data)).targets[target.name];
+    const more = [...settings.backupRecipients, ...(wish.recipients ?? [])];
+    const recipients = chooseRecipients(store, keys, more);
+    const making = { runtime, store, keys, target, recipients, secrets, memory, report };
+    const made = await makeBackup(making);
+    const backup = { at, target: target.name, number: made.memory.number };
+    await amendLedger(files, settings.data, (ledger) => ({
+      ...ledger,
+      backup,
+      targets: { ...ledger.targets, [target.name]: made.memory },
+    }));
+    return made;
+  } catch (thrown) {
+    const backup = { at, target: target.name, problem: problemOf(thrown) };
+    // A full disk must not hide what went wrong first.
+    await amendLedger(files, settings.data, (ledger) => ({ ...ledger, backup })).catch(ignoreDisk);
+    throw thrown;
+  }
+}
+
+/** The realm's own recovery key, those that were named, and the owner's devices. */
+function chooseRecipients(store: Store, keys: DeviceKeys, more: readonly string[]): Recipients {
+  const state = store.state();
+  const recovery = state.get('realm')?.get('settings')?.['recoveryRecipient'];
+  const named = [...(typeof recovery === 'string' ? [recovery] : []), ...more];
+  if (named.length === 0) {
+    throw new BackupError(
+      'no-recipient',
+      'nobody but your devices could open this backup, and a fire takes them all: name a key that ' +
+        'is kept elsewhere with --recipient age1… (age-keygen makes one)',
+    );
+  }
+  const devices = [...(state.get('devices')?.values() ?? [])]
+    .filter((device) => device['kind'] !== 'plain' && device['role'] !== 'guest')
+    .map((device) => recipientOf(decodeBase64(String(device['wireguardKey']))));
+  const self = recipientOf(keys.agreement.publicKey);
+  return { history: [...named, self, ...devices], keys: [...named, self] };
+}
+
+async function drill(house: House, wish: Wish, report: Report): Promise<Outcome> {
+  const { runtime, settings } = house;
+  const { files, clock } = runtime;
+  const target = await open(house, wish);
+  const began = clock.monotonic();
+  const tried = { at: Math.floor(clock.now()), target: target.name };
+  let outcome: Outcome;
+  try {
+    const memory = (await readLedger(files, settings.data)).targets[target.name];
+    const read = await tryOut(house, target, memory, report);
+    outcome = { ...tried, ...read, seconds: (clock.monotonic() - began) / 1000 };
+  } catch (thrown) {
+    outcome = { ...tried, problem: problemOf(thrown) };
+  }
+  await amendLedger(files, settings.data, (ledger) => ({ ...ledger, drill: outcome }));
+  return outcome;
+}
+
+async function tryOut(
+  { runtime, store, keys }: House,
+  target: Target,
+  memory: Memory | undefined,
+  report: Report,
+): Promise<{ readonly number: number; readonly commits: number }> {
+  const { crypto } = runtime;
+  const found = await findNewest(crypto, target);
+  if (found === undefined) throw new BackupError('no-backup', `${target.name} holds no backup`);
+  const { number, realm } = found.manifest;
+  if (realm !== store.realm) throw new BackupError('not-ours', 'it is of another realm');
+  if (memory !== undefined && number < memory.number) {
+    throw new BackupError(
+      'stale',
+      `${target.name} shows the old list ${number}, though ${memory.number} was written there`,
+    );
+  }
+  const scratch = { ...runtime, files: memoryFiles(), log: () => undefined };
+  await using copy = await openStore(scratch, { directory: '/drill', realm });
+  const identities = [identityOf(keys)];
+  const reading = { store: copy, identities, withKeys: true, report };
+  const { commits, secrets } = await bringBack(crypto, target, found, reading);
+  if (secrets === undefined) throw new BackupError('damaged', 'the list names no keys');
+  const [head = ''] = chainOf(found.manifest).at(-1)?.reach.heads ?? [];
+  // Everything was verified on the way; that it is also our own past is the last question.
+  if (store.expand(head).length === 0) {
+    throw new BackupError('not-ours', 'it ends with a commit that this device does not know');
+  }
+  return { number, commits };
+}
+
+/** What the world and the store refuse has a sentence; anything else is a mistake of ours. */
+function problemOf(thrown: unknown): string {
+  const isSaid =
+    thrown instanceof BackupError ||
+    thrown instanceof StorageError ||
+    thrown instanceof RuntimeError;
+  if (!isSaid) throw thrown;
+  return thrown.message;
+}
+
+function ignoreDisk(thrown: unknown): void {
+  if (!(thrown instanceof RuntimeError)) throw thrown;
+}

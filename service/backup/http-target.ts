@@ -1,0 +1,83 @@
+/** Requests to a target over HTTP: what its statuses mean, and bodies that are not believed. */
+
+import type { Runtime } from '#runtime';
+import { BackupError, type BackupErrorCode } from './error.ts';
+import { translated } from './target.ts';
+
+/** Sends a request; statuses among `fine` are answers, all others fail. */
+export type Ask = (request: Request, fine: readonly number[]) => Promise<Response>;
+
+/** A backup of a long history, on a slow line. */
+const TIMEOUT_MS = 120_000;
+
+/** Makes the sender for a target called `name`. */
+export function askOver({ http }: Pick<Runtime, 'http'>, name: string): Ask {
+  return (request, fine) =>
+    translated(name, async () => {
+      const response = await http.fetch(request, { timeoutMs: TIMEOUT_MS });
+      if (fine.includes(response.status)) return response;
+      await response.body?.cancel();
+      const { status } = response;
+      throw new BackupError(STATUS[status] ?? 'io', `${name} ${WORDS[status] ?? `says ${status}`}`);
+    });
+}
+
+const STATUS: Readonly<Record<number, BackupErrorCode>> = {
+  401: 'denied',
+  403: 'denied',
+  404: 'unreachable',
+  409: 'unreachable',
+  413: 'no-space',
+  507: 'no-space',
+};
+
+const WORDS: Readonly<Record<number, string>> = {
+  401: 'wants other credentials',
+  403: 'does not let us',
+  404: 'has no such place',
+  409: 'has no such place',
+  413: 'takes no file of this size',
+  507: 'is full',
+};
+
+/** The body, at most `limit` bytes and one more: who sends more than was listed sends another file. */
+export async function readBody(
+  name: string,
+  response: Response,
+  limit: number,
+): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const part of response.body ?? []) {
+      parts.push(part);
+      length += part.length;
+      if (length > limit) break;
+    }
+  } catch (thrown) {
+    throw new BackupError('unreachable', `${name} broke off`, thrown);
+  }
+  const body = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    body.set(part, offset);
+    offset += part.length;
+  }
+  return body.subarray(0, limit + 1);
+}
+
+/** The text between tags of this name, of whatever namespace; entities that XML has are read. */
+export function elementTexts(xml: string, tag: string): string[] {
+  const pattern = new RegExp(`<(?:[A-Za-z0-9]+:)?${tag}(?:\\s[^>]*)?>([^<]*)</`, 'g');
+  return [...xml.matchAll(pattern)].map(([, text = '']) =>
+    text.replaceAll(/&(lt|gt|quot|apos|amp);/g, (_, entity: string) => ENTITIES[entity] ?? ''),
+  );
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  lt: '<',
+  gt: '>',
+  quot: '"',
+  apos: "'",
+  amp: '&',
+};
