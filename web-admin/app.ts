@@ -18,6 +18,7 @@ import { type Environment, guard, type Trust } from './guard.ts';
 import { createLimiter } from './limiter.ts';
 import { DOCUMENTATION, documentSchema } from './openapi.ts';
 import { problem } from './problem.ts';
+import { applyRoutes, driftRoutes, optionRoutes } from './routes/apply.ts';
 import { deviceRoutes } from './routes/devices.ts';
 import { ruleRoutes } from './routes/rules.ts';
 import { serviceRoutes } from './routes/service.ts';
@@ -64,6 +65,9 @@ export function createRoutes(backend: Backend, hub: EventHub, options: AppOption
   app.route('/api/v1/zone', zoneRoutes(backend));
   app.route('/api/v1', historyRoutes(backend));
   app.route('/api/v1', revertRoutes(backend));
+  app.route('/api/v1/apply', applyRoutes(backend));
+  app.route('/api/v1/drift', driftRoutes(backend));
+  app.route('/api/v1/options', optionRoutes(backend));
   app.route('/api/v1/session', sessionRoutes(backend, limiter));
   app.route('/api/v1/tokens', tokenRoutes(backend));
   app.get(

@@ -6,6 +6,7 @@
  * bare 500.
  */
 
+import type { ApplyBackend } from './apply-schema.ts';
 import type {
   AddedDevice,
   Anchor,
@@ -133,6 +134,8 @@ export type Backend = {
   doctor(): Awaitable<readonly Check[]>;
   /** A file of the git view, by its path inside the repository ('info/refs'). */
   git(path: string): Awaitable<GitFile | undefined>;
+  /** A router's own configuration. */
+  readonly apply: ApplyBackend<Author>;
   readonly signIn: SignIn;
   readonly tokens: Tokens;
 };

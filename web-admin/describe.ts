@@ -19,7 +19,7 @@ loadVendor('valibot', {
 });
 
 type Description = {
-  readonly tag: 'service' | 'devices' | 'rules' | 'zone' | 'history' | 'sign-in';
+  readonly tag: 'service' | 'devices' | 'rules' | 'zone' | 'history' | 'apply' | 'sign-in';
   readonly summary: string;
   readonly description?: string;
   readonly ok: v.GenericSchema | 'empty' | 'event-stream';

@@ -1,6 +1,14 @@
 /** The web admin's door: an app over a backend that `service/` gives it. */
 
 export { createApp } from './app.ts';
+export type {
+  ApplyBackend,
+  ApplyView,
+  DriftView,
+  NewOption,
+  OptionsView,
+  ProvenanceView,
+} from './apply-schema.ts';
 export { type Assets, parseAssets } from './assets.ts';
 export {
   type Author,

@@ -45,7 +45,7 @@ test('docs/openapi.json is up to date, and every route is described', async () =
   );
   const routed = app.routes
     .filter(({ method, path }) => method !== 'ALL' && path.startsWith('/api/'))
-    .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/, '{$1}')}`);
+    .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
   expect(new Set(documented)).toEqual(new Set(routed));
   await expect(`${JSON.stringify(document, null, 2)}\n`).toMatchFileSnapshot(
     '../docs/openapi.json',

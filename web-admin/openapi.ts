@@ -20,6 +20,7 @@ export const DOCUMENTATION = {
     { name: 'devices', description: 'Who belongs to the realm' },
     { name: 'zone', description: 'The names, and the key that signs them' },
     { name: 'history', description: 'Who changed what, and the way back' },
+    { name: 'apply', description: "A router's configuration: applied, confirmed, or taken back" },
     { name: 'sign-in', description: 'Browsers by a one-time link, programs by a token' },
   ],
   security: [{ session: [] }, { token: [] }],

@@ -155,7 +155,15 @@ export type Anchor = Output<typeof anchorSchema>;
 export const whyQuerySchema = v.object({
   asker: v.optional(v.pipe(v.string(), v.maxLength(255), v.description('A device or an address'))),
   verb: v.optional(v.pipe(v.string(), v.maxLength(63))),
-  name: v.pipe(v.string(), v.minLength(1), v.maxLength(1020)),
+  name: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(1020))),
+  line: v.optional(
+    v.pipe(
+      v.string(),
+      v.minLength(1),
+      v.maxLength(1020),
+      v.description('Instead of a name: `uci network.lan.ipaddr`, `nymote0.peer.phone`'),
+    ),
+  ),
   at: v.optional(
     v.pipe(v.string(), v.regex(/^\d{1,12}$/), v.description('Seconds since 1970, default now')),
   ),

@@ -52,6 +52,14 @@ const DATA: Flag = {
 };
 const SERVICE_FLAGS: readonly Flag[] = CONFIG_FLAGS;
 const NAME: Operand = { name: 'name' };
+const OPTION: Operand = { name: 'option' };
+const ON_DEVICE: Flag = {
+  flag: '--device',
+  key: 'device',
+  expects: 'a device',
+  otherwise: 'this one',
+  help: 'of which router',
+};
 
 /** All verbs, in the order of `nymote help`. */
 export const VERBS: readonly Verb[] = [
@@ -124,7 +132,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'why',
-    operands: [NAME],
+    operands: [NAME, { name: 'line', optional: true }, { name: 'type', optional: true }],
     flags: [
       DATA,
       {
@@ -149,7 +157,65 @@ export const VERBS: readonly Verb[] = [
         help: 'when',
       },
     ],
-    help: 'say whether a name may be asked for or reached, and by which rule',
+    help: 'say whether a name may be asked for or reached, and by which rule; or where a line comes from: why wg0.peer.phone, why uci network.lan.ipaddr, why dns laptop.alice.nymote AAAA',
+  },
+  {
+    name: 'option set',
+    operands: [OPTION, { name: 'value' }],
+    flags: [
+      DATA,
+      ON_DEVICE,
+      { flag: '--list', key: 'list', help: 'the value is a list, with commas' },
+      {
+        flag: '--first-on',
+        key: 'firstOn',
+        expects: 'a device',
+        help: 'wait until that one has confirmed its own options',
+      },
+      { flag: '--note', key: 'note', expects: 'words', help: 'why' },
+    ],
+    help: 'set an option of a router (UCI), applied under its guard',
+  },
+  {
+    name: 'option unset',
+    operands: [OPTION],
+    flags: [DATA, ON_DEVICE],
+    help: 'let go of an option: it becomes what it was before',
+  },
+  { name: 'option list', operands: [], flags: [DATA], help: 'list the options' },
+  {
+    name: 'apply status',
+    operands: [],
+    flags: [DATA],
+    help: 'say what is applied, what is pending, and how it went elsewhere',
+  },
+  {
+    name: 'apply retry',
+    operands: [],
+    flags: [DATA],
+    help: 'try a change again that was taken back',
+  },
+  {
+    name: 'confirm',
+    operands: [{ name: 'id', optional: true }],
+    flags: [DATA],
+    help: 'say that a pending change is good, on any of your devices',
+  },
+  {
+    name: 'rollback',
+    operands: [],
+    flags: [DATA],
+    help: 'take the pending change of this device back at once',
+  },
+  {
+    name: 'drift',
+    operands: [],
+    flags: [
+      DATA,
+      { flag: '--heal', key: 'heal', help: 'put back what the head says' },
+      { flag: '--adopt', key: 'adopt', help: 'make the head say what is there' },
+    ],
+    help: 'say how this device differs from the head',
   },
   {
     name: 'log',

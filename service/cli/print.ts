@@ -15,7 +15,8 @@ import type {
   TokenView,
 } from '#web-admin';
 
-const SHORT_ID = 12;
+/** Digits of a commit's id that people need. */
+export const SHORT_ID = 12;
 
 /** The state of things, the important first. */
 export function printStatus(status: Status): string {
@@ -143,10 +144,12 @@ function side(mark: string, value: unknown): string[] {
     .map((line) => `${mark} ${line}`);
 }
 
-const date = (seconds: number): string =>
+/** A date and time. */
+export const date = (seconds: number): string =>
   `${new Date(seconds * 1_000).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 
-function table(rows: readonly (readonly string[])[]): string {
+/** Rows with their columns in line. */
+export function table(rows: readonly (readonly string[])[]): string {
   const widths =
     rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
   return rows

@@ -6,6 +6,8 @@
  */
 
 import { type Runtime, RuntimeError } from '#runtime';
+import type { ProvenanceView } from '#web-admin';
+import { APPLY_VERBS, printProvenance } from './apply.ts';
 import type { Invocation } from './arguments.ts';
 import {
   printAdded,
@@ -131,7 +133,8 @@ function readProblem(status: number, text: string): Problem {
 }
 
 type Answer = { readonly value: unknown; readonly text: string; readonly exitCode?: number };
-type Action = (
+/** One verb. */
+export type Action = (
   api: Api,
   invocation: Invocation,
   runtime: Pick<Runtime, 'clock'>,
@@ -196,6 +199,11 @@ const VERBS: Readonly<Record<string, Action>> = {
     return { value: anchor, text: text.trimEnd() };
   },
   async why(api, { operands, flags }, { clock }) {
+    const line = lineOf(operands);
+    if (line !== undefined) {
+      const found = await api<ProvenanceView>('GET', `/why?${new URLSearchParams({ line })}`);
+      return { value: found, text: printProvenance(found) };
+    }
     const query = new URLSearchParams({ name: operands['name'] ?? '' });
     for (const key of ['asker', 'verb']) {
       const value = flags[key];
@@ -258,6 +266,7 @@ const VERBS: Readonly<Record<string, Action>> = {
     const link = await api<{ url: string; expiresAt: number }>('POST', '/session/link');
     return { value: link, text: `${link.url}\n(works once, for ten minutes)` };
   },
+  ...APPLY_VERBS,
   async doctor(api) {
     const report = await api<{ checks: Parameters<typeof printChecks>[0] }>('GET', '/doctor');
     const isWell = report.checks.every(({ ok }) => ok);
@@ -268,6 +277,12 @@ const VERBS: Readonly<Record<string, Action>> = {
     };
   },
 };
+
+/** `why uci network.lan.ipaddr` and `why wg0.peer.phone` are about lines, one word else about a name. */
+function lineOf({ name = '', line, type }: Invocation['operands']): string | undefined {
+  if (line === undefined && !/^[^.]+\.peer\./.test(name)) return undefined;
+  return [name, line, type].filter((word) => word !== undefined).join(' ');
+}
 
 async function newest(api: Api): Promise<string> {
   const { commits } = await api<{ commits: readonly { id: string }[] }>('GET', '/log?limit=1');

@@ -5,7 +5,7 @@ import type { Runtime } from '#runtime';
 import { WebAdminError } from '#web-admin';
 import type { House } from '../house.ts';
 import { VERSION } from '../version.ts';
-import { inApiWords, requireWriter } from './backend.ts';
+import { inApiWords, requireWriter } from './refusal.ts';
 import { viewDevices, viewStatus } from './views.ts';
 
 /** Publishes it, and again after ubusd restarts, until disposed. */

@@ -6,6 +6,7 @@
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import {
   type AddedDevice,
+  type ApplyView,
   type Author,
   type Backend,
   type CommitView,
@@ -183,6 +184,7 @@ export function createHousehold(now: () => number): Household {
       path === 'HEAD'
         ? { body: new TextEncoder().encode('ref: refs/heads/main\n'), type: 'text/plain' }
         : undefined,
+    apply: createRouter(now, () => emit({ topic: 'status', data: {} })),
     ...createKeyring(now),
   };
   return household;
@@ -205,6 +207,49 @@ export function createHousehold(now: () => number): Household {
     );
     return { kind: 'plain', device, config: wireGuardText(device), once: true };
   }
+}
+
+/** A router whose configuration was just changed. */
+function createRouter(now: () => number, changed: () => void): Household['apply'] {
+  const pending: ApplyView['pending'] & object = {
+    id: 'a1b2c3d4e5f60718',
+    commit: 'c'.repeat(64),
+    kind: 'risky',
+    options: ['network.lan.ipaddr'],
+    secondsLeft: 240,
+    failing: [],
+  };
+  let view: ApplyView = { state: 'off', reason: 'there is no guard', devices: [] };
+  const end = (outcome: 'confirmed' | 'rolled-back', reason: string): void => {
+    view = { state: 'on', devices: [], last: { commit: pending.commit, outcome, reason } };
+    changed();
+  };
+  return {
+    view: () => view,
+    async confirm() {
+      end('confirmed', 'everything works');
+      return pending.id;
+    },
+    rollback: () => end('rolled-back', 'taken back'),
+    async retry() {
+      const device = { device: 'router', name: 'router', at: now() };
+      view = {
+        state: 'on',
+        pending,
+        devices: [
+          { ...device, pending: { id: pending.id, commit: pending.commit, kind: 'risky' } },
+        ],
+      };
+      changed();
+    },
+    drift: async () => ({ drift: [] }),
+    heal: async () => ({ drift: [] }),
+    adopt: async () => ({ drift: [] }),
+    provenance: async () => ({ lines: [] }),
+    options: () => ({ options: [] }),
+    setOption: async () => undefined,
+    removeOption: async () => undefined,
+  };
 }
 
 /** Codes, sessions and tokens, as Maps. */

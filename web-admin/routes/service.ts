@@ -1,6 +1,8 @@
 /** `/api/v1` about nymote itself: how it is, what it is asked, why it decides as it does. */
 
 import { Hono } from 'hono';
+import * as v from 'valibot';
+import { provenanceSchema } from '../apply-schema.ts';
 import type { Backend } from '../backend.ts';
 import { describe, query } from '../describe.ts';
 import { type EventHub, isTopic } from '../events.ts';
@@ -31,13 +33,15 @@ export function serviceRoutes(backend: Backend, hub: EventHub) {
       '/why',
       describe({
         tag: 'service',
-        summary: 'What would be decided, and why',
-        ok: decisionSchema,
+        summary: 'What would be decided, and why; or where a line comes from',
+        ok: v.union([decisionSchema, provenanceSchema]),
         problems: ['invalid', 'not-found'],
       }),
       query(whyQuerySchema),
       async (c) => {
-        const { name, asker, verb, at } = c.req.valid('query');
+        const { name, line, asker, verb, at } = c.req.valid('query');
+        if (line !== undefined) return c.json(await backend.apply.provenance(line));
+        if (name === undefined) return problem('invalid', { detail: 'Name a name or a line.' });
         const decision = await backend.why({
           name,
           ...(asker === undefined ? {} : { asker }),

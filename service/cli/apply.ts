@@ -1,0 +1,170 @@
+/** The verbs about a router's own configuration, and what they print. */
+
+import type { ApplyView, DriftView, OptionsView, ProvenanceView } from '#web-admin';
+import { date, SHORT_ID, table } from './print.ts';
+import type { Action } from './verbs.ts';
+
+type Value = string | readonly string[];
+
+const WORDS = {
+  confirmed: 'confirmed',
+  'rolled-back': 'taken back',
+  failed: 'not applied',
+} as const;
+const SIGNS = { missing: 'missing', extra: 'not ours', different: 'different' } as const;
+
+/** By the words that are typed. */
+export const APPLY_VERBS: Readonly<Record<string, Action>> = {
+  async 'option set'(api, { operands, flags }) {
+    const { option = '', value: text = '' } = operands;
+    const value = flags['list'] === undefined ? text : text.split(',');
+    const { device, firstOn, note } = flags;
+    const body = {
+      option,
+      value,
+      ...(device === undefined ? {} : { device }),
+      ...(firstOn === undefined ? {} : { firstOn }),
+      ...(note === undefined ? {} : { note }),
+    };
+    await api('PUT', '/options', body);
+    return {
+      value: body,
+      text: `${option} is to be ${printValue(value)}; 'nymote apply status' says what became of it.`,
+    };
+  },
+  async 'option unset'(api, { operands, flags }) {
+    const option = operands['option'] ?? '';
+    const device = flags['device'] ?? (await ownId(api));
+    await api('DELETE', `/options/${encodeURIComponent(device)}/${encodeURIComponent(option)}`);
+    return { value: { unset: option }, text: `${option} becomes what it was before.` };
+  },
+  async 'option list'(api) {
+    const list = await api<OptionsView>('GET', '/options');
+    return { value: list, text: printOptions(list) };
+  },
+  async 'apply status'(api) {
+    const view = await api<ApplyView>('GET', '/apply');
+    return { value: view, text: printApply(view) };
+  },
+  async 'apply retry'(api) {
+    await api('POST', '/apply/retry');
+    return { value: {}, text: "It is tried again; 'nymote apply status' says how it goes." };
+  },
+  async confirm(api, { operands }) {
+    const { id } = operands;
+    const confirmed = await api<{ id: string }>('POST', '/apply/confirm', {
+      ...(id === undefined ? {} : { id }),
+    });
+    return {
+      value: confirmed,
+      text: `Change ${confirmed.id} is confirmed; it stays when everything works.`,
+    };
+  },
+  async rollback(api) {
+    await api('POST', '/apply/rollback');
+    return { value: {}, text: 'It is taken back.' };
+  },
+  async drift(api, { flags }) {
+    const path = DRIFT_PATHS.find((each) => flags[each] !== undefined);
+    const view = await (path === undefined
+      ? api<DriftView>('GET', '/drift')
+      : api<DriftView>('POST', `/drift/${path}`));
+    return { value: view, text: printDrift(view, path) };
+  },
+};
+
+const DRIFT_PATHS = ['heal', 'adopt'] as const;
+
+async function ownId(api: Parameters<Action>[0]): Promise<string> {
+  const { device } = await api<{ device: { id: string } }>('GET', '/status');
+  return device.id;
+}
+
+/** What is applied, the urgent first. */
+export function printApply({ state, reason, pending, last, applied, devices }: ApplyView): string {
+  const lines = [
+    ...(pending === undefined ? [] : printPending(pending)),
+    ...(state === 'off' ? [`Options are not applied here: ${reason ?? ''}.`] : []),
+    ...(state === 'on' && reason !== undefined ? [`Not applied: ${reason}`] : []),
+    ...(applied === undefined ? [] : [`In force: the options of ${applied.slice(0, SHORT_ID)}.`]),
+    ...(last === undefined
+      ? []
+      : [
+          `Last change (${last.commit.slice(0, SHORT_ID)}): ${WORDS[last.outcome]}, ${last.reason}.`,
+        ]),
+  ];
+  const rows = devices.map((device) => [
+    device.name,
+    device.pending === undefined
+      ? WORDS[device.outcome ?? 'failed']
+      : `trying ${device.pending.id}`,
+    (device.applied ?? '').slice(0, SHORT_ID),
+    date(device.at),
+    device.pending === undefined ? (device.reason ?? '') : '',
+  ]);
+  if (lines.length === 0) lines.push('Nothing was applied yet.');
+  return [...lines, ...(rows.length === 0 ? [] : ['', table(rows)])].join('\n');
+}
+
+function printPending(pending: NonNullable<ApplyView['pending']>): readonly string[] {
+  const { id, kind, options, secondsLeft, failing, confirmedBy } = pending;
+  const deadline = secondsLeft === undefined ? '' : `, taken back in ${secondsLeft} s`;
+  return [
+    `Pending ${id}: ${options.join(', ')}${deadline}.`,
+    ...(failing.length === 0 ? [] : [`  Does not work: ${failing.join(', ')}.`]),
+    ...(kind === 'risky' && confirmedBy === undefined
+      ? [`  It stays only if somebody says so, on any of your devices: nymote confirm ${id}`]
+      : []),
+    ...(confirmedBy === undefined ? [] : [`  Confirmed by ${confirmedBy}.`]),
+  ];
+}
+
+/** The options of all devices. */
+export function printOptions({ options }: OptionsView): string {
+  if (options.length === 0) return 'There are no options.';
+  return table(
+    options.map(({ name, option, value, firstOn, note }) => [
+      name,
+      option,
+      printValue(value),
+      firstOn === undefined ? '' : `after ${firstOn}`,
+      note ?? '',
+    ]),
+  );
+}
+
+/** What differs, as a diff. */
+export function printDrift({ drift }: DriftView, done?: (typeof DRIFT_PATHS)[number]): string {
+  if (drift.length === 0) return 'This device is as the head says.';
+  const lines = drift.flatMap(({ target, line, kind, wanted, found, source }) => [
+    `${target} ${line} (${SIGNS[kind]}${source === undefined ? '' : `, ${source}`})`,
+    ...(wanted === undefined ? [] : [`- ${printValue(wanted)}`]),
+    ...(found === undefined ? [] : [`+ ${printValue(found)}`]),
+  ]);
+  const words = {
+    heal: "These are put back; 'nymote apply status' says how it goes.",
+    adopt: 'The head says so now:',
+  };
+  return [...(done === undefined ? [] : [words[done]]), ...lines].join('\n');
+}
+
+/** The chain from a line to its rule. */
+export function printProvenance({ lines }: ProvenanceView): string {
+  return lines
+    .map(({ target, line, value, source, person, version, rule, commits }) =>
+      [
+        `${target} ${line} = ${printValue(value)}`,
+        `  rule     ${rule.id ?? 'none'} (${rule.tier}): ${rule.sentence}`,
+        `  person   ${person}`,
+        ...commits.map(
+          ({ id, device, via, at, message }, index) =>
+            `  ${index === 0 ? 'commit ' : 'before '}  ${id.slice(0, SHORT_ID)} by ${device} (${via}), ${date(at)}: ${message}`,
+        ),
+        `  source   ${source}`,
+        `  version  nymote ${version}`,
+      ].join('\n'),
+    )
+    .join('\n\n');
+}
+
+const printValue = (value: Value): string => (typeof value === 'string' ? value : value.join(', '));
