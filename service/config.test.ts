@@ -86,6 +86,34 @@ test.each([
   if (endpoint) expect(printEndpoint(endpoint)).toBe(text);
 });
 
+test.each([
+  { text: '192.0.2.1', is: { address: '192.0.2.1', port: 53 }, why: 'in the clear' },
+  {
+    text: 'tls://dns.example@[2001:db8::1]:8853',
+    is: { address: '2001:db8::1', port: 8853, tls: { name: 'dns.example' } },
+    why: 'over TLS, by name',
+  },
+  { text: 'tls://192.0.2.1', is: { address: '192.0.2.1', port: 853, tls: {} }, why: 'by address' },
+  {
+    text: `tls://sha256=${'A'.repeat(43)}=@192.0.2.1`,
+    is: { address: '192.0.2.1', port: 853, tls: { pins: [`${'A'.repeat(43)}=`] } },
+    why: 'by its key',
+  },
+  {
+    text: 'https://dns.example/dns-query@192.0.2.1',
+    is: { address: '192.0.2.1', port: 443, https: 'https://dns.example/dns-query' },
+    why: 'over HTTPS',
+  },
+  { text: 'tls://dns.example', is: undefined, why: 'names would have to be resolved first' },
+  { text: 'tls://@192.0.2.1', is: undefined, why: 'nobody' },
+  { text: 'tls://sha256=abc@192.0.2.1', is: undefined, why: 'a pin that is none' },
+  { text: 'https://192.0.2.1', is: undefined, why: 'neither name nor path' },
+  { text: 'http://dns.example/q@192.0.2.1', is: undefined, why: 'in the clear, by mistake' },
+])('forward $text: $why', ({ text, is }) => {
+  const read = from({ forward: text });
+  expect('problems' in read ? undefined : read.config.forward).toEqual(is && [is]);
+});
+
 test('a default port makes the bare address an endpoint', () => {
   expect(readEndpoint('2001:db8::1', 53)).toEqual({ address: '2001:db8::1', port: 53 });
   expect(readEndpoint('192.0.2.1', 53)).toEqual({ address: '192.0.2.1', port: 53 });

@@ -7,6 +7,18 @@
  */
 
 import type { Endpoint } from '#runtime';
+import {
+  DOH_PORT,
+  DOT_PORT,
+  type Forwarder,
+  isAddress,
+  printEndpoint,
+  readEndpoint,
+  readForwarder,
+  readPort,
+} from './endpoint-text.ts';
+
+export { isAddress, printEndpoint, readEndpoint } from './endpoint-text.ts';
 
 export type Config = {
   /** The person whose devices these are; the zone is `<user>.nymote` unless `apex` says otherwise. */
@@ -26,7 +38,7 @@ export type Config = {
   readonly tlsKey: string;
   readonly admin: readonly Endpoint[];
   /** Resolvers to forward to; empty: recursion from the root. */
-  readonly forward: readonly Endpoint[];
+  readonly forward: readonly Forwarder[];
   /** Root servers instead of IANA's, as `name=address`. */
   readonly rootHints: readonly RootHint[];
   readonly tunnels: 'auto' | 'on' | 'off';
@@ -76,8 +88,6 @@ const oneOf =
   <T extends string>(...values: readonly T[]): Read<T> =>
   (text) =>
     values.find((value) => value === text);
-const port: Read<number> = (text) =>
-  /^[0-9]{1,5}$/.test(text) && Number(text) > 0 && Number(text) < 65_536 ? Number(text) : undefined;
 const listOf =
   <T>(read: Read<T>): Read<readonly T[]> =>
   (text) => {
@@ -88,36 +98,6 @@ const listOf =
     const values = items.map(read).filter((value) => value !== undefined);
     return items.length <= MAX_LIST && values.length === items.length ? values : undefined;
   };
-
-/** Reads `127.0.0.1:53`, `[::1]:53`, or with a default port also the bare address. */
-export function readEndpoint(text: string, defaultPort?: number): Endpoint | undefined {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?$/.exec(text);
-  const address = match?.[1] ?? match?.[2];
-  if (address === undefined) {
-    const isBare = defaultPort !== undefined && isAddress(text);
-    return isBare ? { address: text, port: defaultPort } : undefined;
-  }
-  const number = match?.[3] === undefined ? defaultPort : port(match[3]);
-  return number === undefined || !isAddress(address) ? undefined : { address, port: number };
-}
-
-/** Writes an endpoint as people do: `127.0.0.1:53`, `[::1]:53`. */
-export function printEndpoint({ address, port: number }: Endpoint): string {
-  return address.includes(':') ? `[${address}]:${number}` : `${address}:${number}`;
-}
-
-/** Tells whether `text` is an IPv4 or IPv6 literal. */
-export function isAddress(text: string): boolean {
-  if (text.includes(':')) return URL.canParse(`http://[${text}]/`);
-  const parts = text.split('.');
-  return (
-    parts.length === 4 && parts.every((part) => /^[0-9]{1,3}$/.test(part) && Number(part) < 256)
-  );
-}
-
-/** RFC 7858 §3.1; RFC 8484 leaves HTTPS its own. */
-const DOT_PORT = 853;
-const DOH_PORT = 443;
 
 const SETTINGS: Settings = {
   user: { read: label, expects: LABEL_WORDS, help: 'whose devices these are' },
@@ -172,8 +152,8 @@ const SETTINGS: Settings = {
     help: 'where the admin page and the API listen',
   },
   forward: {
-    read: listOf((text) => readEndpoint(text, 53)),
-    expects: 'address[:port], several with commas',
+    read: listOf(readForwarder),
+    expects: 'address[:port], tls://name@address or https://name/path@address, several with commas',
     help: 'ask these resolvers (those of your provider, say) instead of the name servers of the internet',
   },
   rootHints: {
@@ -205,9 +185,9 @@ const SETTINGS: Settings = {
     expects: 'an interface name of at most 15 characters',
     help: 'name of the WireGuard interface to make',
   },
-  wireguardPort: { read: port, expects: 'a port', help: 'WireGuard UDP port' },
+  wireguardPort: { read: readPort, expects: 'a port', help: 'WireGuard UDP port' },
   controlPort: {
-    read: port,
+    read: readPort,
     expects: 'a port',
     help: 'port for other devices of yours (UDP and TCP)',
   },
