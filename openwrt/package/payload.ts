@@ -43,8 +43,12 @@ fi
 true
 `;
 
-/** dnsmasq is as it was before us (I11); an upgrade keeps what the next version wants anyway. */
+/**
+ * What nobody confirmed goes back while there is somebody to do it, and dnsmasq is as it was before us
+ * (I11); an upgrade keeps what the next version wants anyway.
+ */
 const BEFORE_REMOVE = `if [ -z "\${IPKG_INSTROOT}" ] && [ "\${PKG_UPGRADE}" != "1" ]; then
+	"\${NYMOTE_GUARD:-/usr/libexec/nymote-guard}" restore
 	. "\${NYMOTE_LIB:-/usr/lib/nymote}/dnsmasq.sh"
 	nymote_dnsmasq_undo
 fi
@@ -57,6 +61,7 @@ const FILES = join(import.meta.dirname, 'files');
 const MODES: readonly (readonly [prefix: string, mode: number])[] = [
   ['etc/init.d/', 0o755],
   ['etc/uci-defaults/', 0o755],
+  ['usr/libexec/', 0o755],
   ['etc/config/', 0o600],
 ];
 
@@ -97,6 +102,7 @@ export function listEntries(executable: Uint8Array): Entry[] {
   const program: Entry[] = [
     { kind: 'file', path: 'usr/lib/nymote/nymote', mode: 0o755, data: executable },
     { kind: 'link', path: 'usr/bin/nymote', target: '../lib/nymote/nymote' },
+    { kind: 'link', path: 'usr/sbin/nymote-guard', target: '../libexec/nymote-guard' },
   ];
   return [...files, ...program].sort((a, b) => compareBytes(a.path, b.path));
 }

@@ -23,12 +23,15 @@ const INSTALLED = [
   '-rw-r--r-- etc/capabilities/nymote.json',
   '-rw------- etc/config/nymote',
   '-rwxr-xr-x etc/init.d/nymote',
+  '-rwxr-xr-x etc/init.d/nymote-guard',
   '-rw-r--r-- etc/profile.d/nymote.sh',
   '-rwxr-xr-x etc/uci-defaults/90-nymote',
   '-rw-r--r-- lib/upgrade/keep.d/nymote',
   'lrwxrwxrwx usr/bin/nymote -> ../lib/nymote/nymote',
   '-rw-r--r-- usr/lib/nymote/dnsmasq.sh',
   '-rwxr-xr-x usr/lib/nymote/nymote',
+  '-rwxr-xr-x usr/libexec/nymote-guard',
+  'lrwxrwxrwx usr/sbin/nymote-guard -> ../libexec/nymote-guard',
   '-rw-r--r-- usr/share/acl.d/nymote.json',
   '-rw-r--r-- usr/share/luci/menu.d/luci-app-nymote.json',
   '-rw-r--r-- usr/share/rpcd/acl.d/luci-app-nymote.json',
@@ -161,7 +164,8 @@ describe('the ipk', () => {
       './prerm-pkg',
     ]);
     expect(member(control, './conffiles').toString()).toBe('/etc/config/nymote\n');
-    expect(member(control, './prerm-pkg').toString()).toContain('nymote_dnsmasq_undo');
+    const removal = member(control, './prerm-pkg').toString();
+    expect(removal).toMatch(/nymote-guard\}" restore\n.*\n\tnymote_dnsmasq_undo\n/);
     for (const script of ['postinst', 'postinst-pkg', 'prerm', 'prerm-pkg']) {
       const input = member(control, `./${script}`);
       expect(spawnSync('sh', ['-n'], { input }).status).toBe(0);

@@ -12,11 +12,14 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 
 const FILES = join(import.meta.dirname, '../../openwrt/package/files');
 const LIBRARY = join(FILES, 'usr/lib/nymote');
+const GUARD = join(FILES, 'usr/libexec/nymote-guard');
 const SCRIPTS = [
   'etc/init.d/nymote',
+  'etc/init.d/nymote-guard',
   'etc/profile.d/nymote.sh',
   'etc/uci-defaults/90-nymote',
   'usr/lib/nymote/dnsmasq.sh',
+  'usr/libexec/nymote-guard',
 ];
 
 /** busybox's shell is the router's; dash is the strictest one Debian has. */
@@ -116,6 +119,7 @@ function run(command: readonly string[], script: string, env: Record<string, str
       NYMOTE_FUNCTIONS: directory,
       NYMOTE_DNSMASQ_INIT: join(directory, 'dnsmasq'),
       NYMOTE_UJAIL: '/nonexistent',
+      NYMOTE_GUARD: GUARD,
       TEST_ADDRESS: '192.168.1.1',
       ...env,
     },
@@ -273,6 +277,30 @@ describe.each(SHELLS)('$shell', ({ command, debianPackage }) => {
     const mode = execFileSync('stat', ['-c', '%a', join(directory, 'data')], { encoding: 'utf8' });
     expect(mode.trim()).toBe('700');
   });
+});
+
+/** START of OpenWrt's own init scripts; `boot` applies settings, the others read theirs. */
+const STARTS = { boot: 10, log: 12, rpcd: 12, dnsmasq: 19, firewall: 19, network: 20 };
+
+test.each(Object.entries(STARTS))('the guard starts before %s (%i)', (_name, start) => {
+  const script = readFileSync(join(FILES, 'etc/init.d/nymote-guard'), 'utf8');
+  const own = /^START=(\d\d)$/m.exec(script)?.[1];
+  // Two digits: their order is that of file names in /etc/rc.d.
+  expect(`S${own}nymote-guard` < `S${start}`).toBe(true);
+});
+
+test.each(SHELLS)('at a start the guard looks before it watches ($shell)', ({ command }) => {
+  const env = { NYMOTE_GUARD: join(directory, 'guard') };
+  writeFileSync(env.NYMOTE_GUARD, '#!/bin/sh\necho "guard $*"\n', { mode: 0o755 });
+  const script = `${ROUTER}\nstart() { start_service; }\n. "${FILES}/etc/init.d/nymote-guard"\nboot`;
+  expect(run(command, script, env).trim().split('\n')).toEqual([
+    'guard boot',
+    'procd_open_instance watch',
+    `procd_set_param command ${env.NYMOTE_GUARD} watch`,
+    'procd_set_param respawn 3600 5 0',
+    'procd_set_param stderr 1',
+    'procd_close_instance',
+  ]);
 });
 
 test('the program knows every flag the init script hands it', () => {

@@ -1,0 +1,308 @@
+/**
+ * The guard's subcommands and refusals, in the two shells it may meet, on a router's files in a folder.
+ */
+
+import { spawn } from 'node:child_process';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createStand, FILES, GUARD, NEW, OLD, SHELLS } from './guard-stand.ts';
+
+const CHANGED = { ...OLD, ...NEW };
+const NOTHING = { id: '', outcome: 'none', reason: '', at: 0 };
+
+describe.each(SHELLS)('$name', (shell) => {
+  let stand: ReturnType<typeof createStand>;
+  beforeEach(() => {
+    stand = createStand(shell);
+  });
+  afterEach(() => stand.remove());
+
+  const arm = (id = 'change', seconds = '60') => stand.run('arm', id, seconds, ...FILES);
+  function change(): void {
+    expect(arm()).toEqual({ status: 0, stdout: '', stderr: '' });
+    stand.write(NEW);
+  }
+
+  test('nothing is pending at first, and nothing is made by asking', () => {
+    expect(stand.status()).toEqual({ pending: null, last: NOTHING });
+    expect(stand.run('boot').status).toBe(0);
+    expect(() => readdirSync(stand.state)).toThrow('ENOENT');
+  });
+
+  test('armed: the files are named and the seconds count down', () => {
+    change();
+    stand.setClock('boot-1', 1_015);
+    expect(stand.status().pending).toEqual({ id: 'change', secondsLeft: 45, files: FILES });
+    // Copies hold what the files hold: keys of networks.
+    expect(statSync(stand.state).mode & 0o777).toBe(0o700);
+  });
+
+  test('confirmed: the new stays, also after a power cut', () => {
+    change();
+    expect(stand.run('confirm', 'change').status).toBe(0);
+    const last = { id: 'change', outcome: 'confirmed', reason: 'asked', at: 1_000 };
+    expect(stand.status()).toEqual({ pending: null, last });
+    stand.setClock('boot-2', 3);
+    expect(stand.run('boot').status).toBe(0);
+    expect(stand.read()).toEqual(CHANGED);
+    expect(readdirSync(stand.state)).toEqual(['.last']);
+  });
+
+  test('asked to go back: the old, a file that was not there is gone, and the system hears of it', () => {
+    chmodSync(join(stand.config, 'wireless'), 0o600);
+    change();
+    rmSync(join(stand.config, 'wireless'));
+    expect(stand.run('restore', 'change').status).toBe(0);
+    expect(stand.read()).toEqual(OLD);
+    expect(statSync(join(stand.config, 'wireless')).mode & 0o777).toBe(0o600);
+    expect(stand.reloads()).toEqual([FILES.join(' ')]);
+    expect(stand.status().last).toMatchObject({ outcome: 'rolled-back', reason: 'asked' });
+    expect(stand.run('restore', 'change').status).toBe(0);
+    expect(stand.reloads()).toHaveLength(1);
+  });
+
+  test('a power cut in the window: the start goes back, before anything could be reloaded', () => {
+    change();
+    stand.setClock('boot-2', 3);
+    expect(stand.run('boot').status).toBe(0);
+    expect(stand.read()).toEqual(OLD);
+    expect(stand.reloads()).toEqual([]);
+    const last = { id: 'change', outcome: 'rolled-back', reason: 'power-cut', at: 3 };
+    expect(stand.status()).toEqual({ pending: null, last });
+  });
+
+  test('the guard starts again in the same boot: the change stays pending', () => {
+    change();
+    expect(stand.run('boot').status).toBe(0);
+    expect(stand.read()).toEqual(CHANGED);
+    expect(stand.status().pending.id).toBe('change');
+  });
+
+  test('a folder that went missing comes back with its file', () => {
+    change();
+    rmSync(stand.config, { recursive: true });
+    expect(stand.run('restore').status).toBe(0);
+    expect(stand.read()).toEqual(OLD);
+  });
+
+  test('the copies of a change that was never armed are cleared away by the next', () => {
+    mkdirSync(join(stand.state, 'left-over'), { recursive: true });
+    expect(arm().status).toBe(0);
+    expect(readdirSync(stand.state).sort()).toEqual(['armed', 'change']);
+  });
+
+  test.each([
+    { line: 'arm', why: 'no arguments' },
+    { line: 'arm x 60', why: 'no files' },
+    { line: 'arm X 60 /etc/config/network', why: 'an id with a capital' },
+    { line: 'arm a/b 60 /etc/config/network', why: 'an id that is a path' },
+    { line: 'arm armed 60 /etc/config/network', why: "the marker's own name" },
+    { line: `arm ${'a'.repeat(65)} 60 /etc/config/network`, why: 'an id too long' },
+    { line: 'arm x 9 /etc/config/network', why: 'too short' },
+    { line: 'arm x 3601 /etc/config/network', why: 'too long' },
+    { line: 'arm x 060 /etc/config/network', why: 'octal for some' },
+    { line: 'arm x 60s /etc/config/network', why: 'not a number' },
+    { line: 'arm x -60 /etc/config/network', why: 'negative' },
+    { line: 'arm x 99999999999999999999 /etc/config/network', why: 'beyond arithmetic' },
+    { line: 'arm x 60 etc/config/network', why: 'a relative path' },
+    { line: 'arm x 60 /etc/config/../shadow', why: 'a path that climbs' },
+    { line: 'arm x 60 /etc/config/', why: 'a directory by its slash' },
+    { line: 'arm x 60 /etc/config', why: 'a directory' },
+    { line: 'arm x 60 /etc/config/"', why: 'a quote' },
+    { line: 'arm x 60 /etc/config/$(id)', why: 'a command' },
+    { line: 'arm x 60 /etc/config/link', why: 'a symbolic link' },
+    { line: 'extend', why: 'no arguments' },
+    { line: 'extend x', why: 'no seconds' },
+    { line: 'extend x 5', why: 'too short' },
+    { line: 'confirm', why: 'nothing named' },
+    { line: 'confirm ../x', why: 'no id' },
+    { line: 'restore a b', why: 'two ids' },
+    { line: 'arm-x', why: 'no such verb' },
+    { line: 'clock', why: 'a function, not a verb' },
+    { line: '', why: 'nothing asked' },
+  ])('refuses «$line» (5): $why', ({ line }) => {
+    symlinkSync('network', join(stand.config, 'link'));
+    expect(stand.run(...line.split(' ').filter(Boolean)).status).toBe(5);
+    expect(stand.status().pending).toBeNull();
+  });
+
+  test('refuses a path with a line of its own in it', () => {
+    expect(stand.run('arm', 'x', '60', '/etc/config/a\nkept /etc/shadow').status).toBe(5);
+  });
+
+  test('a second change is refused (3) and changes nothing about the first', () => {
+    change();
+    expect(arm('second').status).toBe(3);
+    expect(stand.status().pending).toMatchObject({ id: 'change', secondsLeft: 60 });
+  });
+
+  test.each(['confirm other', 'extend other 60', 'restore other'])(
+    '«%s» is not pending (6)',
+    (line) => {
+      change();
+      expect(stand.run(...line.split(' ')).status).toBe(6);
+      expect(stand.read()).toEqual(CHANGED);
+    },
+  );
+
+  test('what an earlier boot left cannot be confirmed or kept waiting (RFC 6241 §8.4)', () => {
+    change();
+    stand.setClock('boot-2', 3);
+    expect(stand.run('confirm', 'change').status).toBe(6);
+    expect(stand.run('extend', 'change', '60').status).toBe(6);
+    expect(stand.status().pending.secondsLeft).toBe(0);
+  });
+
+  test('the deadline can be moved, and moves from now', () => {
+    change();
+    stand.setClock('boot-1', 1_050);
+    expect(stand.run('extend', 'change', '300').status).toBe(0);
+    expect(stand.status().pending.secondsLeft).toBe(300);
+  });
+
+  test('two at once: one is armed, the other refused', async () => {
+    const [program, ...args] = shell.command;
+    const exits = ['one', 'two'].map(
+      (id) =>
+        new Promise((resolve) => {
+          const words = [...args, GUARD, 'arm', id, '60', ...FILES];
+          spawn(program, words, { env: { ...process.env, ...stand.environment() } }).on(
+            'exit',
+            resolve,
+          );
+        }),
+    );
+    expect((await Promise.all(exits)).sort()).toEqual([0, 3]);
+    expect(['one', 'two']).toContain(stand.status().pending.id);
+  });
+
+  test.each([
+    { marker: '', why: 'empty' },
+    { marker: '\0'.repeat(64), why: 'zeros' },
+    { marker: 'change boot-1 10', why: 'cut short' },
+    { marker: 'other boot-1 1060 end\n', why: 'without copies' },
+    { marker: '../etc boot-1 1060 end\n', why: 'a path' },
+  ])(
+    'a marker that a failing disk left ($why) is put aside, and nothing is touched',
+    ({ marker }) => {
+      change();
+      writeFileSync(join(stand.state, 'armed'), marker);
+      expect(stand.status().pending).toBeNull();
+      stand.setClock('boot-2', 3);
+      expect(stand.run('boot').status).toBe(0);
+      expect(stand.read()).toEqual(CHANGED);
+      expect(arm('next').status).toBe(0);
+    },
+  );
+
+  test('a copy that is lost: everything else comes back, and it is not called done', () => {
+    change();
+    rmSync(join(stand.state, 'change/1'));
+    expect(stand.run('restore')).toMatchObject({ status: 1 });
+    expect(stand.read()).toEqual({ ...OLD, network: NEW.network });
+    expect(stand.status().pending.id).toBe('change');
+  });
+
+  test('installed again over an old change: it is dropped, and the files stay as they are in use', () => {
+    change();
+    expect(stand.run('forget').status).toBe(0);
+    expect(stand.status().pending.id).toBe('change');
+    stand.setClock('boot-2', 900);
+    expect(stand.run('forget').status).toBe(0);
+    expect(stand.status().pending).toBeNull();
+    expect(stand.read()).toEqual(CHANGED);
+  });
+
+  describe('on watch', () => {
+    /** Runs the watch until `condition` holds. */
+    async function watchUntil(condition: () => boolean): Promise<void> {
+      const [program, ...args] = shell.command;
+      const env = { ...process.env, ...stand.environment() };
+      const child = spawn(program, [...args, GUARD, 'watch'], { env, stdio: 'ignore' });
+      try {
+        while (!condition()) await sleep(20);
+      } finally {
+        child.kill('SIGKILL');
+      }
+    }
+
+    test('past the deadline it goes back, and the system hears of it', async () => {
+      change();
+      stand.setClock('boot-1', 1_059);
+      await watchUntil(() => {
+        expect(stand.read()).toEqual(CHANGED);
+        stand.setClock('boot-1', 1_060);
+        return true;
+      });
+      await watchUntil(() => stand.status().pending === null);
+      expect(stand.read()).toEqual(OLD);
+      expect(stand.reloads()).toEqual([FILES.join(' ')]);
+      expect(stand.status().last).toMatchObject({ outcome: 'rolled-back', reason: 'deadline' });
+    });
+
+    test('what the start could not put back is put back later', async () => {
+      change();
+      stand.setClock('boot-2', 20);
+      await watchUntil(() => stand.status().pending === null);
+      expect(stand.read()).toEqual(OLD);
+      expect(stand.status().last).toMatchObject({ reason: 'power-cut' });
+    });
+  });
+
+  describe('telling the system', () => {
+    function install(path: string, script: string): void {
+      mkdirSync(join(path, '..'), { recursive: true });
+      writeFileSync(path, `#!/bin/sh\n${script}\n`);
+      chmodSync(path, 0o755);
+    }
+    const said = () => readFileSync(join(stand.folder, 'said'), 'utf8').trim().split('\n');
+
+    test('procd hears of each package of uci, and hooks of every path', () => {
+      const say = `echo "\${0##*/} $*" >>'${stand.folder}/said'`;
+      install(join(stand.folder, 'tools/ubus'), say);
+      install(join(stand.folder, 'hooks/10-ours'), say);
+      writeFileSync(join(stand.folder, 'hooks/README'), 'not a program');
+      change();
+      expect(stand.runWith({ NYMOTE_GUARD_RELOAD: '' }, 'restore').status).toBe(0);
+      const event = (name: string) =>
+        `ubus call service event {"type":"config.change","data":{"package":"${name}"}}`;
+      expect(said()).toEqual([
+        event('network'),
+        event('wireless'),
+        event('firewall'),
+        `10-ours ${FILES.join(' ')}`,
+      ]);
+    });
+
+    test('a hook that fails, or is not there, keeps nothing from being put back', () => {
+      install(join(stand.folder, 'hooks/fails'), 'exit 1');
+      change();
+      expect(stand.runWith({ NYMOTE_GUARD_RELOAD: '' }, 'restore').status).toBe(0);
+      expect(stand.read()).toEqual(OLD);
+      expect(stand.status().pending).toBeNull();
+    });
+
+    test('what a hook starts does not hold the lock', () => {
+      change();
+      const reload = { NYMOTE_GUARD_RELOAD: 'sleep 60 & echo $! >"$NYMOTE_GUARD_STATE/../pid"' };
+      expect(stand.runWith(reload, 'restore').status).toBe(0);
+      const pid = Number(readFileSync(join(stand.state, '../pid'), 'utf8'));
+      try {
+        expect(arm('next').status).toBe(0);
+      } finally {
+        process.kill(pid);
+      }
+    });
+  });
+});
