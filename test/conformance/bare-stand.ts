@@ -154,8 +154,22 @@ async function signAll(folder: string): Promise<{ anchor: string; goodAnchor: st
     `ns A ${LAB}`,
     ...delegations,
   ]);
-  const root = ['@ NS ns', `ns A ${ROOT}`, 'lab NS ns.lab', `ns.lab A ${LAB}`, lab];
-  return { anchor: await writeZone(folder, { name: 'root' }, '.', root), goodAnchor };
+  const standby = await standbyKey(folder);
+  const root = ['@ NS ns', `ns A ${ROOT}`, 'lab NS ns.lab', `ns.lab A ${LAB}`, lab, standby];
+  const leaf = { name: 'root', times: ['-e', `now+${ROOT_DAYS * 86_400}`] };
+  return { anchor: await writeZone(folder, leaf, '.', root), goodAnchor };
+}
+
+/** Days that the root's signatures hold: longer than a new key waits (RFC 5011 §2.4.1). */
+const ROOT_DAYS = 45;
+
+/** A key of the root that is published and signs nothing yet. */
+async function standbyKey(folder: string): Promise<string> {
+  const place = join(folder, 'standby');
+  await mkdir(place);
+  const keygen = ['-q', '-K', place, '-a', 'ECDSAP256SHA256', '-f', 'KSK', '.'];
+  const key = join(place, `${(await check('dnssec-keygen', keygen)).trim()}.key`);
+  return readFile(key, 'utf8');
 }
 
 /** Writes `<name>.signed`; the DS, or nothing when it is not signed. */

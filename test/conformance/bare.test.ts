@@ -4,7 +4,7 @@
  */
 
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
@@ -29,6 +29,13 @@ afterAll(async () => {
   await bare?.[Symbol.asyncDispose]();
   await internet?.[Symbol.asyncDispose]();
 });
+
+/** A wall clock of its own; timers go on as ever. */
+function faked(): Record<string, string> {
+  const library = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketimeMT.so.1`;
+  if (!existsSync(library)) throw new Error('install the Debian package libfaketime');
+  return { LD_PRELOAD: library, FAKETIME_DONT_FAKE_MONOTONIC: '1' };
+}
 
 const AD = /flags:[^;]* ad[ ;]/;
 
@@ -185,16 +192,10 @@ test('TTLs between bounds', async () => {
 });
 
 test('a wall clock that is moved moves TTLs and ends signatures', async () => {
-  const library = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketimeMT.so.1`;
-  if (!existsSync(library)) throw new Error('install the Debian package libfaketime');
   const clock = join(internet.folder, 'clock');
   await writeFile(clock, '+0\n');
-  await using moved = await startBare(internet.folder, internet.settings, {
-    LD_PRELOAD: library,
-    FAKETIME_TIMESTAMP_FILE: clock,
-    FAKETIME_NO_CACHE: '1',
-    FAKETIME_DONT_FAKE_MONOTONIC: '1',
-  });
+  const env = { ...faked(), FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: '1' };
+  await using moved = await startBare(internet.folder, internet.settings, env);
   const ask = () => moved.dig('www.good.lab', 'A', '+dnssec');
   const ttl = (answer: string) => Number(/^www\S+\s+(\d+)\s+IN\s+A\s/m.exec(answer)?.[1]);
   expect(ttl(await ask())).toBe(300);
@@ -209,6 +210,24 @@ test('a wall clock that is moved moves TTLs and ends signatures', async () => {
   const back = await ask();
   expect(back).toMatch(AD);
   expect(ttl(back)).toBe(300);
+});
+
+test('a new root key waits for thirty days, over restarts, in a file that is only ours', async () => {
+  const anchorFile = join(internet.folder, 'root.anchors');
+  const settings = { ...internet.settings, rfc5011: true, anchorFile };
+  const states = async () =>
+    (await readFile(anchorFile, 'utf8').catch(() => '')).match(/"[a-z-]+"(?=,\n *"since")/g);
+  for (const [day, expected] of [
+    [0, ['"add-pend"']],
+    [29, ['"add-pend"']],
+    [31, ['"valid"']],
+  ] as const) {
+    const env = { ...faked(), FAKETIME: `+${day}d` };
+    await using other = await startBare(internet.folder, settings, env);
+    await expect.poll(states, { timeout: 10_000 }).toEqual(expected);
+    expect(await other.dig('ns', 'A', '+dnssec')).toMatch(AD);
+  }
+  expect((await stat(anchorFile)).mode & 0o777).toBe(0o600);
 });
 
 test('SIGTERM ends it with 0; all it said is on standard output', async () => {
