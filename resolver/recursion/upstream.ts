@@ -104,7 +104,8 @@ export function createUpstream(
 
   return {
     async ask(send) {
-      if (isClosed) return { kind: 'unreachable' };
+      // What is to be encrypted never goes this way.
+      if (isClosed || send.server.secure !== undefined) return { kind: 'unreachable' };
       sends++;
       const source = sourceFor(send.server, sources);
       const sent = prepare(send, source);
