@@ -22,6 +22,7 @@ import { isWithin, type Name, ROOT } from './message/name.ts';
 import { TYPE } from './message/type.ts';
 import { type AnchorWatch, createAnchorWatch } from './recursion/anchor-watch.ts';
 import { withDns64 } from './recursion/dns64.ts';
+import { withEncryption } from './recursion/encrypted.ts';
 import type { Settings } from './recursion/frame.ts';
 import { createPriming, primed } from './recursion/priming.ts';
 import { withoutRebinding } from './recursion/rebinding.ts';
@@ -37,7 +38,7 @@ import { anchorsOf, nameFor, settingsOf } from './settings.ts';
 /** What a resolver needs of the world. */
 export type Seams = Pick<
   Runtime,
-  'clock' | 'random' | 'crypto' | 'udp' | 'tcp' | 'log' | 'batchUdp'
+  'clock' | 'random' | 'crypto' | 'udp' | 'tcp' | 'tls' | 'http' | 'log' | 'batchUdp'
 >;
 
 /** From a question to its answer, without listeners. */
@@ -53,7 +54,8 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
     validation.clear();
   };
   const clock = time === 'wall' ? wallLifetimes(runtime.clock, forget) : runtime.clock;
-  const upstream = createUpstream(runtime, { sources, randomiseCase, udpSize, cookies });
+  const open = createUpstream(runtime, { sources, randomiseCase, udpSize, cookies });
+  const upstream = withEncryption(runtime, open, { sources, udpSize });
   const bounded = withTtlBounds(upstream, { least: cacheMinTtl, most: cacheMaxTtl });
   const settings = settingsOf(options);
   const recursion = recursionFor({ clock, random, log }, options, settings, cache, bounded);
