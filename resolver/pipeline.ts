@@ -4,18 +4,13 @@
  */
 
 import type { Runtime } from '#runtime';
-import {
-  type Cache,
-  createCache,
-  DEFAULT_CACHE_BYTES,
-  DEFAULT_STALE,
-  MAX_TTL,
-} from './cache/cache.ts';
+import { type Cache, createCache } from './cache/cache.ts';
 import { serveStale } from './cache/freshness.ts';
 import { wallLifetimes } from './cache/lifetimes.ts';
 import { withPrefetch } from './cache/prefetch.ts';
 import { createSynthesis, type Synthesis } from './cache/synthesis.ts';
 import { withTtlBounds } from './cache/ttl-bounds.ts';
+import { DEFAULT_CACHE_BYTES, DEFAULT_STALE, MAX_TTL } from './cache/worth.ts';
 import type { Anchors, TrustAnchor } from './dnssec/anchors.ts';
 import { createChainMemory } from './dnssec/chain.ts';
 import { isWithin, type Name, ROOT } from './message/name.ts';
@@ -48,7 +43,7 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const { ednsBufferSize: udpSize = UDP_SIZE, cacheMinTtl = 0, cacheMaxTtl = MAX_TTL } = options;
   const { crypto, random, log } = runtime;
   const stale = options.serveStale === false ? 0 : (options.maxStale ?? DEFAULT_STALE);
-  const cache = createCache(cacheBytes ?? DEFAULT_CACHE_BYTES, stale);
+  const cache = createCache(cacheBytes ?? DEFAULT_CACHE_BYTES, stale, random);
   const forget = () => {
     cache.clear();
     validation.clear();

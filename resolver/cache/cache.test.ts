@@ -4,11 +4,8 @@ import type { RRset } from '../message/rrset.ts';
 import { TYPE } from '../message/type.ts';
 import type { Judgement } from '../recursion/judgement.ts';
 import { nameOf, recordOf } from '../recursion/reply.fixture.ts';
+import { type Cache, createCache, type Denial, type Known } from './cache.ts';
 import {
-  type Cache,
-  createCache,
-  type Denial,
-  type Known,
   MAX_FAILURE_TTL,
   MAX_NEGATIVE_TTL,
   MAX_STALE,
@@ -17,7 +14,7 @@ import {
   STALE_TTL,
   TRUST,
   type Trust,
-} from './cache.ts';
+} from './worth.ts';
 
 const setOf = (owner: string, octet: number, ttl = 60): RRset => ({
   owner: nameOf(owner),
@@ -181,7 +178,9 @@ describe('data past its end (RFC 8767)', () => {
   });
 
   test('is the first to be evicted', () => {
-    const cache = createCache(5_000, STALE);
+    const alone = createCache(undefined, STALE);
+    alone.putRecords(setOf('old.example.', 1, 1), TRUST.answer, 0);
+    const cache = createCache(4 * alone.bytes, STALE);
     cache.putRecords(setOf('old.example.', 1, 1), TRUST.answer, 0);
     cache.putRecords(setOf('www.example.', 2, 600), TRUST.answer, 0);
     cache.past.find(nameOf('old.example.'), TYPE.A, 10);

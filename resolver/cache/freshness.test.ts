@@ -7,8 +7,9 @@ import type { Outcome } from '../recursion/frame.ts';
 import type { Judgement } from '../recursion/judgement.ts';
 import { nameOf } from '../recursion/reply.fixture.ts';
 import type { Judged } from '../recursion/validation.ts';
-import { createCache, TRUST } from './cache.ts';
+import { createCache } from './cache.ts';
 import { serveStale } from './freshness.ts';
+import { TRUST } from './worth.ts';
 
 const WWW = nameOf('www.example.');
 const SECURE: Judgement = { state: 'secure', isDenial: false, isTimed: true };

@@ -21,14 +21,14 @@ const SECOND_LEVELS: ReadonlySet<string> = new Set(
 
 const COUNTRY_LABEL = 2;
 
-/** The registered domain of a name's key; undefined for registries' names. */
-export function shareOf(key: string): string | undefined {
+/** Where in a name's key the registered domain begins; -1 for registries' names. */
+export function shareStart(key: string): number {
   let [first, second, third] = [-1, -1, -1];
   for (let at = 0; key.charCodeAt(at) > 0; at += key.charCodeAt(at) + 1) {
-    [third, second, first] = [second, first, at];
+    third = second;
+    second = first;
+    first = at;
   }
-  if (second < 0) return undefined;
-  const isCountry = key.charCodeAt(first) === COUNTRY_LABEL;
-  if (!isCountry || !SECOND_LEVELS.has(key.slice(second, first))) return key.slice(second);
-  return third < 0 ? undefined : key.slice(third);
+  if (second < 0 || key.charCodeAt(first) !== COUNTRY_LABEL) return second;
+  return SECOND_LEVELS.has(key.slice(second, first)) ? third : second;
 }

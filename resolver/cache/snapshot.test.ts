@@ -6,8 +6,9 @@ import type { RRset } from '../message/rrset.ts';
 import { TYPE } from '../message/type.ts';
 import type { Judgement } from '../recursion/judgement.ts';
 import { nameOf, recordOf } from '../recursion/reply.fixture.ts';
-import { type Cache, createCache, type Denial, type Known, TRUST } from './cache.ts';
+import { type Cache, createCache, type Denial, type Known } from './cache.ts';
 import { MAX_SNAPSHOT_BYTES, restoreSnapshot, takeSnapshot } from './snapshot.ts';
+import { TRUST } from './worth.ts';
 
 const { crypto } = nodeRuntime();
 const SCOPE = 'root';

@@ -13,7 +13,8 @@ import type { ResourceRecord } from '../message/record.ts';
 import { groupRecords, recordsOf } from '../message/rrset.ts';
 import { CLASS, OPCODE, RCODE, TYPE } from '../message/type.ts';
 import { join } from '../message/wire/field.ts';
-import { type Cache, type Kept, MAX_TTL, TRUST } from './cache.ts';
+import type { Cache, Kept } from './cache.ts';
+import { MAX_TTL, TRUST } from './worth.ts';
 
 /** Bytes of a snapshot at most: flash is slow and wears out. Some 5000 names. */
 export const MAX_SNAPSHOT_BYTES = 1024 * 1024;

@@ -32,7 +32,7 @@ import { type Purse, pay } from '../recursion/budget.ts';
 import type { Outcome } from '../recursion/frame.ts';
 import type { Judgement } from '../recursion/judgement.ts';
 import { aliasTarget } from '../recursion/scrub.ts';
-import { type Cache, negativeTtl } from './cache.ts';
+import type { Cache } from './cache.ts';
 import {
   byHash,
   createProofIndex,
@@ -41,6 +41,7 @@ import {
   type ProofIndex,
   type ZoneIndex,
 } from './proof-index.ts';
+import { negativeTtl } from './worth.ts';
 
 /** Deeper names are asked for: each label costs a hash (CVE-2023-50868). */
 export const MAX_LABELS = 16;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { createCache, TRUST } from '../cache/cache.ts';
+import { createCache } from '../cache/cache.ts';
+import { TRUST } from '../cache/worth.ts';
 import { TYPE } from '../message/type.ts';
 import type { Send } from './frame.ts';
 import { learn } from './learn.ts';

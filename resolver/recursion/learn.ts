@@ -4,7 +4,8 @@
  * Only scrubbed replies come here (scrub.ts). @see RFC 2181 §5.4.1, RFC 2308, RFC 8020
  */
 
-import { type Cache, TRUST } from '../cache/cache.ts';
+import type { Cache } from '../cache/cache.ts';
+import { TRUST } from '../cache/worth.ts';
 import type { RRset } from '../message/rrset.ts';
 import { TYPE } from '../message/type.ts';
 import type { Send } from './frame.ts';

@@ -18,7 +18,7 @@
  * Does not validate: that is for a pure validator between `finish` and the outcome.
  */
 
-import { TRUST } from '../cache/cache.ts';
+import { TRUST } from '../cache/worth.ts';
 import type { Reason } from '../message/ede.ts';
 import type { Message } from '../message/message.ts';
 import { countLabels, isWithin, type Name, ROOT } from '../message/name.ts';

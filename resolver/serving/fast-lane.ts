@@ -7,7 +7,7 @@
  */
 
 import { type Endpoint, type Runtime, RuntimeError, type Udp } from '#runtime';
-import { LAST_PART } from '../cache/cache.ts';
+import { LAST_PART } from '../cache/worth.ts';
 import type { Askers } from '../datapath/askers.ts';
 import {
   createDatapath,
