@@ -24,3 +24,11 @@ export { type Problem, StorageError, type StorageErrorCode } from './error.ts';
 export type { Json } from './json.ts';
 export type { State } from './op.ts';
 export { openStore, type Store } from './store.ts';
+export {
+  type Envelope,
+  openEnvelope,
+  type RealmKey,
+  readEnvelopes,
+  realmKey,
+  sealFrame,
+} from './sync/envelope.ts';

@@ -1,0 +1,86 @@
+/** A PostgreSQL of our own, on a port of its own, with a user that row security holds for. */
+
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import postgres from 'postgres';
+import { freePort } from './validation-stand.ts';
+
+/** Where Debian has the server's programs. */
+const ROOT = '/usr/lib/postgresql';
+
+export type Postgres = AsyncDisposable & {
+  /** As a user of no privilege. */
+  readonly url: string;
+  /** As the one who may do everything. */
+  readonly adminUrl: string;
+  readonly pid: number;
+};
+
+/** Starts it in an empty directory; `prefix` are words before its command (`taskset -c 0`). */
+export async function startPostgres(prefix: readonly string[] = []): Promise<Postgres> {
+  const [version = ''] = (await readdir(ROOT).catch(() => [])).toSorted();
+  if (version === '') throw new Error('postgres is missing: apt-get install postgresql');
+  const bin = join(ROOT, version, 'bin');
+  const directory = await mkdtemp(join(tmpdir(), 'nymote-postgres-'));
+  // The server refuses to be root.
+  const owner = process.getuid?.() === 0 ? userIds('postgres') : {};
+  if (owner.uid !== undefined) chownSync(directory, owner.uid, owner.gid ?? 0);
+  const port = await freePort('127.0.0.1');
+  const data = join(directory, 'data');
+  execFileSync(join(bin, 'initdb'), ['-D', data, '-A', 'trust', '-U', 'admin', '-N'], {
+    ...owner,
+    cwd: directory,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const settings = [
+    `listen_addresses=127.0.0.1`,
+    `port=${port}`,
+    `unix_socket_directories=${directory}`,
+    'fsync=off',
+  ];
+  const words = [...prefix, join(bin, 'postgres'), '-D', data];
+  const [file = '', ...args] = [...words, ...settings.flatMap((each) => ['-c', each])];
+  const child = spawn(file, args, { ...owner, cwd: directory, stdio: 'ignore' });
+  const stop = async (): Promise<void> => {
+    if (child.exitCode === null) {
+      // Immediate: nothing of it is wanted.
+      child.kill('SIGQUIT');
+      await once(child, 'exit');
+    }
+    await rm(directory, { recursive: true, force: true });
+  };
+  try {
+    const adminUrl = `postgres://admin@127.0.0.1:${port}/postgres`;
+    await prepare(adminUrl);
+    const url = `postgres://nymote@127.0.0.1:${port}/nymote`;
+    return { url, adminUrl, pid: child.pid ?? 0, [Symbol.asyncDispose]: stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function prepare(url: string): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    const sql = postgres(url, { max: 1, onnotice: () => undefined });
+    try {
+      await sql`CREATE ROLE nymote LOGIN`;
+      await sql`CREATE DATABASE nymote OWNER nymote`;
+      return;
+    } catch (error) {
+      if (attempt === 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    } finally {
+      await sql.end();
+    }
+  }
+}
+
+function userIds(name: string): { uid?: number; gid?: number } {
+  const id = (flag: string) => Number(execFileSync('id', [flag, name], { encoding: 'utf8' }));
+  return { uid: id('-u'), gid: id('-g') };
+}

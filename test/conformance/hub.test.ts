@@ -1,0 +1,273 @@
+/**
+ * A hub over a real PostgreSQL: whatever its members push, every member gets, and nobody else.
+ */
+
+import postgres from 'postgres';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type DeviceKeys, generateDeviceKeys } from '#identity';
+import { nodeRuntime } from '#runtime/node';
+import { inviteToHub, openDatabase, readHubSettings, signRequest, startHub } from '#service';
+import { openEnvelope, readEnvelopes, realmKey, sealFrame } from '#storage';
+import { type Postgres, startPostgres } from './hub-stand.ts';
+import { freePort } from './validation-stand.ts';
+
+const runtime = nodeRuntime({ log: () => undefined });
+const { crypto } = runtime;
+const stack = new AsyncDisposableStack();
+const NOTHING = new Uint8Array(0);
+const KEY = realmKey(crypto, new Uint8Array(32).fill(1));
+
+let base: Postgres;
+let hubs: readonly string[];
+
+beforeAll(async () => {
+  base = stack.use(await startPostgres());
+  // Two hubs of one database, as a community would run them.
+  const urls: string[] = [];
+  for (let index = 0; index < 2; index++) {
+    const listen = { address: '127.0.0.1', port: await freePort('127.0.0.1') };
+    stack.use(await startHub(runtime, { database: base.url, listen, quota: 100_000 }));
+    urls.push(`http://127.0.0.1:${listen.port}`);
+  }
+  hubs = urls;
+}, 60_000);
+afterAll(() => stack.disposeAsync());
+
+type Asked = {
+  readonly method?: string;
+  readonly body?: Uint8Array | object;
+  readonly hub?: number;
+};
+
+async function ask(keys: DeviceKeys, path: string, asked: Asked = {}, headers = {}) {
+  const { method = 'GET', body = NOTHING, hub = 0 } = asked;
+  const bytes = body instanceof Uint8Array ? body : new TextEncoder().encode(JSON.stringify(body));
+  const url = `${hubs[hub]}/sync/v1/${path}`;
+  const signer = crypto.signer('ed25519', keys.signing.privateKey);
+  const request = await signRequest(crypto, signer, { method, url, body: bytes });
+  for (const [name, value] of Object.entries(headers)) request.headers.set(name, String(value));
+  return fetch(request);
+}
+
+/** A realm of this name with its first member. */
+async function begin(name: string) {
+  const realm = Buffer.from(crypto.hash('sha256', new TextEncoder().encode(name))).toString('hex');
+  const owner = await generateDeviceKeys(crypto);
+  const settings = { database: base.url, listen: { address: '', port: 0 }, quota: 100_000 };
+  const invite = await inviteToHub(runtime, settings, 1);
+  const began = await ask(owner, realm, { method: 'PUT' }, { 'nymote-invite': invite });
+  expect(began.status).toBe(201);
+  return { realm, owner, invite };
+}
+
+function sealed(realm: string, { id: device }: DeviceKeys, seq: number, text = `commit ${seq}`) {
+  const frame = new TextEncoder().encode(text);
+  const id = Buffer.from(crypto.hash('sha256', frame)).toString('hex');
+  return sealFrame(crypto, KEY, realm, { device, seq, id }, frame);
+}
+
+async function admit(realm: string, owner: DeviceKeys, mayAdmit = false) {
+  const device = await generateDeviceKeys(crypto);
+  const key = Buffer.from(device.signing.publicKey).toString('base64');
+  const path = `${realm}/members/${device.id}`;
+  const response = await ask(owner, path, { method: 'PUT', body: { key, mayAdmit } });
+  expect(response.status).toBe(200);
+  return device;
+}
+
+async function pull(realm: string, keys: DeviceKeys, known: object = {}, hub = 0) {
+  const response = await ask(keys, `${realm}/pull`, { method: 'POST', body: known, hub });
+  const read = readEnvelopes(new Uint8Array(await response.arrayBuffer()));
+  if (!read.ok) throw new Error(read.reason);
+  const texts = read.envelopes.map((each) => {
+    const frame = openEnvelope(crypto, [KEY], realm, each);
+    return frame && new TextDecoder().decode(frame);
+  });
+  return { texts, isMore: response.headers.get('nymote-more') === 'yes' };
+}
+
+const push = (realm: string, keys: DeviceKeys, ...envelopes: Uint8Array[]) =>
+  ask(keys, `${realm}/push`, { method: 'POST', body: new Uint8Array(Buffer.concat(envelopes)) });
+
+describe('commits', () => {
+  test('pushed to one hub are pulled from another by another device', async () => {
+    const { realm, owner } = await begin('two devices');
+    const phone = await admit(realm, owner);
+    const stored = await push(realm, owner, sealed(realm, owner, 1), sealed(realm, owner, 2));
+    expect(await stored.json()).toEqual({ stored: 2, gaps: [], forks: [] });
+    expect((await push(realm, phone, sealed(realm, phone, 1, 'of the phone'))).status).toBe(200);
+    expect((await pull(realm, phone, {}, 1)).texts).toEqual([
+      'commit 1',
+      'commit 2',
+      'of the phone',
+    ]);
+    expect((await pull(realm, phone, { [owner.id]: 1 }, 1)).texts).toEqual([
+      'commit 2',
+      'of the phone',
+    ]);
+    expect((await pull(realm, owner, { [owner.id]: 2, [phone.id]: 1 })).texts).toEqual([]);
+  });
+
+  test('pushed twice are there once', async () => {
+    const { realm, owner } = await begin('twice');
+    await push(realm, owner, sealed(realm, owner, 1));
+    expect(await (await push(realm, owner, sealed(realm, owner, 1))).json()).toEqual({
+      ...{ stored: 0, gaps: [], forks: [] },
+    });
+  });
+
+  test('that skip one wait until it is there', async () => {
+    const { realm, owner } = await begin('gap');
+    const early = await push(realm, owner, sealed(realm, owner, 2));
+    expect(await early.json()).toEqual({
+      ...{ stored: 0, forks: [] },
+      gaps: [{ device: owner.id, have: 0 }],
+    });
+    const both = await push(realm, owner, sealed(realm, owner, 1), sealed(realm, owner, 2));
+    expect(await both.json()).toMatchObject({ stored: 2 });
+  });
+
+  test('of one number that differ are a fork, kept as evidence', async () => {
+    const { realm, owner } = await begin('fork');
+    await push(realm, owner, sealed(realm, owner, 1));
+    const other = await push(realm, owner, sealed(realm, owner, 1, 'another one'));
+    const { forks } = (await other.json()) as { forks: { ids: string[] }[] };
+    expect(forks).toMatchObject([{ device: owner.id, seq: 1 }]);
+    expect(forks[0]?.ids).toHaveLength(2);
+    const state = await (await ask(owner, `${realm}/state`)).json();
+    expect(state).toMatchObject({ forks });
+    expect((await pull(realm, owner, { [owner.id]: 1 })).texts).toEqual(['another one']);
+  });
+
+  test('come in pages, the past first', async () => {
+    const { realm, owner } = await begin('pages');
+    const all = Array.from({ length: 30 }, (_, index) => sealed(realm, owner, index + 1));
+    await push(realm, owner, ...all);
+    const { texts } = await pull(realm, owner);
+    expect(texts).toEqual(all.map((_, index) => `commit ${index + 1}`));
+  });
+
+  test('beyond the quota are refused, and what was there stays', async () => {
+    const { realm, owner } = await begin('quota');
+    await push(realm, owner, sealed(realm, owner, 1));
+    const large = sealed(realm, owner, 2, 'x'.repeat(120_000));
+    expect((await push(realm, owner, large)).status).toBe(507);
+    expect((await pull(realm, owner)).texts).toEqual(['commit 1']);
+  });
+
+  test('that cannot be read are refused as a whole', async () => {
+    const { realm, owner } = await begin('damaged');
+    const whole = sealed(realm, owner, 1);
+    expect((await push(realm, owner, whole, whole.subarray(0, 50))).status).toBe(400);
+    expect((await pull(realm, owner)).texts).toEqual([]);
+  });
+});
+
+describe('who may', () => {
+  test('a stranger learns nothing, not even whether the realm is here', async () => {
+    const { realm } = await begin('private');
+    const stranger = await generateDeviceKeys(crypto);
+    for (const path of [`${realm}/state`, `${'00'.repeat(32)}/state`]) {
+      const refused = await ask(stranger, path);
+      expect([refused.status, await refused.json()]).toEqual([403, { error: 'not-a-member' }]);
+    }
+  });
+
+  test('an invitation works as often as it says', async () => {
+    const { invite } = await begin('invited');
+    const other = await generateDeviceKeys(crypto);
+    const path = 'ee'.repeat(32);
+    const refused = await ask(other, path, { method: 'PUT' }, { 'nymote-invite': invite });
+    expect(refused.status).toBe(403);
+  });
+
+  test('only who may admit admits, and only keys that fit their device', async () => {
+    const { realm, owner } = await begin('members');
+    const phone = await admit(realm, owner);
+    const friend = await generateDeviceKeys(crypto);
+    const key = Buffer.from(friend.signing.publicKey).toString('base64');
+    const body = { key, mayAdmit: true };
+    const path = `${realm}/members/${friend.id}`;
+    expect((await ask(phone, path, { method: 'PUT', body })).status).toBe(403);
+    const wrong = `${realm}/members/${phone.id}`;
+    expect((await ask(owner, wrong, { method: 'PUT', body })).status).toBe(400);
+  });
+
+  test('whoever was dismissed is out at once; what it wrote stays', async () => {
+    const { realm, owner } = await begin('dismissed');
+    const phone = await admit(realm, owner);
+    await push(realm, phone, sealed(realm, phone, 1, 'of the phone'));
+    await ask(owner, `${realm}/members/${phone.id}`, { method: 'DELETE' });
+    expect((await ask(phone, `${realm}/state`)).status).toBe(403);
+    expect((await push(realm, phone, sealed(realm, phone, 2))).status).toBe(403);
+    expect((await pull(realm, owner)).texts).toEqual(['of the phone']);
+  });
+
+  test('a signature of another request is none', async () => {
+    const { realm, owner } = await begin('replayed');
+    const signer = crypto.signer('ed25519', owner.signing.privateKey);
+    const url = `${hubs[0]}/sync/v1/${realm}/state`;
+    const signed = await signRequest(crypto, signer, { method: 'GET', url, body: NOTHING });
+    const elsewhere = `${hubs[0]}/sync/v1/${realm}/members/${owner.id}`;
+    const replayed = await fetch(elsewhere, { method: 'DELETE', headers: signed.headers });
+    expect(replayed.status).toBe(403);
+  });
+});
+
+test('who watches hears of a push to the other hub', async () => {
+  const { realm, owner } = await begin('watched');
+  const response = await ask(owner, `${realm}/watch`, { hub: 1 });
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+  const next = async () => new TextDecoder().decode((await reader.read()).value);
+  expect(await next()).toContain('event: moved');
+  await push(realm, owner, sealed(realm, owner, 1));
+  expect(await next()).toContain('event: moved');
+  await reader.cancel();
+});
+
+describe('the database', () => {
+  test('shows one realm only, whatever is asked of it', async () => {
+    const { realm, owner } = await begin('rows of one');
+    await push(realm, owner, sealed(realm, owner, 1));
+    const sql = postgres(base.url, { max: 1 });
+    const count = async (name: string) =>
+      sql.begin(async (transaction) => {
+        await transaction`SELECT set_config('nymote.realm', ${name}, true)`;
+        const [row] = await transaction`SELECT count(*)::int AS n FROM nymote_commit`;
+        return row?.['n'];
+      });
+    expect(await count(realm)).toBe(1);
+    expect(await count('00'.repeat(32))).toBe(0);
+    expect((await sql`SELECT count(*)::int AS n FROM nymote_commit`)[0]?.['n']).toBe(0);
+    await sql.end();
+  });
+
+  test('is not used as a user that row security does not hold for', async () => {
+    const hash = () => NOTHING;
+    await expect(openDatabase({ url: base.adminUrl, quota: 1, hash })).rejects.toThrow(
+      'row security',
+    );
+  });
+});
+
+describe('settings', () => {
+  test.each<[Record<string, string>, string, string]>([
+    [{}, 'PostgreSQL', 'there is no default for somebody else’s database'],
+    [{ database: 'mysql://x/y' }, 'postgres://', 'another database'],
+    [{ database: 'postgres://a:secret@h/d' }, 'password', 'arguments are everybody’s to see (I2)'],
+    [{ database: 'postgres://a@h/d', listen: 'x' }, '--listen', 'no address'],
+    [{ database: 'postgres://a@h/d', quota: '-1' }, '--quota', 'no size'],
+    [{ database: 'postgres://a@h/d', key: 'k' }, '--certificate', 'half of a pair'],
+  ])('%j is refused: %s', (flags, word) => {
+    const read = readHubSettings(flags, {});
+    expect('message' in read && read.message).toContain(word);
+    expect(JSON.stringify(read)).not.toContain('secret');
+  });
+
+  test('with its password the URL comes from the environment', () => {
+    const environment = { NYMOTE_DATABASE: 'postgres://a:secret@h/d' };
+    expect(readHubSettings({}, environment)).toMatchObject({
+      database: environment.NYMOTE_DATABASE,
+    });
+  });
+});
