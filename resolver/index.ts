@@ -12,6 +12,7 @@ export { serveBatches } from './datapath/loop.ts';
 export { readAnchors } from './dnssec/anchors.ts';
 export { type Anchor, anchor, generateZoneKey, type ZoneKey } from './dnssec/keys.ts';
 export { readTracked, writeTracked } from './dnssec/rollover.ts';
+export type { Explanation } from './explanation.ts';
 export { decodeMessage, encodeMessage, type Message, type Question } from './message/message.ts';
 export { isWithin, type Name, parseName, printName } from './message/name.ts';
 export { decodeRdata, type Rdata } from './message/rdata.ts';

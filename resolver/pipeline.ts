@@ -13,6 +13,7 @@ import { withTtlBounds } from './cache/ttl-bounds.ts';
 import { DEFAULT_CACHE_BYTES, DEFAULT_STALE, MAX_TTL } from './cache/worth.ts';
 import type { Anchors, TrustAnchor } from './dnssec/anchors.ts';
 import { createChainMemory } from './dnssec/chain.ts';
+import { createExplain } from './explain.ts';
 import { isWithin, type Name, ROOT } from './message/name.ts';
 import { TYPE } from './message/type.ts';
 import { type AnchorWatch, createAnchorWatch } from './recursion/anchor-watch.ts';
@@ -53,7 +54,8 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const upstream = withEncryption(runtime, open, { sources, udpSize });
   const bounded = withTtlBounds(upstream, { least: cacheMinTtl, most: cacheMaxTtl });
   const settings = settingsOf(options);
-  const recursion = recursionFor({ clock, random, log }, options, settings, cache, bounded);
+  const recursionOver = recursionFor({ clock, random, log }, options, settings, bounded);
+  const recursion = recursionOver(cache, bounded);
   const configured = anchorsOf(options);
   const positive = new Map(configured.positive);
   const anchors: Anchors = { ...configured, positive };
@@ -87,7 +89,11 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   };
   const root = configured.positive.get(ROOT.key);
   const watch = watchRoot({ clock, crypto, log, recursion }, options, root, trust);
-  return { cache, upstream, recursion, answering, forget, kept, watch };
+  const explain = createExplain({
+    ...{ clock, crypto, cache, anchors, isForwarding, isLocal, upstream: bounded },
+    ...{ recursionOver, ...synthesis },
+  });
+  return { cache, upstream, recursion, answering, forget, kept, watch, explain };
 }
 
 /** Follows the root's keys, where that is wanted and there is an anchor to begin with. */
@@ -102,16 +108,17 @@ function watchRoot(
   return createAnchorWatch({ ...parts, anchor, saved, save, apply });
 }
 
-/** The recursion, with the root's servers as hinted, or as they say themselves. */
+/** Makes recursions, with the root's servers as hinted, or as they say themselves. */
 function recursionFor(
   runtime: Pick<Seams, 'clock' | 'random' | 'log'>,
   { priming: isPriming = false }: ResolverOptions,
   settings: Settings,
-  cache: Cache,
   upstream: Pick<Upstream, 'ask'>,
-): Recursion {
+): (cache: Cache, upstream: Pick<Upstream, 'ask'>) => Recursion {
   const isForwarding = findRoute(settings.routes, ROOT, TYPE.NS) !== undefined;
-  if (!isPriming || isForwarding) return createRecursion(runtime, settings, cache, upstream);
+  if (!isPriming || isForwarding) {
+    return (cache, asking) => createRecursion(runtime, settings, cache, asking);
+  }
   const priming = createPriming({ ...runtime, upstream }, settings);
   const current: Settings = {
     ...settings,
@@ -119,7 +126,7 @@ function recursionFor(
       return priming.root;
     },
   };
-  return primed(createRecursion(runtime, current, cache, upstream), priming);
+  return (cache, asking) => primed(createRecursion(runtime, current, cache, asking), priming);
 }
 
 /** With what is done to finished answers; private addresses go before anything is made of them. */

@@ -7,6 +7,7 @@ import { type Restored, restoreSnapshot, takeSnapshot } from './cache/snapshot.t
 import type { Askers } from './datapath/askers.ts';
 import type { DatapathStats } from './datapath/datapath.ts';
 import type { TrackedKey } from './dnssec/rollover.ts';
+import type { Explain } from './explain.ts';
 import type { ExtendedError } from './message/ede.ts';
 import type { Message } from './message/message.ts';
 import { type Name, printName } from './message/name.ts';
@@ -151,6 +152,8 @@ export type Resolver = AsyncDisposable & {
   readonly handle: Handle;
   /** Asks for a name in this process: recursion without the hook, aliases followed. */
   resolve(name: Name, type: number): Promise<Message>;
+  /** Tells how an answer comes about, as far as recursion and validation make it. */
+  readonly explain: Explain;
   /** Calls `listener` after each answer to the network, until cancelled. */
   onAnswer(listener: (event: AnswerEvent) => void): () => void;
   /** Says which askers get the same answers; what was answered before is not repeated any more. */
@@ -203,6 +206,7 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
       const answered = await answering.answer(query, HERE, 'udp', () => ({ kind: 'recurse' }));
       return answered.response;
     },
+    explain: pipeline.explain,
     onAnswer: events.listen,
     setAskers: lane.setAskers,
     saveCache: () => takeSnapshot(cache, kept),

@@ -42,12 +42,11 @@ export type Outcome = {
 
 type Told = { readonly internet: Internet; readonly keys: ScenarioKeys };
 
-/** Plays it. */
-export async function playScenario(
-  scenario: Scenario,
+/** A scenario's internet before its first step; `current` says at which step it is. */
+export async function openScenario(
+  { head, ranges, zones }: Scenario,
   options: { readonly minimise: boolean },
-): Promise<Outcome> {
-  const { head, ranges, zones, steps } = scenario;
+): Promise<Told & { readonly unknown: string[]; readonly current: { number: number } }> {
   const keys = await makeKeys(fakeRuntime().crypto, head.keys, head.now);
   const unknown: string[] = [];
   const current = { number: 0 };
@@ -78,7 +77,7 @@ export async function playScenario(
     ...zones.flatMap(({ at }) => at),
     ...head.roots,
   ]);
-  await using internet = await openInternet(specs, {
+  const internet = await openInternet(specs, {
     quirks: Object.fromEntries([...addresses].map((address) => [address, quirkOf(address)])),
     rootHints: [{ name: 'root-server.test.', addresses: head.roots }],
     trustAnchors: [...head.anchors, ...head.trusted.map((id) => keys.anchor(id))],
@@ -87,9 +86,19 @@ export async function playScenario(
     randomiseCase: false,
   });
   internet.clock.set(head.now);
+  return { internet, keys, unknown, current };
+}
+
+/** Plays it. */
+export async function playScenario(
+  scenario: Scenario,
+  options: { readonly minimise: boolean },
+): Promise<Outcome> {
+  const { internet, keys, unknown, current } = await openScenario(scenario, options);
+  await using _ = internet;
   const differences: Difference[] = [];
   const played: Played = { reply: undefined, before: 0 };
-  for (const step of steps) {
+  for (const step of scenario.steps) {
     current.number = step.number;
     differences.push(...(await playStep(step, { internet, keys }, played)));
   }
