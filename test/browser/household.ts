@@ -232,14 +232,9 @@ function createRouter(now: () => number, changed: () => void): Household['apply'
     },
     rollback: () => end('rolled-back', 'taken back'),
     async retry() {
-      const device = { device: 'router', name: 'router', at: now() };
-      view = {
-        state: 'on',
-        pending,
-        devices: [
-          { ...device, pending: { id: pending.id, commit: pending.commit, kind: 'risky' } },
-        ],
-      };
+      const router = { device: 'router', name: 'router', at: now() };
+      const reason = 'nobody confirmed it in time';
+      view = { state: 'on', pending, devices: [{ ...router, outcome: 'rolled-back', reason }] };
       changed();
     },
     drift: async () => ({ drift: [] }),

@@ -69,6 +69,13 @@ const SCREENS: readonly {
     },
   },
   {
+    name: 'on-trial',
+    async open({ page, household }) {
+      await household.apply.retry();
+      await page.getByText('On trial: network.lan.ipaddr').waitFor();
+    },
+  },
+  {
     name: 'devices',
     async open({ page }) {
       await page.getByRole('link', { name: 'Devices' }).click();

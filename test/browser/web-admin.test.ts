@@ -264,3 +264,20 @@ async function tabTo(stage: Stage, text: string, key: 'Tab' | 'Shift+Tab'): Prom
   }
   throw new Error(`${key} does not reach '${text}'`);
 }
+
+test('a change on trial is confirmed or taken back from any screen', async () => {
+  await using stage = await setStage(browser, assets);
+  const { page, household } = stage;
+  await stage.signIn();
+  await page.getByRole('link', { name: 'History' }).click();
+  await household.apply.retry();
+  await page.getByText('Taken back in').waitFor();
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.getByText('On trial').waitFor({ state: 'detached' });
+  expect(household.apply.view().last?.outcome).toBe('rolled-back');
+  await household.apply.retry();
+  await page.getByRole('button', { name: 'Confirm' }).click();
+  await page.getByText('On trial').waitFor({ state: 'detached' });
+  expect(household.apply.view().last?.outcome).toBe('confirmed');
+  expect(stage.faults).toEqual([]);
+});

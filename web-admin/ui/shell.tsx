@@ -4,6 +4,7 @@ import { useSignalEffect } from '@preact/signals';
 import { sentenceOf } from './api.ts';
 import { Icon, type IconName, Mark } from './icons.tsx';
 import { Heading, Skeleton, say, Toasts } from './parts.tsx';
+import { PendingChanges } from './pending.tsx';
 import { hrefOf, SCREENS, type Screen, screen } from './router.ts';
 import { Devices } from './screens/devices.tsx';
 import { History } from './screens/history.tsx';
@@ -61,6 +62,7 @@ function SignedIn() {
           </ul>
         </nav>
         <main>
+          <PendingChanges />
           <View />
         </main>
       </div>

@@ -4,6 +4,7 @@
  */
 
 import { type Signal, signal } from '@preact/signals';
+import type { ApplyView } from '../apply-schema.ts';
 import type { CommitView, Device, LogPage, QuestionView, Status } from '../schema.ts';
 import { ApiProblem, call } from './api.ts';
 
@@ -31,6 +32,9 @@ export const devices = resource<{ devices: readonly Device[] }, readonly Device[
 );
 export const history = resource<LogPage, LogPage>('/log?limit=30', (body) => body);
 
+/** What is applied on routers, and what is on trial. */
+export const applying = resource<ApplyView, ApplyView>('/apply', (body) => body);
+
 /** Called for each question as it happens. */
 export const questionListeners = new Set<(question: QuestionView) => void>();
 
@@ -52,6 +56,7 @@ export async function start(): Promise<void> {
   if (session.value !== 'out') {
     session.value = 'in';
     listen();
+    await applying.load({ isBackground: true });
   }
 }
 
@@ -149,7 +154,7 @@ function refreshSoon(): void {
   isRefreshing = true;
   setTimeout(() => {
     isRefreshing = false;
-    for (const each of [status, devices, history]) {
+    for (const each of [status, devices, history, applying]) {
       if (each.value.value !== undefined) void each.load({ isBackground: true });
     }
   }, REFRESH_MS);

@@ -5,6 +5,7 @@ import type { Check, Peer, Status } from '../../schema.ts';
 import { call, sentenceOf } from '../api.ts';
 import { Icon } from '../icons.tsx';
 import { Button, Card, CopyLine, Heading, Loaded, State, say } from '../parts.tsx';
+import { AppliedCard } from '../pending.tsx';
 import { status } from '../state.ts';
 import { bytes, duration, number, plural, sentence } from '../words.ts';
 
@@ -38,6 +39,7 @@ function Overview({ status: now }: { readonly status: Status }) {
         </ul>
       )}
       <Tunnels status={now} />
+      <AppliedCard />
       <Card title="Ask it yourself">
         <p class="muted">From a terminal on this device:</p>
         <CopyLine text={digLine(now, name)} label="the command" />
