@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { adoptOps, lateChanges, readAdopted } from './adopt.ts';
+import { moves, node, play } from './judge.fixture.ts';
+import { findVoid } from './judge.ts';
+import { MAX_OPS, type Op } from './op.ts';
+
+const id = (at: number) => at.toString(16).padStart(64, '0');
+const set = (path: string): Op => ({ op: 'set', path, value: {} });
+const late = (at: number, ops: readonly Op[], name = 'Phone') => ({ id: id(at), name, ops });
+
+test.each([
+  {
+    set: ['a1 !b1', 'b3', 'b1', 'b2'],
+    adopted: [],
+    offers: { b: ['b2', 'b3'] },
+    why: "in the device's order, however they came",
+  },
+  {
+    set: ['a1 !b0', 'b1', 'b2'],
+    adopted: ['b1'],
+    offers: { b: ['b2'] },
+    why: 'not what was adopted before',
+  },
+  {
+    set: ['a1 !b0', 'b1', 'b2', "b2'"],
+    adopted: [],
+    offers: { b: ['b1', 'b2', "b2'"] },
+    why: 'both ways of a fork, once somebody decided',
+  },
+  { set: ['b1', "b1'"], adopted: [], offers: {}, why: 'nothing of a fork before' },
+  {
+    set: ['a1 !b0', 'b1 +c@3', 'c1 ^b1'],
+    adopted: [],
+    offers: { b: ['b1'], c: ['c1'] },
+    why: 'also of those who came with the revoked',
+  },
+])('late changes are offered $why', ({ set: words, adopted, offers }) => {
+  const nodes = words.map(node);
+  const found = lateChanges(nodes, findVoid(nodes), new Set(adopted));
+  expect(Object.fromEntries(found)).toEqual(offers);
+});
+
+test('what is offered is void, belongs to its device, and does not depend on any order', () => {
+  fc.assert(
+    fc.property(moves, (script) => {
+      const nodes = play(script);
+      const voids = findVoid(nodes);
+      const found = lateChanges(nodes, voids);
+      const again = lateChanges([...nodes, ...nodes].reverse(), voids);
+      expect(Object.fromEntries(again)).toEqual(Object.fromEntries(found));
+      const offered = [...found.values()].flat();
+      expect(offered.toSorted()).toEqual(
+        [...voids].flatMap(([name, why]) => (why === 'revoked' ? [name] : [])).toSorted(),
+      );
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('an adoption has the ops in order, and names what it adopted', () => {
+  const adoption = adoptOps([late(1, [set('names/a')]), late(2, [set('names/b'), set('names/a')])]);
+  expect(adoption.ops.map(({ path }) => path)).toEqual(['names/a', 'names/b', 'names/a']);
+  expect(adoption.message).toBe(`Adopt 2 late changes of Phone\n\n${id(1)}\n${id(2)}`);
+  expect(readAdopted(adoption)).toEqual([id(1), id(2)]);
+  expect(adoption.adopted).toEqual([id(1), id(2)]);
+});
+
+test('only an adoption adopts', () => {
+  expect(readAdopted({ via: 'web', message: `Adopt\n\n${id(1)}` })).toEqual([]);
+});
+
+test.each([
+  { op: { op: 'revoke', path: 'devices/a', lastSeq: 0 }, why: 'a revocation' },
+  { op: set('devices/a'), why: 'a whole device' },
+  { op: { op: 'del', path: 'devices/a' }, why: 'the removal of one' },
+  { op: { op: 'set', path: 'devices/a/role', value: 'owner' }, why: 'a role' },
+  { op: { op: 'set', path: 'devices/a/signingKey', value: '' }, why: 'a key' },
+  { op: set('realm/settings'), why: 'the realm' },
+  { op: set('proposals/a.b'), why: 'what needs two owners' },
+] as { op: Op; why: string }[])('$why is never adopted', ({ op }) => {
+  const adoption = adoptOps([late(1, [op, set('names/a'), set('devices/a/name')])]);
+  expect(adoption.omitted).toEqual([op]);
+  expect(adoption.ops.map(({ path }) => path)).toEqual(['names/a', 'devices/a/name']);
+});
+
+test('one adoption takes as many as fit into a commit, whole', () => {
+  const many = Array.from({ length: 300 }, (_, at) => late(at, [set('names/a')]));
+  const first = adoptOps(many);
+  expect(first.adopted).toHaveLength(100);
+  expect(first.message.length).toBeLessThan(8192);
+  const big = Array.from({ length: MAX_OPS - 1 }, () => set('names/a'));
+  const second = adoptOps([late(1, big), late(2, [set('names/b'), set('names/c')])]);
+  expect(second.adopted).toEqual([id(1)]);
+});

@@ -1,0 +1,78 @@
+/**
+ * Late changes: what a revoked device wrote beyond its end, offered to an owner for adoption.
+ *
+ * Adopting is a commit of the owner's own with the same ops; the void commits stay void. Its message
+ * names what it adopted, so that nothing is offered twice. Nothing that concerns who belongs to the
+ * realm is ever taken over: that an owner decides anew.
+ */
+
+import type { Commit, CommitId } from './commit.ts';
+import type { VoidNode, VoidReason } from './judge.ts';
+import { PROTECTED } from './members.ts';
+import { MAX_OPS, type Op } from './op.ts';
+import { parsePath } from './path.ts';
+
+/** An owner's commit that takes late changes over, and what it left out. */
+export type Adoption = {
+  readonly ops: readonly Op[];
+  readonly message: string;
+  readonly via: string;
+  /** The commits whose ops are in it. More than fit are left for another adoption. */
+  readonly adopted: readonly CommitId[];
+  /** Ops that are never adopted. */
+  readonly omitted: readonly Op[];
+};
+
+/** By this an adoption is known. */
+const VIA = 'adopt';
+
+/** 65 bytes each in a message of at most 8192. */
+const MAX_ADOPTED = 100;
+
+const COMMIT_ID = /^[0-9a-f]{64}$/;
+
+/** The void commits of each revoked device that nobody adopted, in the device's own order. */
+export function lateChanges(
+  nodes: readonly Pick<VoidNode, 'id' | 'device' | 'seq'>[],
+  voids: ReadonlyMap<CommitId, VoidReason>,
+  adopted: ReadonlySet<CommitId> = new Set(),
+): ReadonlyMap<string, readonly CommitId[]> {
+  const late = nodes
+    .filter(({ id }) => voids.get(id) === 'revoked' && !adopted.has(id))
+    .sort((a, b) => a.seq - b.seq || (a.id < b.id ? -1 : 1));
+  const byDevice = new Map<string, Set<CommitId>>();
+  for (const { device, id } of late) {
+    byDevice.set(device, (byDevice.get(device) ?? new Set()).add(id));
+  }
+  return new Map([...byDevice].map(([device, ids]) => [device, [...ids]]));
+}
+
+/** What an owner commits to take over the changes of `commits`, given in the device's order. */
+export function adoptOps(commits: readonly Pick<Commit, 'id' | 'name' | 'ops'>[]): Adoption {
+  const ops: Op[] = [];
+  const omitted: Op[] = [];
+  const adopted: CommitId[] = [];
+  for (const commit of commits.slice(0, MAX_ADOPTED)) {
+    const fit = commit.ops.filter(isAdoptable);
+    if (ops.length + fit.length > MAX_OPS) break;
+    ops.push(...fit);
+    omitted.push(...commit.ops.filter((op) => !isAdoptable(op)));
+    adopted.push(commit.id);
+  }
+  const names = [...new Set(commits.slice(0, adopted.length).map(({ name }) => name))];
+  const count = adopted.length === 1 ? 'a late change' : `${adopted.length} late changes`;
+  const subject = `Adopt ${count} of ${names.slice(0, 3).join(', ')}`;
+  return { ops, message: [subject, '', ...adopted].join('\n'), via: VIA, adopted, omitted };
+}
+
+/** The commits that a commit adopted, by its own account; ask it only of commits that count. */
+export function readAdopted({ via, message }: Pick<Commit, 'via' | 'message'>): CommitId[] {
+  return via === VIA ? message.split('\n').filter((line) => COMMIT_ID.test(line)) : [];
+}
+
+function isAdoptable(op: Op): boolean {
+  const path = parsePath(op.path);
+  if (path === undefined || op.op === 'revoke') return false;
+  if (path.collection === 'devices') return path.field !== undefined && !PROTECTED.has(path.field);
+  return path.collection !== 'realm' && path.collection !== 'proposals';
+}
