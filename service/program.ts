@@ -47,14 +47,41 @@ export async function main(words: readonly string[]): Promise<number> {
       return say({ exitCode: EXIT.ok, stdout: `${VERSION}\n`, stderr: '' });
     case 'serve':
       return withConfig(read, serve);
+    case 'hub':
+    case 'hub invite':
+      return hub(read);
     case 'resolver':
       return bareResolver(read);
     case 'join':
       return withConfig(read, (runtime, config) => joinRealm(runtime, config, read));
+    case 'restore':
+    case 'import':
+      return withoutService(read);
     default: {
-      const directory = read.flags['data'] ?? process.env['NYMOTE_DATA'] ?? DEFAULT_DATA;
-      return say(await runVerb(await openRuntime('error'), directory, read));
+      const runtime = await openRuntime('error');
+      if (/^backup\b/.test(read.verb.name)) {
+        return say(await (await import('./cli/backup.ts')).runBackup(runtime, dataOf(read), read));
+      }
+      return say(await runVerb(runtime, dataOf(read), read));
     }
+  }
+}
+
+const dataOf = ({ flags }: Invocation): string =>
+  flags['data'] ?? process.env['NYMOTE_DATA'] ?? DEFAULT_DATA;
+
+/** What fills a store does so while no service has it open. */
+async function withoutService(invocation: Invocation): Promise<number> {
+  const runtime = await openRuntime('error');
+  const data = dataOf(invocation);
+  try {
+    await refuseSecond(runtime, { data });
+    await using _claim = await claim(runtime, { data });
+    const { runImport, runRestore } = await import('./cli/backup.ts');
+    const run = invocation.verb.name === 'restore' ? runRestore : runImport;
+    return say(await run(runtime, data, invocation));
+  } catch (error) {
+    return explainFailure(error);
   }
 }
 
@@ -129,7 +156,10 @@ async function serve(runtime: Runtime, config: Config): Promise<number> {
 }
 
 /** Two services on one store would each believe to be the only writer. */
-async function refuseSecond({ http }: Runtime, { data }: Config): Promise<void> {
+async function refuseSecond(
+  { http }: Pick<Runtime, 'http'>,
+  { data }: Pick<Config, 'data'>,
+): Promise<void> {
   try {
     await http.fetch(new Request('http://nymote/api/v1/status'), {
       path: socketPath(data),
@@ -148,7 +178,7 @@ async function refuseSecond({ http }: Runtime, { data }: Config): Promise<void> 
 /** Held from before anything is read until the end: of two that start at once, one sees the other. */
 async function claim(
   { files, tcp }: Pick<Runtime, 'files' | 'tcp'>,
-  { data }: Config,
+  { data }: Pick<Config, 'data'>,
 ): Promise<AsyncDisposable> {
   await files.makeDirectory(data, 0o700);
   try {
@@ -230,6 +260,39 @@ async function bareResolver({ flags }: Invocation): Promise<number> {
   } catch (error) {
     return explainFailure(error, BARE_HINTS);
   }
+}
+
+/** A hub, or an invitation to one; what its database says against it is for people. */
+async function hub({ verb, flags }: Invocation): Promise<number> {
+  const { inviteToHub, readHubSettings, startHub } = await import('./hub/serve.ts');
+  const settings = readHubSettings(flags, process.env);
+  if ('message' in settings) return blame([settings]);
+  try {
+    const runtime = await openRuntime('info');
+    if (verb.name === 'hub invite') {
+      const code = await inviteToHub(runtime, settings);
+      return say({ exitCode: EXIT.ok, stdout: `${code}\n`, stderr: '' });
+    }
+    const stopped = untilStopped();
+    await using opened = await startHub(runtime, settings);
+    const where = `${settings.tls ? 'https' : 'http'}://${printEndpoint(opened.endpoint)}`;
+    process.stdout.write(`nymote ${VERSION}: a hub at ${where}\nReady. Ctrl-C stops it.\n`);
+    await stopped;
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof RuntimeError) return explainFailure(error, HUB_HINTS);
+    return say({ exitCode: EXIT.failed, stdout: '', stderr: `nymote: hub: ${reasonOf(error)}\n` });
+  }
+}
+
+const HUB_HINTS: typeof HINTS = {
+  'address-in-use': 'Stop the other program, or choose another address or port: --listen.',
+};
+
+/** PostgreSQL refuses by a message; what cannot be reached has only a code. */
+function reasonOf(error: unknown): string {
+  const { message, code } = error as { message?: string; code?: string };
+  return message || code || String(error);
 }
 
 /** One wish to stop may arrive twice: from a terminal or a supervisor, and from launch.mjs. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { printHelp, readArguments, VERBS } from './arguments.ts';
+import { printHelp, readArguments } from './arguments.ts';
+import { VERBS } from './vocabulary.ts';
 
 test.each([
   {

@@ -16,6 +16,8 @@ export type HubSettings = {
   readonly listen: Endpoint;
   /** Bytes that a realm may take. */
   readonly quota: number;
+  /** Realms that an invitation is good for. */
+  readonly uses: number;
   readonly tls?: { readonly certificate: string; readonly key: string };
 };
 
@@ -46,12 +48,14 @@ export function readHubSettings(
   if (listen === undefined) return blame(`--listen is address:port, not ${flags['listen']}`);
   const megabytes = Number(flags['quota'] ?? DEFAULT_QUOTA_MB);
   if (!(Number.isInteger(megabytes) && megabytes > 0)) return blame('--quota is in megabytes');
+  const uses = Number(flags['uses'] ?? 1);
+  if (!(Number.isInteger(uses) && uses > 0)) return blame('--uses is a number of realms');
   const { certificate, key } = flags;
   if ((certificate === undefined) !== (key === undefined)) {
     return blame('--certificate and --key go together');
   }
   const tls = certificate === undefined || key === undefined ? {} : { tls: { certificate, key } };
-  return { database, listen, quota: megabytes * MB, ...tls };
+  return { database, listen, quota: megabytes * MB, uses, ...tls };
 }
 
 /** Serves until disposed. */
@@ -74,15 +78,14 @@ export async function startHub(
   return { endpoint, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
-/** Makes an invitation for so many realms; the code is shown once. */
+/** Makes an invitation; the code is shown once. */
 export async function inviteToHub(
   runtime: Pick<Runtime, 'crypto' | 'random'>,
   settings: HubSettings,
-  uses: number,
 ): Promise<string> {
   await using database = await openHubDatabase(runtime, settings);
   const code = Buffer.from(runtime.random(CODE_BYTES)).toString('base64url');
-  await database.invite(code, uses);
+  await database.invite(code, settings.uses);
   return code;
 }
 

@@ -26,7 +26,7 @@ beforeAll(async () => {
   const urls: string[] = [];
   for (let index = 0; index < 2; index++) {
     const listen = { address: '127.0.0.1', port: await freePort('127.0.0.1') };
-    stack.use(await startHub(runtime, { database: base.url, listen, quota: 100_000 }));
+    stack.use(await startHub(runtime, { database: base.url, listen, quota: 100_000, uses: 1 }));
     urls.push(`http://127.0.0.1:${listen.port}`);
   }
   hubs = urls;
@@ -53,8 +53,13 @@ async function ask(keys: DeviceKeys, path: string, asked: Asked = {}, headers = 
 async function begin(name: string) {
   const realm = Buffer.from(crypto.hash('sha256', new TextEncoder().encode(name))).toString('hex');
   const owner = await generateDeviceKeys(crypto);
-  const settings = { database: base.url, listen: { address: '', port: 0 }, quota: 100_000 };
-  const invite = await inviteToHub(runtime, settings, 1);
+  const settings = {
+    database: base.url,
+    listen: { address: '', port: 0 },
+    quota: 100_000,
+    uses: 1,
+  };
+  const invite = await inviteToHub(runtime, settings);
   const began = await ask(owner, realm, { method: 'PUT' }, { 'nymote-invite': invite });
   expect(began.status).toBe(201);
   return { realm, owner, invite };
@@ -257,6 +262,7 @@ describe('settings', () => {
     [{ database: 'postgres://a:secret@h/d' }, 'password', 'arguments are everybody’s to see (I2)'],
     [{ database: 'postgres://a@h/d', listen: 'x' }, '--listen', 'no address'],
     [{ database: 'postgres://a@h/d', quota: '-1' }, '--quota', 'no size'],
+    [{ database: 'postgres://a@h/d', uses: '0' }, '--uses', 'for nobody'],
     [{ database: 'postgres://a@h/d', key: 'k' }, '--certificate', 'half of a pair'],
   ])('%j is refused: %s', (flags, word) => {
     const read = readHubSettings(flags, {});

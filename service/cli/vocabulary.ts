@@ -1,0 +1,327 @@
+/**
+ * The words of the command line as data: every verb with its operands, flags and help.
+ */
+
+import { CONFIG_FLAGS } from '../config.ts';
+import { BACKUP_VERBS } from './backup-verbs.ts';
+
+export type Flag = {
+  /** With its dashes. */
+  readonly flag: string;
+  /** One letter for it, with its dash. */
+  readonly short?: string;
+  /** Key in the result. */
+  readonly key: string;
+  /** What the value is; absent for a switch. */
+  readonly expects?: string;
+  readonly help: string;
+  /** What holds without the flag. */
+  readonly otherwise?: string;
+};
+
+export type Verb = {
+  /** As typed: `device add`. */
+  readonly name: string;
+  readonly operands: readonly Operand[];
+  readonly flags: readonly Flag[];
+  readonly help: string;
+};
+
+export type Operand = { readonly name: string; readonly optional?: true };
+
+/** Flags that every verb takes. */
+export const COMMON_FLAGS: readonly Flag[] = [
+  { flag: '--json', key: 'json', help: 'print JSON' },
+  { flag: '--help', key: 'help', help: 'print this help' },
+];
+
+const DATA: Flag = {
+  flag: '--data',
+  key: 'data',
+  expects: 'a path',
+  otherwise: './data',
+  help: 'data directory of the service',
+};
+const SERVICE_FLAGS: readonly Flag[] = CONFIG_FLAGS;
+const NAME: Operand = { name: 'name' };
+const HUB_FLAGS: readonly Flag[] = [
+  {
+    flag: '--database',
+    key: 'database',
+    expects: 'postgres://user@host/name',
+    otherwise: '$NYMOTE_DATABASE',
+    help: 'PostgreSQL, as a user without privileges',
+  },
+  {
+    flag: '--quota',
+    key: 'quota',
+    expects: 'megabytes',
+    otherwise: '64',
+    help: 'what a new realm may take',
+  },
+];
+const OPTION: Operand = { name: 'option' };
+const ON_DEVICE: Flag = {
+  flag: '--device',
+  key: 'device',
+  expects: 'a device',
+  otherwise: 'this one',
+  help: 'of which router',
+};
+
+/** All verbs, in the order of `nymote help`. */
+export const VERBS: readonly Verb[] = [
+  { name: 'serve', operands: [], flags: SERVICE_FLAGS, help: 'run the service in the foreground' },
+  {
+    name: 'join',
+    operands: [{ name: 'endpoint' }, { name: 'code' }],
+    flags: SERVICE_FLAGS,
+    help: 'make this machine one of your devices, with a code from `device add --node` on the first',
+  },
+  {
+    name: 'resolver',
+    operands: [],
+    flags: [
+      {
+        flag: '--config',
+        short: '-c',
+        key: 'config',
+        expects: 'a path',
+        help: 'JSON file with its settings',
+      },
+    ],
+    help: 'run nothing but the resolver in the foreground, without data or keys',
+  },
+  {
+    name: 'hub',
+    operands: [],
+    flags: [
+      ...HUB_FLAGS,
+      {
+        flag: '--listen',
+        key: 'listen',
+        expects: 'address:port',
+        otherwise: '127.0.0.1:8054',
+        help: 'where devices come to',
+      },
+      { flag: '--certificate', key: 'certificate', expects: 'a path', help: 'PEM, for HTTPS' },
+      { flag: '--key', key: 'key', expects: 'a path', help: 'its private key' },
+    ],
+    help: 'hold sealed commits for realms whose devices cannot always meet, in the foreground',
+  },
+  {
+    name: 'hub invite',
+    operands: [],
+    flags: [
+      ...HUB_FLAGS,
+      {
+        flag: '--uses',
+        key: 'uses',
+        expects: 'a number',
+        otherwise: '1',
+        help: 'for so many realms',
+      },
+    ],
+    help: 'print a code with which a realm can be begun on the hub, shown once',
+  },
+  { name: 'status', operands: [], flags: [DATA], help: 'say how things are' },
+  {
+    name: 'device add',
+    operands: [NAME],
+    flags: [
+      DATA,
+      { flag: '--node', key: 'node', help: 'a machine that runs nymote: prints a one-time code' },
+      {
+        flag: '--plain',
+        key: 'plain',
+        help: 'a phone with the WireGuard app (default): prints a QR code',
+      },
+    ],
+    help: 'add a device',
+  },
+  { name: 'device list', operands: [], flags: [DATA], help: 'list the devices' },
+  {
+    name: 'device remove',
+    operands: [NAME],
+    flags: [DATA],
+    help: 'remove a device, its name and its tunnel',
+  },
+  { name: 'rule list', operands: [], flags: [DATA], help: "list your rules and nymote's own" },
+  {
+    name: 'rule set',
+    operands: [NAME, { name: 'json' }],
+    flags: [DATA],
+    help: 'write a rule: {"tier","effect","who","do","what","when","note"}',
+  },
+  { name: 'rule remove', operands: [NAME], flags: [DATA], help: 'remove a rule of yours' },
+  { name: 'zone show', operands: [], flags: [DATA], help: 'print all names and their addresses' },
+  {
+    name: 'zone anchor',
+    operands: [],
+    flags: [
+      DATA,
+      {
+        flag: '--format',
+        key: 'format',
+        expects: 'delv, unbound, ds or dnskey',
+        otherwise: 'delv',
+        help: 'for whom',
+      },
+    ],
+    help: 'print the key that others can check your names with',
+  },
+  {
+    name: 'why',
+    operands: [NAME, { name: 'line', optional: true }, { name: 'type', optional: true }],
+    flags: [
+      DATA,
+      {
+        flag: '--asker',
+        key: 'asker',
+        expects: 'a device or an address',
+        otherwise: 'this device',
+        help: 'who asks',
+      },
+      {
+        flag: '--verb',
+        key: 'verb',
+        expects: 'resolve or connect',
+        otherwise: 'resolve',
+        help: 'what for',
+      },
+      {
+        flag: '--at',
+        key: 'at',
+        expects: 'a date and time',
+        otherwise: 'now',
+        help: 'when',
+      },
+    ],
+    help: 'say whether a name may be asked for or reached, and by which rule; or where a line comes from: why wg0.peer.phone, why uci network.lan.ipaddr, why dns laptop.alice.nymote AAAA',
+  },
+  {
+    name: 'option set',
+    operands: [OPTION, { name: 'value' }],
+    flags: [
+      DATA,
+      ON_DEVICE,
+      { flag: '--list', key: 'list', help: 'the value is a list, with commas' },
+      {
+        flag: '--first-on',
+        key: 'firstOn',
+        expects: 'a device',
+        help: 'wait until that one has confirmed its own options',
+      },
+      { flag: '--note', key: 'note', expects: 'words', help: 'why' },
+    ],
+    help: 'set an option of a router (UCI), applied under its guard',
+  },
+  {
+    name: 'option unset',
+    operands: [OPTION],
+    flags: [DATA, ON_DEVICE],
+    help: 'let go of an option: it becomes what it was before',
+  },
+  { name: 'option list', operands: [], flags: [DATA], help: 'list the options' },
+  {
+    name: 'apply status',
+    operands: [],
+    flags: [DATA],
+    help: 'say what is applied, what is pending, and how it went elsewhere',
+  },
+  {
+    name: 'apply retry',
+    operands: [],
+    flags: [DATA],
+    help: 'try a change again that was taken back',
+  },
+  {
+    name: 'confirm',
+    operands: [{ name: 'id', optional: true }],
+    flags: [DATA],
+    help: 'say that a pending change is good, on any of your devices',
+  },
+  {
+    name: 'rollback',
+    operands: [],
+    flags: [DATA],
+    help: 'take the pending change of this device back at once',
+  },
+  {
+    name: 'drift',
+    operands: [],
+    flags: [
+      DATA,
+      { flag: '--heal', key: 'heal', help: 'put back what the head says' },
+      { flag: '--adopt', key: 'adopt', help: 'make the head say what is there' },
+    ],
+    help: 'say how this device differs from the head',
+  },
+  {
+    name: 'log',
+    operands: [],
+    flags: [
+      DATA,
+      {
+        flag: '--limit',
+        key: 'limit',
+        expects: 'a number',
+        otherwise: '20',
+        help: 'at most so many changes',
+      },
+      { flag: '--path', key: 'path', expects: 'a path', help: 'only changes of it, e.g. devices' },
+    ],
+    help: 'list the changes, newest first',
+  },
+  {
+    name: 'diff',
+    operands: [
+      { name: 'from', optional: true },
+      { name: 'to', optional: true },
+    ],
+    flags: [DATA],
+    help: 'what changed between two entries of the log (default: in the last one)',
+  },
+  {
+    name: 'revert',
+    operands: [{ name: 'commit' }],
+    flags: [DATA],
+    help: 'undo one entry of the log with a new one',
+  },
+  {
+    name: 'signers',
+    operands: [],
+    flags: [DATA],
+    help: "print the keys that signed the history, as git's allowed signers file",
+  },
+  {
+    name: 'token add',
+    operands: [NAME],
+    flags: [
+      DATA,
+      { flag: '--days', key: 'days', expects: 'a number', otherwise: '30', help: 'valid so long' },
+    ],
+    help: 'make a token for the API or for git, shown once',
+  },
+  { name: 'token list', operands: [], flags: [DATA], help: 'list the tokens' },
+  {
+    name: 'token remove',
+    operands: [{ name: 'id' }],
+    flags: [DATA],
+    help: 'make a token worthless',
+  },
+  {
+    name: 'sign-in',
+    operands: [],
+    flags: [DATA],
+    help: 'print a link that opens the admin page, once',
+  },
+  {
+    name: 'doctor',
+    operands: [],
+    flags: [DATA],
+    help: 'check what nymote needs from this machine',
+  },
+  ...BACKUP_VERBS,
+  { name: 'version', operands: [], flags: [], help: 'print the version' },
+];
