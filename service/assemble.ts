@@ -8,6 +8,7 @@ import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
 import { createTunnels, type Tunnels } from '#tunnels';
 import type { Assets } from '#web-admin';
 import { type Applying, openApplying } from './apply/open.ts';
+import { type Backups, createBackups } from './backup/backups.ts';
 import { type Config, ignoredSettings } from './config.ts';
 import { type Current, createCurrent } from './current.ts';
 import { keepCache } from './dns/cache-file.ts';
@@ -75,9 +76,11 @@ export async function assemble(
   const applying = opening.use(
     await openApplying(runtime, config, { store, self: keys.id, current, tunnels, resolver }),
   );
+  const backups = opening.use(createBackups(runtime, config, realm));
   const house = opening.use(
     furnish(runtime, config, {
-      ...{ realm, current, tunnels, resolver, encryptedDns, replica, applying, warnings, self },
+      ...{ realm, current, tunnels, resolver, encryptedDns, replica, applying, backups },
+      ...{ warnings, self },
     }),
   );
   opening.use(
@@ -172,6 +175,7 @@ type Parts = {
   readonly encryptedDns: EncryptedDns | undefined;
   readonly replica: Replica | undefined;
   readonly applying: Applying;
+  readonly backups: Backups;
   readonly warnings: readonly string[];
   readonly self: Process;
 };
@@ -179,7 +183,7 @@ type Parts = {
 /** Puts together what the faces need. */
 function furnish(runtime: Runtime, config: Config, parts: Parts): House & Disposable {
   const { realm, current, tunnels, resolver, encryptedDns, replica, applying } = parts;
-  const { warnings, self } = parts;
+  const { backups, warnings, self } = parts;
   const { store, keys } = realm;
   const { clock, crypto } = runtime;
   const started = clock.monotonic();
@@ -215,12 +219,13 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
       doors,
       live,
       applying,
+      backups,
       enrolment,
       household,
     },
     projection: current.projection,
     anchor: current.anchor,
-    doctor: () => examine({ runtime, config, store, resolver, tunnels, replicaProblem }),
+    doctor: () => examine({ runtime, config, store, resolver, tunnels, replicaProblem, backups }),
     warnings: () => [
       ...warnings,
       ...(encryptedDns?.warnings() ?? []),

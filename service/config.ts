@@ -7,6 +7,7 @@
  */
 
 import type { Endpoint } from '#runtime';
+import { BACKUP_DEFAULTS, BACKUP_SETTINGS, type BackupSettings } from './backup/settings.ts';
 import {
   DOH_PORT,
   DOT_PORT,
@@ -20,7 +21,7 @@ import {
 
 export { isAddress, printEndpoint, readEndpoint } from './endpoint-text.ts';
 
-export type Config = {
+export type Config = BackupSettings & {
   /** The person whose devices these are; the zone is `<user>.nymote` unless `apex` says otherwise. */
   readonly user: string;
   /** This device's name inside the zone. */
@@ -225,6 +226,7 @@ const SETTINGS: Settings = {
     expects: '10 to 3600, or 0',
     help: 'seconds until an unconfirmed change is taken back; 0: 90, or 300 for risky ones',
   },
+  ...BACKUP_SETTINGS,
   logLevel: {
     read: oneOf('error', 'warn', 'info', 'debug'),
     expects: 'error, warn, info or debug',
@@ -261,6 +263,7 @@ const DEFAULTS: Config = {
   applyChecks: [],
   applyNames: ['internetsociety.org', 'dnssec-failed.org'],
   applySeconds: 0,
+  ...BACKUP_DEFAULTS,
   logLevel: 'info',
 };
 

@@ -6,6 +6,7 @@ import type { Store } from '#storage';
 import type { Tunnels } from '#tunnels';
 import type { Anchor, Check } from '#web-admin';
 import type { Applying } from './apply/open.ts';
+import type { Backups } from './backup/backups.ts';
 import type { EncryptedDns } from './dns/encrypted-dns.ts';
 import type { Household } from './dns/ruling.ts';
 import type { DeviceChanges } from './faces/devices.ts';
@@ -25,6 +26,7 @@ export type House = {
   readonly household: () => Household;
   readonly projection: () => Projection;
   readonly anchor: () => Anchor;
+  readonly backups: Backups;
   readonly devices: DeviceChanges;
   readonly doors: Doors;
   readonly enrolment: Enrolment;

@@ -4,6 +4,7 @@
  *     <data>/device.json   the device's keys, 0600        (identity/)
  *     <data>/zone.json     the zone's keys, 0600
  *     <data>/realm         the realm's id: a lost store is not silently begun anew
+ *     <data>/restoring     a backup is being read into it and is not all there yet
  *     <data>/joining       this device asked to join a realm and has not all of it yet
  *     <data>/store/        commits                        (storage/)
  *
@@ -107,12 +108,21 @@ async function requireKeys(files: Runtime['files'], directory: string): Promise<
 
 /** Whoever wanted to join somebody's realm did not want one of the same name beside it. */
 async function requireWhole(files: Runtime['files'], directory: string): Promise<void> {
+  if ((await files.read(restoringMark(directory))) !== undefined) {
+    throw new RuntimeError(
+      'refused',
+      `restoring was cut short in ${directory}: run \`nymote restore\` again, or remove the directory to begin a realm of your own`,
+    );
+  }
   if ((await files.read(joiningMark(directory))) === undefined) return;
   throw new RuntimeError(
     'refused',
     `joining was cut short in ${directory}: run \`nymote join\` again (with a new code), or remove the directory to begin a realm of your own`,
   );
 }
+
+/** There while a realm comes back from a backup. */
+export const restoringMark = (directory: string): string => `${directory}/restoring`;
 
 /** There while a device joins. */
 export const joiningMark = (directory: string): string => `${directory}/joining`;

@@ -17,17 +17,8 @@ import { openTarget } from './open-target.ts';
 import { bringBack, type Found, findNewest, type Report } from './read.ts';
 import { identityOf, recipientOf } from './seal.ts';
 import { collectSecrets } from './secrets.ts';
+import type { BackupSettings } from './settings.ts';
 import type { Target } from './target.ts';
-
-export type BackupSettings = {
-  readonly data: string;
-  /** Where to; empty: nothing is done by itself. */
-  readonly backup: string;
-  /** A file with them. */
-  readonly backupCredentials: string;
-  /** Who can open backups besides the owner's devices: age1… */
-  readonly backupRecipients: readonly string[];
-};
 
 /** What is asked beyond the settings. */
 export type Wish = {
@@ -46,18 +37,19 @@ export type BackupStatus = {
   readonly nextDrill: number | undefined;
 };
 
-export type Backups = {
+export type Backups = Disposable & {
   run(wish: Wish, report: Report): Promise<Made>;
   /** Reads everything back into a scratch store. */
   drill(wish: Wish, report: Report): Promise<Outcome>;
   list(wish: Wish): Promise<Found | undefined>;
   status(): Promise<BackupStatus>;
-  stop(): void;
 };
+
+type Settings = BackupSettings & { readonly data: string };
 
 type House = {
   readonly runtime: Runtime;
-  readonly settings: BackupSettings;
+  readonly settings: Settings;
   readonly store: Store;
   readonly keys: DeviceKeys;
 };
@@ -71,7 +63,7 @@ const LOOK_EVERY_MS = 3_600_000;
 /** Prepares backups of an open realm; with a target in the settings they are made by themselves. */
 export function createBackups(
   runtime: Runtime,
-  settings: BackupSettings,
+  settings: Settings,
   { store, keys }: { readonly store: Store; readonly keys: DeviceKeys },
 ): Backups {
   const house: House = { runtime, settings, store, keys };
@@ -97,7 +89,7 @@ export function createBackups(
     drill: (wish, report) => serially(() => drill(house, wish, report)),
     list: async (wish) => findNewest(runtime.crypto, await open(house, wish)),
     status: () => statusOf(house),
-    stop: () => cancel(),
+    [Symbol.dispose]: () => cancel(),
   };
 }
 
@@ -223,7 +215,7 @@ async function tryOut(
   if (secrets === undefined) throw new BackupError('damaged', 'the list names no keys');
   const [head = ''] = chainOf(found.manifest).at(-1)?.reach.heads ?? [];
   // Everything was verified on the way; that it is also our own past is the last question.
-  if (store.expand(head).length === 0) {
+  if (!store.holds(head)) {
     throw new BackupError('not-ours', 'it ends with a commit that this device does not know');
   }
   return { number, commits };

@@ -25,7 +25,7 @@ const MemorySchema = v.object({
   /** Digest of the secrets, before they were sealed. */
   secrets: v.string(),
   at: v.number(),
-  heads: v.array(v.string()),
+  heads: v.pipe(v.array(v.string()), v.readonly()),
 });
 
 const LedgerSchema = v.object({

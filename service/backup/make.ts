@@ -18,7 +18,6 @@ import {
   retained,
   type Store,
   signManifest,
-  tell,
 } from '#storage';
 import { encodeBase64 } from '../base64.ts';
 import { sha256 as digestOf } from './digest.ts';
@@ -60,7 +59,7 @@ export async function makeBackup(making: Making): Promise<Made> {
   const names = await target.list();
   const { base, problem } = await findBase(making, names);
   const now = Math.floor(clock.now());
-  const isHeld = (id: string): boolean => store.expand(id).length > 0;
+  const isHeld = (id: string): boolean => store.holds(id);
   const after = continueAfter(base, now, isHeld);
   const isFull = after.heads.length === 0;
   const history = await writeHistory(making, after, now);
@@ -76,13 +75,13 @@ export async function makeBackup(making: Making): Promise<Made> {
     number,
     at: now,
     device: making.keys.id,
-    files: [...files],
+    files,
   };
   const sha256 = await writeList(making, manifest);
   await clearOut(target, base, manifest, names);
   const heads = history.at(-1)?.reach.heads ?? after.heads;
   return {
-    memory: { number, sha256, secrets: digest, at: now, heads: [...heads] },
+    memory: { number, sha256, secrets: digest, at: now, heads },
     written,
     isFull,
     problem,
@@ -149,14 +148,14 @@ async function writeHistory(making: Making, after: Reach, at: number): Promise<B
   let reach = after;
   for (;;) {
     report({ step: 'pack', done: written.length, of: written.length + 1 });
-    const stretch = await gather(runtime.crypto, tell(store), reach);
+    const stretch = await gather(runtime.crypto, store, reach);
     if (stretch === undefined) return written;
     const kind = reach.heads.length === 0 ? 'full' : 'increment';
     reach = stretch.reach;
     const { name, sha256, size } = await writeSealed(making, recipients.history, stretch.bundle);
     written.push({
       ...{ name, kind, sha256, size, at, commits: stretch.commits },
-      reach: { vector: { ...reach.vector }, heads: [...reach.heads] },
+      reach,
     });
   }
 }

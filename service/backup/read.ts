@@ -122,7 +122,7 @@ async function open(
 }
 
 function checkReached(store: Store, { reach, name }: BackupFile): void {
-  const missing = reach.heads.filter((id) => store.expand(id).length === 0);
+  const missing = reach.heads.filter((id) => !store.holds(id));
   if (missing.length === 0) return;
   throw new BackupError('damaged', `${name} does not reach the commit ${missing.join(', ')}`);
 }

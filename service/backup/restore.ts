@@ -9,7 +9,7 @@
 import { decodeKeyFile } from '#identity';
 import type { Runtime } from '#runtime';
 import { openStore, StorageError, type Store } from '#storage';
-import { decodeZoneKeys } from '../realm.ts';
+import { decodeZoneKeys, restoringMark } from '../realm.ts';
 import { BackupError } from './error.ts';
 import { bringBack, findNewest, type Report } from './read.ts';
 import type { Secrets } from './secrets.ts';
@@ -25,9 +25,6 @@ export type Restored = {
   readonly at: number;
   readonly apex: string;
 };
-
-/** There while a realm is being restored. */
-export const restoringMark = (directory: string): string => `${directory}/restoring`;
 
 const SECRET_MODE = 0o600;
 /** What is there when a realm, or the beginning of one, is. */

@@ -91,14 +91,20 @@ function describe(error: unknown, directory: string): { exitCode: number; messag
   if (error instanceof Refused) {
     return { exitCode: exitCodeOf(error.problem), message: error.message };
   }
-  if (error instanceof RuntimeError) {
-    const message =
-      error.code === 'denied'
-        ? `no permission for ${socketPath(directory)}: run this as the user that runs nymote`
-        : `nymote is not running with data in ${directory}; start it ('npm start', on OpenWrt '/etc/init.d/nymote start') or name its directory with --data`;
-    return { exitCode: error.code === 'denied' ? EXIT.denied : EXIT.unreachable, message };
-  }
+  if (error instanceof RuntimeError) return notRunning(error, directory);
   throw error;
+}
+
+/** What it means that the socket cannot be reached. */
+export function notRunning(
+  { code }: RuntimeError,
+  directory: string,
+): { readonly exitCode: number; readonly message: string } {
+  const message =
+    code === 'denied'
+      ? `no permission for ${socketPath(directory)}: run this as the user that runs nymote`
+      : `nymote is not running with data in ${directory}; start it ('npm start', on OpenWrt '/etc/init.d/nymote start') or name its directory with --data`;
+  return { exitCode: code === 'denied' ? EXIT.denied : EXIT.unreachable, message };
 }
 
 function exitCodeOf({ status, code }: Problem): number {

@@ -5,6 +5,8 @@ import { type Runtime, RuntimeError } from '#runtime';
 import type { Store } from '#storage';
 import type { TunnelStatus, Tunnels } from '#tunnels';
 import type { Check } from '#web-admin';
+import type { Backups } from '../backup/backups.ts';
+import { date } from '../cli/print.ts';
 import { type Config, printEndpoint } from '../config.ts';
 import { describeDamage } from './views.ts';
 
@@ -15,12 +17,16 @@ type Patient = {
   readonly resolver: Resolver;
   readonly tunnels: Tunnels;
   readonly replicaProblem: () => string | undefined;
+  readonly backups: Pick<Backups, 'status'>;
 };
 
 /** Names that exist as long as the internet does, for a look whether recursion works. */
 const WELL_KNOWN = '.';
 /** People wait for the whole check-up; a resolver that takes longer is not well either. */
 const RECURSION_PATIENCE_MS = 3_000;
+
+/** One is made every day. */
+const OLD_BACKUP_SECONDS = 3 * 86_400;
 
 /** Runs all checks. */
 export async function examine(patient: Patient): Promise<readonly Check[]> {
@@ -37,6 +43,7 @@ export async function examine(patient: Patient): Promise<readonly Check[]> {
     await checkRecursion(patient),
     checkDatapath(patient.resolver),
     checkReplica(patient),
+    await checkBackups(patient),
   ];
 }
 
@@ -157,4 +164,30 @@ function checkReplica({ store, replicaProblem }: Patient): Check {
     detail: problem,
     fix: 'is the other device on and reachable?',
   };
+}
+
+/** Whoever has set none is reminded; a drill that failed is as bad as a backup that did. */
+async function checkBackups({ runtime, backups }: Patient): Promise<Check> {
+  const { target, backup, drill } = await backups.status();
+  const last = `the last one, ${date(backup?.at ?? 0)}, is number ${backup?.number ?? 0}`;
+  if (backup?.problem !== undefined) {
+    const fix = 'look at the place, then `nymote backup`';
+    return { name: 'backup', ok: false, detail: backup.problem, fix };
+  }
+  if (drill?.problem !== undefined) {
+    const fix = '`nymote backup` to another place, then `nymote backup drill`';
+    return { name: 'backup', ok: false, detail: `it cannot be restored: ${drill.problem}`, fix };
+  }
+  if (backup === undefined) {
+    const detail =
+      target === ''
+        ? 'none: --backup names a place (a directory, WebDAV, S3) for a sealed one every day'
+        : 'none yet';
+    return { name: 'backup', ok: true, detail };
+  }
+  const isOld = target !== '' && runtime.clock.now() - backup.at > OLD_BACKUP_SECONDS;
+  const tried = drill === undefined ? '' : `; restored on trial ${date(drill.at)}`;
+  const detail = `${last}${tried}`;
+  if (!isOld) return { name: 'backup', ok: true, detail };
+  return { name: 'backup', ok: false, detail, fix: '`nymote backup` says what is in the way' };
 }

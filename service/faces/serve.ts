@@ -2,6 +2,7 @@
 
 import type { Runtime } from '#runtime';
 import { type Assets, createApp } from '#web-admin';
+import { serveBackups } from '../backup/serve.ts';
 import { socketPath } from '../cli/verbs.ts';
 import { type Config, printEndpoint, readEndpoint } from '../config.ts';
 import type { House } from '../house.ts';
@@ -30,7 +31,13 @@ export async function openFaces(
   ];
   const options = { clock: runtime.clock, log: runtime.log, hosts, assets };
   const forCli = opening.use(createApp(backend, { ...options, trust: 'unix' }));
-  opening.use(await runtime.http.listen({ path: socketPath(config.data) }, forCli.fetch));
+  opening.use(
+    await runtime.http.listen(
+      { path: socketPath(config.data) },
+      (request, from) =>
+        serveBackups(house.backups, runtime.log, request) ?? forCli.fetch(request, from),
+    ),
+  );
   const forWeb = opening.use(createApp(backend, { ...options, trust: 'web' }));
   for (const endpoint of config.admin) {
     opening.use(await runtime.http.listen(endpoint, forWeb.fetch));
