@@ -1,9 +1,9 @@
 /**
- * Storage: the realm's configuration as a chain of signed git commits in an append-only log.
+ * Storage: the realm's configuration as signed git commits that many devices write in an append-only log.
  */
 
 export { isBundle } from './backup/bundle.ts';
-export { gather, type Reach, tell } from './backup/gather.ts';
+export { gather, type Reach } from './backup/gather.ts';
 export {
   type BackupFile,
   chainOf,
@@ -22,6 +22,7 @@ export type { Change } from './change.ts';
 export type { Commit } from './commit.ts';
 export { type Problem, StorageError, type StorageErrorCode } from './error.ts';
 export type { Json } from './json.ts';
+export type { Vector } from './export.ts';
 export type { State } from './op.ts';
 export { openStore, type Store } from './store.ts';
 export {

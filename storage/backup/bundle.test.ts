@@ -8,9 +8,9 @@ import { openFounder, openReplica, setName } from '../realm.fixture.ts';
 import type { Store } from '../store.ts';
 import { parseBundle } from './bundle.ts';
 import { applyDelta, makeDelta } from './delta.ts';
-import { BEGINNING, gather, padme, type Reach, tell } from './gather.ts';
+import { BEGINNING, gather, padme, type Reach } from './gather.ts';
 import { createPack, MIN_PADDING } from './pack.ts';
-import { recount } from './recount.ts';
+import { takeBundle } from './take.ts';
 import { readPack } from './unpack.ts';
 
 const machine = fakeRuntime();
@@ -27,20 +27,15 @@ async function bundlesOf(store: Store, limit: number): Promise<Uint8Array[]> {
   const bundles: Uint8Array[] = [];
   let reach: Reach = BEGINNING;
   for (;;) {
-    const stretch = await gather(crypto, tell(store), reach, limit);
+    const stretch = await gather(crypto, store, reach, limit);
     if (stretch === undefined) return bundles;
     bundles.push(stretch.bundle);
     reach = stretch.reach;
   }
 }
 
-async function restore(replica: Store, bundle: Uint8Array): Promise<void> {
-  const { refs, pack } = parseBundle(bundle);
-  const { find } = await readPack(crypto, pack);
-  const heads = refs.map(({ id }) => id);
-  const isHeld = (id: string) => replica.expand(id).length > 0;
-  for await (const { frames } of recount(find, heads, isHeld)) await replica.importCommits(frames);
-}
+const restore = (replica: Store, bundle: Uint8Array): Promise<number> =>
+  takeBundle(crypto, replica, bundle);
 
 describe('a history as bundles', () => {
   test.each([
@@ -59,15 +54,15 @@ describe('a history as bundles', () => {
 
   test('nothing new is no bundle', async () => {
     await using store = await openFounder(fakeRuntime());
-    const first = await gather(crypto, tell(store), BEGINNING);
-    expect(await gather(crypto, tell(store), first?.reach ?? BEGINNING)).toBeUndefined();
+    const first = await gather(crypto, store, BEGINNING);
+    expect(await gather(crypto, store, first?.reach ?? BEGINNING)).toBeUndefined();
   });
 
   test('what is built on is named', async () => {
     await using store = await openFounder(fakeRuntime());
-    const first = await gather(crypto, tell(store), BEGINNING);
+    const first = await gather(crypto, store, BEGINNING);
     const { id } = await store.commit(setName('a', 1));
-    const second = await gather(crypto, tell(store), first?.reach ?? BEGINNING);
+    const second = await gather(crypto, store, first?.reach ?? BEGINNING);
     const { prerequisites, refs } = parseBundle(second?.bundle ?? new Uint8Array(0));
     expect(prerequisites).toEqual([store.realm]);
     expect(refs).toEqual([
@@ -102,7 +97,7 @@ describe('a history as bundles', () => {
         const bytes = bundle.slice();
         bytes[bit >> 3] = (bytes[bit >> 3] as number) ^ (1 << (bit & 7));
         // A letter of a branch's name is nobody's loss.
-        const code = await restore(replica, bytes).catch(codeOf);
+        const code = await restore(replica, bytes).then(() => undefined, codeOf);
         expect(['corrupt', 'too-large', undefined]).toContain(code);
       }),
       { numRuns: 100 },

@@ -34,9 +34,9 @@ const PREREQUISITE = /^-([0-9a-f]{64})(?: .*)?$/;
 /** A realm has few ends; somebody else's repository may have thousands. */
 const MAX_HEADER = 1024 * 1024;
 
-/** The branch that a head is served as: the first one is the main one. */
-export const branchOf = (index: number): string =>
-  index === 0 ? 'refs/heads/main' : `refs/heads/concurrent-${index}`;
+/** The branch of a head; the history as a repository (git.ts) has the same. */
+const branchOf = (index: number): string =>
+  `refs/heads/${index === 0 ? 'main' : `head-${index + 1}`}`;
 
 /** The text before the pack. The first of `heads` is what a clone checks out. */
 export function encodeBundleHeader(

@@ -13,33 +13,26 @@ import type { Crypto } from '#runtime';
 import { concat } from '../bytes.ts';
 import { type CommitId, parseCommit } from '../commit.ts';
 import { StorageError } from '../error.ts';
+import { extendVector, type Vector } from '../export.ts';
 import { decodeFrame, measureFrame } from '../frame.ts';
-import { buildTree, collectionTree, nameObject, recordBlob } from '../object.ts';
-import { EMPTY, type State } from '../op.ts';
-import type { Store } from '../store.ts';
+import { buildTree, type Content, collectionTree, nameObject, recordBlob } from '../object.ts';
+import type { State } from '../op.ts';
 import { encodeBundleHeader } from './bundle.ts';
 import { createPack, MIN_PADDING, type PackWriter } from './pack.ts';
 
 /** How far a history is told: the last number of each device, and the ends. */
 export type Reach = {
-  readonly vector: Readonly<Record<string, number>>;
+  readonly vector: Vector;
   readonly heads: readonly CommitId[];
 };
 
 /** What is asked of a history. The store is one. */
 export type Told = {
   /** Frames of the commits beyond `vector`, in causal order; empty when there are none. */
-  exportAfter(vector: Reach['vector']): Promise<Uint8Array>;
-  stateAt(id: CommitId): Promise<State>;
+  exportMissing(vector: Vector): Promise<Uint8Array>;
+  contentAt(id: CommitId): Promise<Content>;
+  readonly heads: readonly CommitId[];
 };
-
-/** The store as a history. */
-export function tell(store: Pick<Store, 'exportSince' | 'stateAt'>): Told {
-  return {
-    exportAfter: (vector) => store.exportSince(Math.max(0, ...Object.values(vector))),
-    stateAt: (id) => store.stateAt(id),
-  };
-}
 
 /** A bundle, and how far it goes. */
 export type Stretch = {
@@ -62,28 +55,28 @@ export async function gather(
   limit = MAX_STRETCH,
 ): Promise<Stretch | undefined> {
   const pack = createPack(crypto);
-  const vector = { ...after.vector };
+  let { vector } = after;
   const ends = createEnds(after.heads);
-  let before = EMPTY;
-  for (const head of after.heads) before = await told.stateAt(head);
+  let before: State = new Map();
+  for (const head of after.heads) before = (await told.contentAt(head)).state;
   while (pack.size < limit) {
-    const page = await told.exportAfter(vector);
+    const page = await told.exportMissing(vector);
     if (page.length === 0) break;
     for (const { commit: bytes, ops } of framesIn(page)) {
       const commit = parseCommit(crypto, bytes);
-      const state = await told.stateAt(commit.id);
-      addState(crypto, pack, before, state);
-      addTree(crypto, pack, { state, ops, tree: commit.tree });
+      const content = await told.contentAt(commit.id);
+      addState(crypto, pack, before, content.state);
+      addTree(crypto, pack, { content, ops, tree: commit.tree });
       pack.add(nameObject(crypto, { type: 'commit', body: bytes }));
-      before = state;
-      vector[commit.device] = commit.seq;
+      before = content.state;
+      vector = extendVector(vector, commit);
       ends.add(commit);
       if (pack.size >= limit) break;
     }
   }
   const commits = ends.count();
   if (commits === 0) return undefined;
-  const heads = ends.heads();
+  const heads = ends.heads(told.heads);
   const header = encodeBundleHeader(heads, ends.needed());
   const bundle = concat([header, pack.finish(padding(header.length + pack.size)).bytes]);
   return { bundle, reach: { vector, heads }, commits };
@@ -104,8 +97,11 @@ function createEnds(earlier: readonly CommitId[]) {
       }
     },
     count: () => own.size,
-    /** The newest one first. */
-    heads: () => [...heads].reverse(),
+    /** In the order of `known`, which begins with the one that a clone shows. */
+    heads(known: readonly CommitId[]): CommitId[] {
+      const first = known.filter((id) => heads.has(id));
+      return [...new Set([...first, ...[...heads].reverse()])];
+    },
     needed: () => [...needed],
   };
 }
@@ -145,11 +141,15 @@ function addState(
 function addTree(
   crypto: Pick<Crypto, 'hash'>,
   pack: PackWriter,
-  { state, ops, tree }: { readonly state: State; readonly ops: string; readonly tree: string },
+  {
+    content,
+    ops,
+    tree,
+  }: { readonly content: Content; readonly ops: string; readonly tree: string },
 ): void {
-  const { root, nymote, ops: blob } = buildTree(crypto, state, ops);
+  const { root, others } = buildTree(crypto, content, ops);
   if (root.id !== tree) throw new StorageError('wrong-tree', `no state makes the tree ${tree}`);
-  for (const object of [blob, nymote, root]) pack.add(object);
+  for (const object of [...others, root]) pack.add(object);
 }
 
 function* framesIn(page: Uint8Array): Generator<{ commit: Uint8Array; ops: string }> {

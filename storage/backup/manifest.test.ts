@@ -28,7 +28,7 @@ function file(kind: BackupFile['kind'], at: number, name = kind.slice(0, 1)): Ba
     size: 1,
     at,
     commits: 1,
-    reach: { vector: { router: at }, heads: [HEAD] },
+    reach: { vector: { router: [[1, HEAD]] }, heads: [HEAD] },
   };
 }
 

@@ -32,8 +32,11 @@ const FileSchema = v.strictObject({
   at: v.number(),
   commits: Count,
   reach: v.strictObject({
-    vector: v.record(DeviceId, Count),
-    heads: v.pipe(v.array(Hash), v.maxLength(MAX_HEADS)),
+    vector: v.record(
+      DeviceId,
+      v.pipe(v.array(v.pipe(v.tuple([Count, Hash]), v.readonly())), v.readonly()),
+    ),
+    heads: v.pipe(v.array(Hash), v.maxLength(MAX_HEADS), v.readonly()),
   }),
 });
 
@@ -45,7 +48,7 @@ const ManifestSchema = v.strictObject({
   /** Seconds since 1970, as the device believed. */
   at: v.number(),
   device: DeviceId,
-  files: v.pipe(v.array(FileSchema), v.maxLength(MAX_FILES)),
+  files: v.pipe(v.array(FileSchema), v.maxLength(MAX_FILES), v.readonly()),
 });
 
 /** One file of a backup. */

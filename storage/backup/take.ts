@@ -10,7 +10,7 @@ import { type Find, recount } from './recount.ts';
 import { readLoose, readPack } from './unpack.ts';
 
 /** What taking over needs of a store. */
-export type Taker = Pick<Store, 'importCommits' | 'expand' | 'git'>;
+export type Taker = Pick<Store, 'importCommits' | 'holds' | 'git'>;
 
 /** Called after each page, with the commits taken over and those there are. */
 export type Taken = (done: number, of: number) => void;
@@ -23,9 +23,11 @@ export async function takeHistory(
   report: Taken = () => undefined,
 ): Promise<number> {
   let added = 0;
-  const isHeld = (id: CommitId): boolean => store.expand(id).length > 0;
-  for await (const { frames, done, of } of recount(find, heads, isHeld)) {
-    added += (await store.importCommits(frames)).added;
+  for await (const { frames, done, of } of recount(find, heads, (id) => store.holds(id))) {
+    const imported = await store.importCommits(frames);
+    const [first] = imported.refused;
+    if (first !== undefined) throw first.reason;
+    added += imported.added;
     report(done, of);
   }
   return added;
