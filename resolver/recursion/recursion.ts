@@ -14,8 +14,8 @@ import { begin, step } from './recursor.ts';
 import { createServers, serverKey } from './servers.ts';
 import type { Upstream } from './upstream.ts';
 
-/** Different questions under way at once (BIND `recursive-clients`: 1000). */
-export const MAX_QUESTIONS_IN_FLIGHT = 1000;
+/** Different questions under way at once: somewhat more than may wait for an answer (waiting.ts). */
+export const MAX_QUESTIONS_IN_FLIGHT = 2500;
 
 /** What became of one name, and what is left for the question it is part of. */
 export type Resolved = {

@@ -20,12 +20,14 @@ export const PADDING_BLOCK = 468;
 const MAX_MESSAGE = 65_535;
 
 /** Rules on a datagram before anything else is done: go on, stay silent, or answer this. */
-export type Gate = (query: Message, asker: Endpoint) => 'serve' | 'drop' | Message;
+type Gate = (query: Message, asker: Endpoint) => 'serve' | 'drop' | Message;
 
 export type Courtesy = {
   /** Serves as `handle` does, with what the options ask for. */
   readonly attend: (handle: Handle) => Handle;
   readonly gate: Gate;
+  /** Whether a cookie of ours shows that the asker receives what is sent to its address. */
+  readonly proves: (query: Message, asker: Endpoint) => boolean;
 };
 
 export type CourtesyOptions = {
@@ -57,10 +59,11 @@ export function createCourtesy(
       ];
       return pad(query, withOptions(response, options), transport);
     },
+    proves: (query, asker) => isProven(readCookie(cookies, query, asker)),
     gate(query, asker) {
       if (!isLimited(asker.address)) return 'serve';
       const cookie = readCookie(cookies, query, asker);
-      if (cookie !== undefined && cookie !== 'malformed' && cookie.isProven) return 'serve';
+      if (isProven(cookie)) return 'serve';
       const admitted = limit.admit(asker.address);
       if (admitted !== 'slip') return admitted;
       if (cookie === undefined || cookie === 'malformed') {
@@ -77,6 +80,10 @@ type Cookie = {
   readonly isRefuted: boolean;
   readonly reply: EdnsOption;
 };
+
+function isProven(cookie: Cookie | 'malformed' | undefined): boolean {
+  return cookie !== undefined && cookie !== 'malformed' && cookie.isProven;
+}
 
 function readCookie(
   cookies: Cookies,

@@ -5,13 +5,14 @@ import { decodeMessage, encodeMessage, type Message } from '../message/message.t
 import { replyTo } from '../recursion/reply.fixture.ts';
 import { frame } from './framing.ts';
 import { bare, respond } from './response.ts';
-import { MAX_UDP_IN_FLIGHT, MAX_UDP_PER_CLIENT, startListeners } from './server.ts';
+import { startListeners } from './server.ts';
 import {
   createTcpService,
   MAX_IN_FLIGHT_PER_CONNECTION,
   MAX_UNREAD_BYTES,
   WRITE_MILLISECONDS,
 } from './tcp-connection.ts';
+import { WAITING_PER_CLIENT, WAITING_PER_NETWORK } from './waiting.ts';
 
 const SERVER: Endpoint = { address: '192.0.2.1', port: 53 };
 
@@ -24,12 +25,12 @@ describe('UDP under load', () => {
   test.each([
     {
       clients: 1,
-      each: MAX_UDP_PER_CLIENT + 50,
-      served: MAX_UDP_PER_CLIENT,
+      each: WAITING_PER_CLIENT + 50,
+      served: WAITING_PER_CLIENT,
       why: 'one address has a limit (DNSBomb)',
     },
     { clients: 2, each: 10, served: 20, why: 'others are not held up by it' },
-    { clients: 30, each: 150, served: MAX_UDP_IN_FLIGHT, why: 'and all together' },
+    { clients: 30, each: 100, served: WAITING_PER_NETWORK, why: 'and a network as a whole' },
   ])('$clients × $each: $why', async ({ clients, each, served }) => {
     const runtime = fakeRuntime({ addresses: [SERVER.address] });
     const waiting: (() => void)[] = [];

@@ -12,36 +12,37 @@
 import type { Endpoint, Listener, Runtime, UdpSocket } from '#runtime';
 import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
 import { UDP_SIZE } from '../recursion/upstream.ts';
-import type { Gate } from './courtesy.ts';
+import type { Courtesy } from './courtesy.ts';
 import { type Handle, refusalOf } from './response.ts';
 import { createTcpService } from './tcp-connection.ts';
+import { createWaiting, type Waiting } from './waiting.ts';
 
 /** What a UDP message may hold without EDNS (RFC 1035 §4.2.1). */
 const PLAIN_UDP_SIZE = 512;
 
-/** UDP questions under way for one address; more are dropped (Unbound `wait-limit`; DNSBomb CVE-2024-33655). */
-export const MAX_UDP_PER_CLIENT = 200;
-/** And for all; memory for each is a packet and a few promises. */
-export const MAX_UDP_IN_FLIGHT = 4000;
-
 /** Draws of a free port when none is given: UDP and TCP need the same one. */
 const PORT_DRAWS = 8;
+
+type Guard = Pick<Courtesy, 'gate' | 'proves'>;
+
+const UNGUARDED: Guard = { gate: () => 'serve', proves: () => false };
 
 export type Listeners = AsyncDisposable & { readonly addresses: readonly Endpoint[] };
 
 /**
- * Listens on all endpoints or on none; fails as the seams' `bind` and `listen` do. `gate` rules on
+ * Listens on all endpoints or on none; fails as the seams' `bind` and `listen` do. `guard` rules on
  * datagrams, whose senders may be forged.
  */
 export async function startListeners(
   runtime: Pick<Runtime, 'clock' | 'udp' | 'tcp'>,
   endpoints: readonly Endpoint[],
   handle: Handle,
-  gate: Gate = () => 'serve',
+  guard: Guard = UNGUARDED,
 ): Promise<Listeners> {
   const addresses: Endpoint[] = [];
-  const receive = createUdpService(handle, gate);
-  const tcpService = createTcpService(runtime.clock, handle);
+  const waiting = createWaiting(runtime.clock);
+  const receive = createUdpService(handle, guard, waiting);
+  const tcpService = createTcpService(runtime.clock, handle, 'tcp', waiting);
   const opened: AsyncDisposable[] = [tcpService];
   const close = async () => {
     await Promise.all(opened.map((each) => each[Symbol.asyncDispose]()));
@@ -84,30 +85,22 @@ async function openBoth(
 
 function createUdpService(
   handle: Handle,
-  gate: Gate,
+  { gate, proves }: Guard,
+  waiting: Waiting,
 ): (socket: UdpSocket, data: Uint8Array, from: Endpoint) => void {
-  const underWay = new Map<string, number>();
-  let total = 0;
-
-  async function answer(socket: UdpSocket, query: Message, from: Endpoint): Promise<void> {
-    const { address } = from;
-    underWay.set(address, (underWay.get(address) ?? 0) + 1);
-    total++;
+  async function take(socket: UdpSocket, query: Message, from: Endpoint): Promise<void> {
+    const isProven = () => isThisMachine(from) || proves(query, from);
+    const ticket = waiting.enter(from.address, isProven);
+    if (ticket === undefined) return;
+    let response: Message | undefined;
     try {
-      const response = await handle(query, from, 'udp');
-      socket.send(encodeMessage(response, { limit: udpLimit(query) }), from);
+      response = await handle(query, from, 'udp');
     } finally {
-      total--;
-      const left = (underWay.get(address) ?? 1) - 1;
-      if (left === 0) underWay.delete(address);
-      else underWay.set(address, left);
+      const isWanted = ticket.leave();
+      if (isWanted && response !== undefined) {
+        socket.send(encodeMessage(response, { limit: udpLimit(query) }), from);
+      }
     }
-  }
-
-  function take(socket: UdpSocket, query: Message, from: Endpoint): void {
-    const mine = underWay.get(from.address) ?? 0;
-    if (mine >= MAX_UDP_PER_CLIENT || total >= MAX_UDP_IN_FLIGHT) return;
-    void answer(socket, query, from);
   }
 
   return (socket, data, from) => {
@@ -120,9 +113,14 @@ function createUdpService(
     }
     if (decoded.message.response) return;
     const ruled = gate(decoded.message, from);
-    if (ruled === 'serve') take(socket, decoded.message, from);
+    if (ruled === 'serve') void take(socket, decoded.message, from);
     else if (ruled !== 'drop') socket.send(encodeMessage(ruled), from);
   };
+}
+
+/** A forwarder here asks for many, and nobody outside can send from these (RFC 1122 §3.2.1.3). */
+function isThisMachine({ address }: Endpoint): boolean {
+  return address === '127.0.0.1' || address === '::1';
 }
 
 /** The lesser of what the asker takes and what is not fragmented (RFC 9715 §3.1). */

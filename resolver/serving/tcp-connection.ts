@@ -11,9 +11,12 @@
  */
 
 import type { Clock, Connection } from '#runtime';
+import { extendedError } from '../message/ede.ts';
 import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
+import { RCODE } from '../message/type.ts';
 import { frame, unframe } from './framing.ts';
-import { type Handle, refusalOf, type Transport } from './response.ts';
+import { bare, type Handle, refusalOf, respond, type Transport } from './response.ts';
+import { createWaiting, type Waiting } from './waiting.ts';
 
 /** Connections open at once, in all and for one address (BIND `tcp-clients`: 150). */
 export const MAX_CONNECTIONS = 256;
@@ -34,6 +37,7 @@ export function createTcpService(
   clock: Clock,
   handle: Handle,
   transport: Transport = 'tcp',
+  waiting: Waiting = createWaiting(clock),
 ): TcpService {
   const open = new Map<Connection, string>();
 
@@ -47,7 +51,16 @@ export function createTcpService(
       return;
     }
     open.set(connection, remote.address);
-    const answer = (query: Message) => handle(query, remote, transport);
+    const answer = async (query: Message) => {
+      // Nobody forges the sender of a stream; but who holds most still loses first.
+      const ticket = waiting.enter(remote.address, () => true);
+      if (ticket === undefined) return overloaded(query);
+      try {
+        return await handle(query, remote, transport);
+      } finally {
+        ticket.leave();
+      }
+    };
     void serve(connection, clock, answer).finally(() => open.delete(connection));
   }
 
@@ -58,6 +71,9 @@ export function createTcpService(
     },
   };
 }
+
+const overloaded = (query: Message): Message =>
+  respond(query, bare(RCODE.SERVFAIL, extendedError('overloaded')));
 
 async function serve(
   connection: Connection,
