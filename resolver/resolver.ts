@@ -193,7 +193,7 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
       if (listeners !== undefined) throw new Error('the resolver was started already');
       const udp = await lane.open();
       const seams = { ...runtime, udp };
-      listeners = await startListeners(seams, options.listen, handle, courtesy.gate);
+      listeners = await startListeners(seams, options.listen, handle, courtesy);
       lane.start();
       watch?.start(options.followRoot?.delay ?? 0);
       return listeners.addresses;
