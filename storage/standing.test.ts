@@ -283,3 +283,24 @@ test('no ops of somebody below change what somebody above may do', () => {
     { numRuns: 5000 },
   );
 });
+
+test('whatever the ops say, the answer is a value', () => {
+  const anything = fc.record({
+    op: fc.constant('set' as const),
+    path: fc.constantFrom(...paths, `proposals/${ann.id}.a`, 'realm/settings/twoOwners'),
+    value: fc.jsonValue({ maxDepth: 3 }).map((value) => value as Json),
+  });
+  fc.assert(
+    fc.property(
+      fc.constantFrom(recovery, ann, ben, tab, porter),
+      fc.array(fc.oneof(anything, anyOp), { maxLength: 5 }),
+      fc.boolean(),
+      (by, ops, isGenesis) => {
+        const past = isGenesis ? new Map() : PAST;
+        ask({ by, ops, past, seq: 1, is: undefined, why: '' });
+        factsOf(past, by.id, ops);
+      },
+    ),
+    { numRuns: 1000 },
+  );
+});
