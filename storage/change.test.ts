@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { diffStates, invert, toOps } from './change.ts';
-import { applyOps, EMPTY, type Op, parseOps, printOps, type State } from './op.ts';
+import { type Op, parseOps, printOps, type State } from './op.ts';
+import { applyPlain, EMPTY } from './plain.fixture.ts';
 
 function stateOf(ops: readonly Op[], before: State = EMPTY): State {
-  return applyOps(before, parseOps(printOps(ops)));
+  return applyPlain(before, parseOps(printOps(ops)));
 }
 
 const paths = fc.constantFrom('a/x', 'a/y', 'b/x');

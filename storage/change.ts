@@ -55,6 +55,9 @@ export function invert(changes: readonly Change[], ops: readonly Op[], now: Stat
     const touching = ops.filter((op) => op.path === change.path);
     if (isSame(current, change.after)) {
       inverse.push(...toOps([{ ...change, after: change.before }]));
+    } else if (typeof current === 'number' && touching.length > 0 && touching.every(isCounting)) {
+      const value = -touching.reduce((sum, op) => sum + (op.op === 'inc' ? op.value : 0), 0);
+      inverse.push({ op: 'inc', path: change.path, value });
     } else if (Array.isArray(current) && touching.length > 0 && touching.every(isMembership)) {
       inverse.push(...invertMembership(change));
     } else overwritten.push(change.path);
@@ -112,7 +115,11 @@ function membersOf(value: Json | undefined): Map<string, Json> {
 }
 
 function isMembership(op: Op): boolean {
-  return op.op === 'add' || op.op === 'rem';
+  return op.op === 'add' || (op.op === 'rem' && 'value' in op);
+}
+
+function isCounting(op: Op): boolean {
+  return op.op === 'inc';
 }
 
 function read(state: State, text: string): Json | undefined {

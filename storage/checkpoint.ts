@@ -1,22 +1,26 @@
 /**
- * The checkpoint: the state at some commit, so that opening verifies only what came later.
+ * The checkpoint: the states at the heads of a moment, so that opening verifies only what came later.
  *
- * It is a shortcut and never an authority. It counts only if the signed commit it names has the
- * tree that its state makes; otherwise the history is verified from the start.
+ * It is a shortcut and never an authority. It counts only if it is whole and the signed commits it
+ * names have the trees that its states make; otherwise the history is verified from the start.
+ *
+ *     nymote checkpoint 2 <SHA-256 of what follows, in hex>
+ *     head ["<commit>","<realm>","<founder>",{device: seq},{revoked device: seq}]
+ *     collection/key [alive dots, gone dots, {field: entries}]        and so on, for each head
  */
 
-import type { Files } from '#runtime';
-import { decodeText, encodeText } from './bytes.ts';
+import type { Crypto, Files } from '#runtime';
+import { decodeText, encodeHex, encodeText } from './bytes.ts';
 import type { CommitId } from './commit.ts';
-import { StorageError } from './error.ts';
-import { canonicalize, isObject, type JsonObject, parseCanonical } from './json.ts';
-import type { State } from './op.ts';
-import { parsePath } from './path.ts';
+import type { Json } from './json.ts';
+import { type Entry, type Merged, type MergedRecord, NOTHING } from './merge/merged.ts';
+import { reveal } from './merge/reveal.ts';
+import type { Root } from './verify.ts';
 
-/** A state and the commit it is said to be the state of. */
+/** States and the commits they are said to be the states of. */
 export type Checkpoint = {
-  readonly head: CommitId;
-  readonly state: State;
+  readonly root: Root;
+  readonly states: ReadonlyMap<CommitId, Merged>;
 };
 
 /**
@@ -27,57 +31,106 @@ export function isCheckpointDue(grown: number, checkpointSize: number): boolean 
   return grown >= Math.max(64 * 1024, 4 * checkpointSize);
 }
 
-/** One line with the format and the head; then a line per record: path, space, canonical JSON. */
-const MAGIC = 'nymote checkpoint 1 ';
+/** With more heads than this no checkpoint is written: each costs a whole state. */
+export const MAX_CHECKPOINT_HEADS = 4;
 
-/** Reads the checkpoint; undefined when there is none, 'bad' when it cannot be read. */
+const MAGIC = 'nymote checkpoint 2 ';
+const HEAD = 'head ';
+
+/** Reads the checkpoint; undefined when there is none, 'bad' when it cannot be used. */
 export async function readCheckpoint(
+  crypto: Pick<Crypto, 'hash'>,
   files: Pick<Files, 'read'>,
   directory: string,
 ): Promise<Checkpoint | undefined | 'bad'> {
   const bytes = await files.read(path(directory));
-  return bytes === undefined ? undefined : (parse(decodeText(bytes)) ?? 'bad');
+  return bytes === undefined ? undefined : (parse(crypto, bytes) ?? 'bad');
 }
 
 /** Replaces the checkpoint and returns how many bytes it has. */
 export async function writeCheckpoint(
+  crypto: Pick<Crypto, 'hash'>,
   files: Pick<Files, 'replace'>,
   directory: string,
-  { head, state }: Checkpoint,
+  { root, states }: Checkpoint,
 ): Promise<number> {
-  const lines = [`${MAGIC}${head}\n`];
-  for (const [name, collection] of state) {
-    for (const [key, record] of collection) lines.push(`${name}/${key} ${canonicalize(record)}\n`);
+  const lines: string[] = [];
+  for (const [id, { vector, revoked, collections }] of states) {
+    const numbers = [Object.fromEntries(vector), Object.fromEntries(revoked)];
+    lines.push(`${HEAD}${JSON.stringify([id, root.realm, root.founder, ...numbers])}\n`);
+    for (const [name, records] of collections) {
+      for (const [key, { alive, gone, fields }] of records) {
+        const record = [alive, gone, Object.fromEntries(fields)];
+        lines.push(`${name}/${key} ${JSON.stringify(record)}\n`);
+      }
+    }
   }
-  const bytes = encodeText(lines.join(''));
+  const body = encodeText(lines.join(''));
+  const first = encodeText(`${MAGIC}${encodeHex(crypto.hash('sha256', body))}\n`);
+  const bytes = new Uint8Array(first.length + body.length);
+  bytes.set(first);
+  bytes.set(body, first.length);
   await files.replace(path(directory), bytes, 0o600);
   return bytes.length;
 }
 
-function parse(text: string | undefined): Checkpoint | undefined {
-  const lines = text?.split('\n') ?? [];
-  const first = lines[0] ?? '';
-  if (!first.startsWith(MAGIC)) return undefined;
-  const state = new Map<string, Map<string, JsonObject>>();
-  for (const line of lines.slice(1, -1)) {
-    const space = line.indexOf(' ');
-    const at = parsePath(line.slice(0, space));
-    const record = parseRecord(line.slice(space + 1));
-    if (at === undefined || record === undefined) return undefined;
-    const collection = state.get(at.collection) ?? new Map<string, JsonObject>();
-    state.set(at.collection, collection.set(at.key, record));
+function parse(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array): Checkpoint | undefined {
+  const end = MAGIC.length + 65;
+  const first = decodeText(bytes.subarray(0, end));
+  const body = bytes.subarray(end);
+  // Only our own writing gets beyond this line.
+  if (first !== `${MAGIC}${encodeHex(crypto.hash('sha256', body))}\n`) return undefined;
+  const lines = decodeText(body)?.split('\n').slice(0, -1) ?? [];
+  const states = new Map<CommitId, Merged>();
+  let root: Root | undefined;
+  for (let at = 0; at < lines.length; ) {
+    const head = lines[at] ?? '';
+    if (!head.startsWith(HEAD)) return undefined;
+    let next = at + 1;
+    while (next < lines.length && !lines[next]?.startsWith(HEAD)) next += 1;
+    const [id, realm, founder, vector, revoked] = JSON.parse(head.slice(HEAD.length));
+    root = { realm, founder };
+    states.set(id, parseState(lines.slice(at + 1, next), toMap(vector), toMap(revoked)));
+    at = next;
   }
-  return { head: first.slice(MAGIC.length), state };
+  return root && { root, states };
 }
 
-function parseRecord(text: string): JsonObject | undefined {
-  try {
-    const value = parseCanonical(text);
-    return isObject(value) ? value : undefined;
-  } catch (cause) {
-    if (cause instanceof StorageError) return undefined;
-    throw cause;
+function parseState(
+  lines: readonly string[],
+  vector: ReadonlyMap<string, number>,
+  revoked: ReadonlyMap<string, number>,
+): Merged {
+  const collections = new Map<string, Map<string, MergedRecord>>();
+  const paths: string[] = [];
+  for (const line of lines) {
+    const space = line.indexOf(' ');
+    const record = line.slice(0, space);
+    const slash = record.indexOf('/');
+    const name = record.slice(0, slash);
+    const [alive, gone, fields] = JSON.parse(line.slice(space + 1));
+    const collection = collections.get(name) ?? new Map<string, MergedRecord>();
+    const entries = toMap<readonly Entry[]>(fields);
+    for (const entry of [...entries.values()].flat()) {
+      if ('value' in entry) freeze(entry.value);
+    }
+    collections.set(
+      name,
+      collection.set(record.slice(slash + 1), { alive, gone, fields: entries }),
+    );
+    paths.push(record);
   }
+  return reveal(NOTHING, { vector, collections, revoked }, paths);
+}
+
+function toMap<T>(object: Readonly<Record<string, T>>): Map<string, T> {
+  return new Map(Object.entries(object));
+}
+
+function freeze(value: Json): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const item of Object.values(value)) freeze(item);
+  Object.freeze(value);
 }
 
 function path(directory: string): string {

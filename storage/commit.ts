@@ -73,7 +73,7 @@ export type Glimpse = Pick<CommitFields, 'parents' | 'device' | 'seq'> & {
 };
 
 /** More heads than this cannot be joined by one commit. */
-const MAX_PARENTS = 64;
+export const MAX_PARENTS = 64;
 const MAX_MESSAGE = 8192;
 const MAX_NAME = 100;
 /** The last second of the year 9999, beyond which git's own date parser gives up. */
@@ -157,9 +157,13 @@ export function hasValidSignature(
 }
 
 /** The commit as people see it, with its ops. */
-export function showCommit(commit: ParsedCommit, ops: string): Commit {
+export function showCommit(commit: ParsedCommit, ops: string | readonly Op[]): Commit {
   const { bytes: _bytes, signature: _signature, ...fields } = commit;
-  return { ...fields, realm: commit.realm ?? commit.id, ops: parseOps(ops) };
+  return {
+    ...fields,
+    realm: commit.realm ?? commit.id,
+    ops: typeof ops === 'string' ? parseOps(ops) : ops,
+  };
 }
 
 /** What a commit can carry as its message: trimmed, one kind of newline, no control characters. */

@@ -8,7 +8,7 @@ import { RuntimeError, type RuntimeErrorCode } from '#runtime';
 import { type FakeFiles, fakeFiles, fakeRuntime, PowerCut } from '#runtime/fake';
 import { StorageError } from './error.ts';
 import { scan } from './frame.ts';
-import { DIRECTORY, openFounder, openReplica, setName } from './realm.fixture.ts';
+import { DIRECTORY, openFounder, openReplica, setName, take, upTo } from './realm.fixture.ts';
 import type { Store } from './store.ts';
 
 const SEGMENT = `${DIRECTORY}/log/00000001.log`;
@@ -250,7 +250,7 @@ describe('a hole in the history', () => {
     const [sixth] = (await replica.log({ limit: 1000 })).filter(({ seq }) => seq === 7);
     await expect(again.stateAt(sixth?.id ?? '')).rejects.toMatchObject({ code: 'corrupt' });
     const { head } = again;
-    await again.importCommits(await replica.exportSince(since));
+    await take(again, await replica.exportMissing(upTo(since)));
     expect([again.head, again.problems]).toEqual([head, []]);
     expect(await again.stateAt(sixth?.id ?? '')).toEqual(await replica.stateAt(sixth?.id ?? ''));
     expect((await openFounder(fakeRuntime({ files }))).problems).toEqual([]);
@@ -261,7 +261,7 @@ describe('a hole in the history', () => {
     await files.remove(`${DIRECTORY}/checkpoint.json`);
     const again = await openFounder(fakeRuntime({ files }));
     expect([again.seq, again.isWritable]).toEqual([4, false]);
-    await again.importCommits(await replica.exportSince(4));
+    await take(again, await replica.exportMissing(upTo(4)));
     expect([again.head, again.problems, again.isWritable]).toEqual([store.head, [], true]);
     expect((await openFounder(fakeRuntime({ files }))).head).toBe(store.head);
   });
@@ -271,7 +271,7 @@ describe('a hole in the history', () => {
     await files.remove(`${DIRECTORY}/checkpoint.json`);
     const again = await openFounder(fakeRuntime({ files }));
     expect([again.head, again.isWritable]).toEqual(['', false]);
-    await again.importCommits(await replica.exportSince(0));
+    await take(again, await replica.exportMissing(upTo(0)));
     expect([again.head, again.realm, again.problems]).toEqual([store.head, store.realm, []]);
   });
 });
@@ -332,7 +332,7 @@ async function withHole(seq: number): Promise<{ files: FakeFiles; store: Store; 
   const store = await openFounder(fakeRuntime({ files }));
   for (let value = 0; value < 120; value++) await store.commit(setName(`n${value % 3}`, value));
   const replica = await openReplica(fakeRuntime());
-  while (replica.seq < store.seq) await replica.importCommits(await store.exportSince(replica.seq));
+  while (replica.seq < store.seq) await take(replica, await store.exportMissing(upTo(replica.seq)));
   await spoil(files, (bytes) => (scan(bytes).frames[seq - 1]?.offset ?? 0) + 100);
   return { files, store, replica };
 }

@@ -13,17 +13,20 @@ import {
 } from './commit.ts';
 import { type Problem, StorageError } from './error.ts';
 import { encodeFrame, MAX_BODY } from './frame.ts';
-import { buildTree, collectionTree } from './object.ts';
-import { applyOps, EMPTY, isSealed, type Op, parseOps, printOps, type State } from './op.ts';
+import type { History } from './history.ts';
+import type { Merged, Rule } from './merge/merged.ts';
+import { type DraftOp, narrow } from './narrow.ts';
+import { buildTree } from './object.ts';
+import { isSealed, MAX_OPS, type Op, parseOps, printOps, type State } from './op.ts';
 import { parsePath } from './path.ts';
-import { checkFounder, type Tip } from './verify.ts';
+import { checkRights, type Root } from './verify.ts';
 
 /** The device that writes here. */
 export type Writer = { readonly deviceId: string; readonly name: string; readonly signer: Signer };
 
 /** What somebody wants changed. */
 export type Draft = {
-  readonly ops: readonly Op[];
+  readonly ops: readonly DraftOp[];
   readonly message: string;
   /** Through which door the wish came: "web", "luci", "cli", … */
   readonly via: string;
@@ -31,82 +34,102 @@ export type Draft = {
   readonly ifHead?: CommitId;
 };
 
-/** The rules that the realm's records follow; asked for local commits only. */
+/** The rules that the realm's records follow. */
 export type Rules = {
-  /** What is wrong with a state; a commit that would leave it is refused. */
+  /**
+   * What is wrong with a state. A commit that would add to it is refused; a merge that is wrong is
+   * kept but not shown as the state.
+   */
   readonly schema?: (state: State) => readonly Problem[];
   /** Tells for `collection/key/field` that only sealed values may stand there (I2). */
   readonly mustBeSealed?: (path: string) => boolean;
+  /** How a conflict at `collection/key/field` is decided until somebody writes. */
+  readonly rule?: (path: string) => Rule | undefined;
+};
+
+/** What a new commit builds on. */
+export type Position = {
+  /** Undefined: nothing, it begins a realm. */
+  readonly root: Root | undefined;
+  readonly parents: readonly CommitId[];
+  /** What the parents make together. */
+  readonly merged: Merged;
 };
 
 /** A commit that is ready to be appended. */
 export type Prepared = {
   readonly commit: ParsedCommit;
-  readonly ops: string;
+  readonly ops: readonly Op[];
   readonly frame: Uint8Array;
-  readonly tip: Tip;
+  readonly state: Merged;
+};
+
+type Needs = {
+  readonly crypto: Pick<Crypto, 'hash'>;
+  readonly writer: Writer;
+  readonly rules: Rules;
+  readonly extend: History['extend'];
 };
 
 /** Makes the commit; undefined when it would change nothing. Throws StorageError when refused. */
-export function prepare(
-  crypto: Pick<Crypto, 'hash'>,
-  writer: Writer,
-  tip: Tip | undefined,
+export async function prepare(
+  { crypto, writer, rules, extend }: Needs,
+  { root, parents, merged }: Position,
   draft: Draft,
-  rules: Rules,
   now: number,
-): Prepared | undefined {
-  const text = printOps(draft.ops);
+): Promise<Prepared | undefined> {
+  if (draft.ops.length === 0) throw new StorageError('invalid', 'a commit without ops');
+  if (draft.ops.length > MAX_OPS) throw new StorageError('too-large', `more than ${MAX_OPS} ops`);
+  const device = writer.deviceId;
+  const seq = (merged.vector.get(device) ?? 0) + 1;
+  const text = printOps(narrow(merged, { device, seq }, draft.ops, rules.rule));
   const ops = parseOps(text);
-  if (ops.length === 0) throw new StorageError('invalid', 'a commit without ops');
-  const before = tip?.state ?? EMPTY;
-  checkMembership(before, ops);
-  const state = applyOps(before, ops);
-  if (isSameState(crypto, before, state)) return undefined;
-  const founder = tip?.founder ?? writer.deviceId;
-  checkFounder(state, founder);
-  checkRules(state, ops, rules);
+  const { publicKey } = writer.signer;
+  checkRights(crypto, merged, { device, publicKey, seq }, ops);
+  const state = await extend(merged, { id: '', parents, device, seq, ops });
+  if (isSame(crypto, merged, state)) return undefined;
+  checkRules(root && merged.state, state.state, ops, rules);
   const commit = signCommit(crypto, writer.signer, {
     tree: buildTree(crypto, state, text).root.id,
-    parents: tip === undefined ? [] : [tip.id],
-    device: writer.deviceId,
-    name: cleanName(writer.name, writer.deviceId),
+    parents,
+    device,
+    name: cleanName(writer.name, device),
     at: cleanDate(now),
-    seq: (tip?.seq ?? 0) + 1,
-    realm: tip?.realm,
+    seq,
+    realm: root?.realm,
     message: cleanMessage(draft.message),
     via: draft.via,
   });
   const frame = encodeFrame({ commit: commit.bytes, ops: text });
   if (frame === undefined) throw new StorageError('too-large', `more than ${MAX_BODY} bytes`);
-  const { id, seq } = commit;
-  return { commit, ops: text, frame, tip: { id, seq, realm: tip?.realm ?? id, founder, state } };
+  return { commit, ops, frame, state };
 }
 
-/** `add` to what is no list would silently replace it; that is refused while a person can see it. */
-function checkMembership(state: State, ops: readonly Op[]): void {
-  for (const { op, path: text } of ops) {
-    if (op !== 'add') continue;
-    const path = parsePath(text);
-    const record = path && state.get(path.collection)?.get(path.key);
-    const value = record?.[path?.field ?? ''];
-    if (value !== undefined && !Array.isArray(value)) {
-      throw new StorageError('invalid', `${text} is no set`);
-    }
-  }
-}
-
-function checkRules(state: State, ops: readonly Op[], rules: Rules): void {
-  const problems = [...findClear(ops, rules), ...(rules.schema?.(state) ?? [])];
+/** What is wrong already need not be put right by every commit. */
+function checkRules(
+  before: State | undefined,
+  after: State,
+  ops: readonly Op[],
+  rules: Rules,
+): void {
+  const clear = findClear(ops, rules);
+  const wrong = rules.schema?.(after) ?? [];
+  const isKnown = wrong.length > 0 && before !== undefined;
+  const known = isKnown ? (rules.schema?.(before) ?? []).map(printProblem) : [];
+  const problems = [...clear, ...wrong.filter((problem) => !known.includes(printProblem(problem)))];
   const [first] = problems;
   if (first === undefined) return;
-  throw new StorageError('invalid', `${first.path}: ${first.message}`, { problems });
+  throw new StorageError('invalid', printProblem(first), { problems });
+}
+
+function printProblem({ path, message }: Problem): string {
+  return `${path}: ${message}`;
 }
 
 function findClear(ops: readonly Op[], { mustBeSealed }: Rules): Problem[] {
   if (mustBeSealed === undefined) return [];
   return ops.flatMap((op) => {
-    if (op.op === 'del' || op.op === 'rem') return [];
+    if (!('value' in op) || op.op === 'rem') return [];
     const isField = parsePath(op.path)?.field !== undefined;
     const fields = isField
       ? [[op.path, op.value] as const]
@@ -119,11 +142,8 @@ function findClear(ops: readonly Op[], { mustBeSealed }: Rules): Problem[] {
   });
 }
 
-function isSameState(crypto: Pick<Crypto, 'hash'>, a: State, b: State): boolean {
-  if (a.size !== b.size) return false;
-  return [...b].every(([name, collection]) => {
-    const other = a.get(name);
-    if (other === undefined || other.size !== collection.size) return other === collection;
-    return collectionTree(crypto, other).id === collectionTree(crypto, collection).id;
-  });
+/** Tells whether two states say the same, conflicts and revocations included. */
+function isSame(crypto: Pick<Crypto, 'hash'>, a: Merged, b: Merged): boolean {
+  const isRevoking = [...b.revoked].some(([device, last]) => a.revoked.get(device) !== last);
+  return !isRevoking && buildTree(crypto, a, '').root.id === buildTree(crypto, b, '').root.id;
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { fold, orderCausally } from './fold.ts';
 import type { Op } from './op.ts';
 
-type Fake = { id: string; parents: string[]; device: string; ops: Op[] };
+type Fake = { id: string; parents: string[]; device: string; seq: number; ops: Op[] };
 
 /** A history in which every commit has up to three parents among the earlier ones. */
 const history: fc.Arbitrary<Fake[]> = fc
@@ -20,6 +20,7 @@ const history: fc.Arbitrary<Fake[]> = fc
     drafts.map(({ device, parents, key, value }, index) => ({
       id: `c${String(index).padStart(2, '0')}`,
       device,
+      seq: index + 1,
       parents:
         index === 0
           ? []

@@ -1,12 +1,15 @@
 /**
  * State as a function of the set of commits held, never of the order they came in (I5).
  *
- * Commits are put into their causal order; where two are concurrent, the device id and then the
- * commit id decide. In this base one device writes and histories are chains, so the tie-break is
- * never used by a store; registers that keep both concurrent values replace it when more write.
+ * Parents come first; where two commits are concurrent, the device id and then the commit id
+ * decide the order in which they are listed. What they make does not depend on it.
  */
 
-import { applyOps, EMPTY, type Op, type State } from './op.ts';
+import { applyOps, withSeen } from './merge/apply.ts';
+import { DECISIONS, type Decisions } from './merge/decide.ts';
+import { joinAll } from './merge/join.ts';
+import type { Merged } from './merge/merged.ts';
+import type { Op } from './op.ts';
 
 /** What the order needs to know of a commit. */
 export type Node = {
@@ -17,6 +20,9 @@ export type Node = {
 
 /** The commits whose whole past is held, in causal order, and those that wait for a parent. */
 export type CausalOrder<T> = { readonly ordered: readonly T[]; readonly waiting: readonly T[] };
+
+/** A commit with what it does. */
+export type Step = Node & { readonly seq: number; readonly ops: readonly Op[] };
 
 /** Orders commits so that parents come first; the same set always gives the same order. */
 export function orderCausally<T extends Node>(commits: Iterable<T>): CausalOrder<T> {
@@ -40,12 +46,53 @@ export function orderCausally<T extends Node>(commits: Iterable<T>): CausalOrder
   return { ordered, waiting: [...nodes.values()].filter((node) => missing.get(node) !== 0) };
 }
 
-/** The state of a set of commits. Those whose past is not held count for nothing. */
-export function fold(commits: Iterable<Node & { readonly ops: readonly Op[] }>): State {
-  return orderCausally(commits).ordered.reduce<State>(
-    (state, commit) => applyOps(state, commit.ops),
-    EMPTY,
-  );
+/** Tells whether commits stand so that each comes once and after its parents. */
+export function isCausal(commits: readonly Node[]): boolean {
+  const seen = new Set<string>();
+  return commits.every(({ id, parents }) => {
+    const isNext = !seen.has(id) && parents.every((parent) => seen.has(parent));
+    seen.add(id);
+    return isNext;
+  });
+}
+
+/**
+ * What a set of commits makes together, except those that count for nothing. Commits whose past is
+ * not in the set count for nothing either.
+ */
+export function fold(
+  commits: Iterable<Step>,
+  isVoid: (id: string) => boolean = () => false,
+  decide: Decisions = DECISIONS,
+): Merged {
+  const { ordered } = orderCausally(commits);
+  const waiting = countChildren(ordered);
+  const states = new Map<string, Merged>();
+  for (const { id, parents, device, seq, ops } of ordered) {
+    const past = joinAll(
+      parents.flatMap((parent) => states.get(parent) ?? []),
+      decide,
+    );
+    const state = isVoid(id)
+      ? { ...past, vector: withSeen(past.vector, { device, seq }) }
+      : applyOps(past, { device, seq }, ops, decide);
+    states.set(id, state);
+    // A state is kept until the last commit that builds on it.
+    for (const parent of parents) {
+      const left = (waiting.get(parent) ?? 0) - 1;
+      waiting.set(parent, left);
+      if (left === 0) states.delete(parent);
+    }
+  }
+  return joinAll([...states.values()], decide);
+}
+
+function countChildren(commits: readonly Node[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { parents } of commits) {
+    for (const parent of parents) counts.set(parent, (counts.get(parent) ?? 0) + 1);
+  }
+  return counts;
 }
 
 /** What a store normally reads: nothing to sort, and 10,000 commits in no time. */

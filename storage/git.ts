@@ -3,7 +3,7 @@
  *
  * This is git's "dumb" protocol: a few fixed files, and loose objects by name, made on the fly from
  * the log. The index of names is built on the first request and grows with the history; until then
- * nothing is kept. Not served: packs, branches other than `main`, pushing.
+ * nothing is kept. Heads that no commit joins yet are branches. Not served: packs, pushing.
  *
  * @see Documentation/gitprotocol-http of Git, "Dumb Clients"
  */
@@ -12,6 +12,7 @@ import type { Crypto } from '#runtime';
 import { encodeText } from './bytes.ts';
 import { StorageError } from './error.ts';
 import type { History } from './history.ts';
+import { type Merged, NOTHING } from './merge/merged.ts';
 import {
   buildTree,
   collectionTree,
@@ -20,7 +21,6 @@ import {
   nameObject,
   recordBlob,
 } from './object.ts';
-import { EMPTY, type State } from './op.ts';
 import { deflateStored } from './zlib.ts';
 
 /** A file of the repository. */
@@ -55,9 +55,8 @@ export function createGitView(crypto: Pick<Crypto, 'hash'>, history: () => Histo
   };
 
   return async (path) => {
-    const head = history().entries.at(-1)?.id;
     if (path === 'HEAD') return text('ref: refs/heads/main\n');
-    if (path === 'info/refs') return text(head === undefined ? '' : `${head}\trefs/heads/main\n`);
+    if (path === 'info/refs') return text(listHeads(history()));
     if (path === 'objects/info/packs') return text('\n');
     const match = OBJECT.exec(path);
     if (match === null) return undefined;
@@ -81,16 +80,16 @@ async function listObjects(
   const { commit, ops } = await history.read(index);
   const after = await readable(history, index);
   if (after === undefined) return [];
-  const before = (await readable(history, index - 1)) ?? EMPTY;
-  const { root, nymote, ops: blob } = buildTree(crypto, after, ops);
+  const [parent] = commit.parents;
+  const before = (await readable(history, history.find(parent ?? ''))) ?? NOTHING;
+  const { root, others } = buildTree(crypto, after, ops);
   const objects: NamedObject[] = [
     nameObject(crypto, { type: 'commit', body: commit.bytes }),
     root,
-    nymote,
-    blob,
+    ...others,
   ];
-  for (const [name, collection] of after) {
-    const old = before.get(name);
+  for (const [name, collection] of after.state) {
+    const old = before.state.get(name);
     if (old === collection) continue;
     objects.push(collectionTree(crypto, collection));
     for (const [key, record] of collection) {
@@ -101,14 +100,21 @@ async function listObjects(
 }
 
 /** The state at an index, undefined inside a hole: what is lost is served as missing. */
-async function readable(history: History, index: number): Promise<State | undefined> {
-  if (index < 0) return EMPTY;
+async function readable(history: History, index: number | undefined): Promise<Merged | undefined> {
+  if (index === undefined) return undefined;
   try {
     return await history.stateAt(index);
   } catch (cause) {
     if (cause instanceof StorageError && cause.code === 'corrupt') return undefined;
     throw cause;
   }
+}
+
+/** `main` and HEAD are the head that the store itself lists first; the others have names of theirs. */
+function listHeads({ heads }: History): string {
+  return heads
+    .map((id, at) => `${id}\trefs/heads/${at === 0 ? 'main' : `head-${at + 1}`}\n`)
+    .join('');
 }
 
 function text(body: string): GitFile {

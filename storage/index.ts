@@ -21,8 +21,8 @@ export { type Objects, readLoose, readPack } from './backup/unpack.ts';
 export type { Change } from './change.ts';
 export type { Commit } from './commit.ts';
 export { type Problem, StorageError, type StorageErrorCode } from './error.ts';
-export type { Json } from './json.ts';
 export type { Vector } from './export.ts';
+export type { Json } from './json.ts';
 export type { State } from './op.ts';
 export { openStore, type Store } from './store.ts';
 export {

@@ -8,21 +8,23 @@
 
 import type { Files, Runtime } from '#runtime';
 import { decodeText, encodeText } from './bytes.ts';
-import { readCheckpoint } from './checkpoint.ts';
-import { parseCommit, peekCommit } from './commit.ts';
+import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
+import { type CommitId, parseCommit, peekCommit } from './commit.ts';
 import { StorageError } from './error.ts';
-import { orderCausally } from './fold.ts';
-import { createHistory, type Entry, type History, type Hole } from './history.ts';
+import { isCausal, orderCausally } from './fold.ts';
+import { createHistory, type Entry, type History } from './history.ts';
 import { type CommitLog, type Damage, hasQuarantine, openLog, translate } from './log.ts';
-import { EMPTY } from './op.ts';
-import { type Tip, verifyClaim, verifyCommit } from './verify.ts';
+import type { Merged } from './merge/merged.ts';
+import { isClaimTrue, type Root, verifyCommit, verifyTree } from './verify.ts';
 
 /** What is held of a realm, and how sound it is. */
 export type Held = {
   readonly log: CommitLog;
   readonly history: History;
   /** Undefined while nothing is held. */
-  readonly tip: Tip | undefined;
+  readonly root: Root | undefined;
+  /** What all heads make together. */
+  readonly merged: Merged;
   /** Commits on disk whose past is missing or that did not verify: nothing may be written. */
   readonly isStuck: boolean;
   /** Bytes of commits that no checkpoint covers. */
@@ -72,10 +74,12 @@ export async function load(runtime: Needs, directory: string): Promise<Held> {
 /** Where verification begins. */
 type Start = {
   readonly entries: readonly Entry[];
-  /** Index of the last entry that needs no verification, and what it leaves. */
-  readonly verified: number;
-  readonly tip: Tip | undefined;
-  readonly hole: Hole | undefined;
+  /** The entries that need no verification, and states among them. */
+  readonly verified: ReadonlySet<CommitId>;
+  readonly known: ReadonlyMap<CommitId, Merged>;
+  readonly root: Root | undefined;
+  /** How many entries come before a hole that the checkpoint bridges. */
+  readonly hole: number | undefined;
   /** A checkpoint without any commit. */
   readonly isEmptied: boolean;
 };
@@ -88,24 +92,54 @@ async function findStart(
   found: readonly Entry[],
   damage: Damage[],
 ): Promise<Start> {
-  const { ordered, waiting } = orderCausally(found);
-  const beyond = orderBeyondHole(waiting);
-  const entries = [...ordered, ...beyond];
-  const checkpoint = await translate(() => readCheckpoint(files, directory));
-  const isEmptied = checkpoint !== undefined && entries.length === 0;
-  const fromStart = { entries, verified: -1, tip: undefined, hole: undefined, isEmptied };
-  if (checkpoint === undefined) return fromStart;
-  const at = checkpoint === 'bad' ? -1 : entries.findIndex(({ id }) => id === checkpoint.head);
-  const frame = entries[at] && (await log.read(entries[at].place));
-  const tip =
-    frame && checkpoint !== 'bad' ? verifyClaim(crypto, checkpoint.state, frame) : undefined;
-  if (tip === undefined) {
+  const { ordered, waiting } = isCausal(found)
+    ? { ordered: found, waiting: [] }
+    : orderCausally(found);
+  const entries = [...ordered, ...orderBeyondHole(waiting)];
+  const checkpoint = await translate(() => readCheckpoint(crypto, files, directory));
+  const start = {
+    entries,
+    verified: new Set<CommitId>(),
+    known: new Map<CommitId, Merged>(),
+    root: undefined,
+    hole: undefined,
+    isEmptied: checkpoint !== undefined && entries.length === 0,
+  };
+  if (checkpoint === undefined) return start;
+  if (checkpoint === 'bad' || !(await isTrue(crypto, log, entries, checkpoint))) {
     const message = 'it does not fit the signed history; everything was verified instead';
     damage.push({ code: 'bad-checkpoint', where: 'checkpoint.json', message });
-    return fromStart;
+    return start;
   }
-  const hole = at < ordered.length ? undefined : { from: ordered.length, to: at, state: tip.state };
-  return { ...fromStart, verified: at, tip, hole };
+  const { root, states: known } = checkpoint;
+  const last = entries.findLastIndex(({ id }) => known.has(id));
+  const isBeyond = last >= ordered.length;
+  const verified = isBeyond
+    ? new Set(entries.slice(0, last + 1).map(({ id }) => id))
+    : pastOf(entries, [...known.keys()]);
+  return { ...start, verified, known, root, hole: isBeyond ? ordered.length : undefined };
+}
+
+async function isTrue(
+  crypto: Runtime['crypto'],
+  log: CommitLog,
+  entries: readonly Entry[],
+  { states }: Checkpoint,
+): Promise<boolean> {
+  for (const [id, merged] of states) {
+    const entry = entries.find((item) => item.id === id);
+    const frame = entry && (await log.read(entry.place));
+    if (frame === undefined || !isClaimTrue(crypto, merged, id, frame)) return false;
+  }
+  return true;
+}
+
+function pastOf(entries: readonly Entry[], heads: readonly CommitId[]): Set<CommitId> {
+  const past = new Set(heads);
+  for (const { id, parents } of entries.toReversed()) {
+    if (past.has(id)) for (const parent of parents) past.add(parent);
+  }
+  return past;
 }
 
 /** What follows a hole, as if the hole were a beginning. */
@@ -127,35 +161,34 @@ async function verify(
   start: Start,
   notes: { readonly damage: Damage[]; readonly signers: Set<string> },
 ): Promise<Held> {
-  let { tip, verified } = start;
-  const { entries, hole } = start;
-  for (const entry of entries.slice(verified + 1)) {
+  const { entries, verified, known, hole } = start;
+  const kept = entries.filter(({ id }) => verified.has(id));
+  const history = createHistory(crypto, log, kept, known, hole);
+  let { root } = start;
+  let grown = 0;
+  for (const entry of entries) {
+    if (verified.has(entry.id)) continue;
     try {
       const frame = await log.read(entry.place);
       if (frame === undefined) throw new StorageError('corrupt', 'the commit cannot be read');
-      tip = verifyCommit(crypto, tip, parseCommit(crypto, frame.commit), frame.ops);
-      verified += 1;
+      const commit = parseCommit(crypto, frame.commit);
+      const past = await history.join(commit.parents);
+      const ops = verifyCommit(crypto, root, past, commit, frame.ops);
+      const state = await history.extend(past, { ...entry, ops });
+      verifyTree(crypto, state, commit, frame.ops);
+      root ??= { realm: commit.id, founder: commit.device };
+      history.append(entry, state);
+      grown += entry.place.end - entry.place.offset;
     } catch (cause) {
       if (!(cause instanceof StorageError)) throw cause;
-      notes.damage.push(describeStop(entry, entries[verified], cause));
+      notes.damage.push(describeStop(entry, history.entries.at(-1), cause));
       break;
     }
   }
-  if (hole !== undefined) notes.damage.push(describeHole(entries[hole.from - 1]));
-  const kept = entries.slice(0, verified + 1);
-  const state = tip?.state ?? EMPTY;
-  return {
-    log,
-    tip,
-    history: createHistory(crypto, log, kept, state, hole),
-    isStuck: kept.length < entries.length,
-    grown: kept.slice(start.verified + 1).reduce(addSize, 0),
-    ...notes,
-  };
-}
-
-function addSize(sum: number, { place }: Entry): number {
-  return sum + place.end - place.offset;
+  if (hole !== undefined) notes.damage.push(describeHole(entries[hole - 1]));
+  const isStuck = history.entries.length < entries.length;
+  const merged = await history.join(history.heads);
+  return { log, history, root, merged, isStuck, grown, ...notes };
 }
 
 function describeStop(entry: Entry, last: Entry | undefined, cause: StorageError): Damage {

@@ -11,7 +11,8 @@
 import type { Crypto } from '#runtime';
 import { concat, encodeHex, encodeText } from './bytes.ts';
 import { canonicalize, type JsonObject } from './json.ts';
-import type { Collection, State } from './op.ts';
+import type { FieldConflict, Merged } from './merge/merged.ts';
+import type { Collection } from './op.ts';
 import { fileName } from './path.ts';
 
 /** A git object before it has a name. */
@@ -33,6 +34,10 @@ const encoder = new TextEncoder();
 
 const records = new WeakMap<JsonObject, NamedObject>();
 const collections = new WeakMap<Collection, NamedObject>();
+const blobs = new WeakMap<readonly FieldConflict[], NamedObject>();
+
+/** Fields, rivals, and the rival itself. */
+const AROUND_VALUES = 3;
 
 /** The object as git hashes and stores it: header, zero byte, body. */
 export function encodeObject(object: GitObject): Uint8Array {
@@ -45,19 +50,72 @@ export function nameObject(crypto: Pick<Crypto, 'hash'>, object: GitObject): Nam
   return { ...object, id: encodeHex(hash), hash };
 }
 
-/** The tree of a commit: the state it leaves, and `.nymote/ops.json` with what it did. */
+/** What of a state is in a commit's tree. */
+export type Content = Pick<Merged, 'state' | 'conflicts'>;
+
+/**
+ * The tree of a commit: the records it leaves, `.nymote/ops.json` with what it did, and
+ * `.nymote/conflicts/<collection>/<key>.json` with what nobody has decided yet.
+ */
 export function buildTree(
   crypto: Pick<Crypto, 'hash'>,
-  state: State,
+  { state, conflicts }: Content,
   ops: string,
-): { readonly root: NamedObject; readonly nymote: NamedObject; readonly ops: NamedObject } {
+): { readonly root: NamedObject; readonly others: readonly NamedObject[] } {
   const blob = nameObject(crypto, { type: 'blob', body: encodeText(ops) });
-  const nymote = nameTree(crypto, [{ mode: '100644', name: 'ops.json', hash: blob.hash }]);
+  const undecided = conflictTrees(crypto, conflicts);
+  const own: Entry[] = [{ mode: '100644', name: 'ops.json', hash: blob.hash }];
+  const [top] = undecided;
+  if (top !== undefined) own.push({ mode: '40000', name: 'conflicts', hash: top.hash });
+  const nymote = nameTree(crypto, own);
   const entries: Entry[] = [{ mode: '40000', name: '.nymote', hash: nymote.hash }];
   for (const [name, collection] of state) {
     entries.push({ mode: '40000', name, hash: collectionTree(crypto, collection).hash });
   }
-  return { root: nameTree(crypto, entries), nymote, ops: blob };
+  return { root: nameTree(crypto, entries), others: [nymote, blob, ...undecided] };
+}
+
+/** The tree `conflicts` and all that is in it; nothing while there are none. */
+function conflictTrees(
+  crypto: Pick<Crypto, 'hash'>,
+  conflicts: Content['conflicts'],
+): readonly NamedObject[] {
+  const byCollection = Map.groupBy(conflicts, ([path]) => path.slice(0, path.indexOf('/')));
+  const objects: NamedObject[] = [];
+  const top: Entry[] = [];
+  for (const [name, records] of byCollection) {
+    const entries = records.map(([path, list]): Entry => {
+      const blob = conflictBlob(crypto, list);
+      objects.push(blob);
+      return { mode: '100644', name: fileName(path.slice(name.length + 1)), hash: blob.hash };
+    });
+    const tree = nameTree(crypto, entries);
+    objects.push(tree);
+    top.push({ mode: '40000', name, hash: tree.hash });
+  }
+  return top.length === 0 ? [] : [nameTree(crypto, top), ...objects];
+}
+
+/** The rivals of each field, the effective one first; what was deleted has no value. */
+function conflictBlob(
+  crypto: Pick<Crypto, 'hash'>,
+  conflicts: readonly FieldConflict[],
+): NamedObject {
+  const known = blobs.get(conflicts);
+  if (known !== undefined) return known;
+  const fields = conflicts.map(({ field, rivals }) => [
+    field,
+    rivals.map(({ dot, value }) => ({
+      device: dot.device,
+      seq: dot.seq,
+      ...(value === undefined ? {} : { value }),
+    })),
+  ]);
+  // A value may be as deep as an op allows; what is around it here does not count.
+  const text = canonicalize(Object.fromEntries(fields), -AROUND_VALUES);
+  const blob = nameObject(crypto, { type: 'blob', body: encodeText(`${text}\n`) });
+  blobs.set(conflicts, blob);
+  return blob;
 }
 
 /** The tree of one collection: a file per record. */

@@ -2,10 +2,17 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { StorageError } from './error.ts';
 import { canonicalize, type Json } from './json.ts';
-import { applyOps, EMPTY, MAX_OPS, type Op, parseOps, printOps, type State } from './op.ts';
+import { applyOps } from './merge/apply.ts';
+import { type Merged, NOTHING } from './merge/merged.ts';
+import { MAX_OPS, type Op, parseOps, printOps } from './op.ts';
+
+/** What one device makes by itself. */
+function apply(before: Merged, ops: readonly Op[]): Merged {
+  return applyOps(before, { device: 'a', seq: (before.vector.get('a') ?? 0) + 1 }, ops);
+}
 
 /** A state as plain JSON. */
-function show(state: State): unknown {
+function show({ state }: Merged): unknown {
   return Object.fromEntries([...state].map(([name, all]) => [name, Object.fromEntries(all)]));
 }
 
@@ -48,25 +55,25 @@ describe('applying', () => {
     { op: { op: 'rem', path: 'a/x/s', value: 'z' }, gives: RECORD, why: 'not a member' },
     { op: { op: 'rem', path: 'b/y/s', value: 'z' }, gives: RECORD, why: 'not a set' },
   ] as { op: Op; gives: unknown; why: string }[])('$op.op $op.path: $why', ({ op, gives }) => {
-    expect(show(applyOps(applyOps(EMPTY, SETUP), [op]))).toEqual(gives);
+    expect(show(apply(apply(NOTHING, SETUP), [op]))).toEqual(gives);
   });
 
   test('leaves the state before as it was', () => {
-    const before = applyOps(EMPTY, SETUP);
-    applyOps(before, [{ op: 'del', path: 'a/x' }]);
+    const before = apply(NOTHING, SETUP);
+    apply(before, [{ op: 'del', path: 'a/x' }]);
     expect(show(before)).toEqual(RECORD);
   });
 
   test('keeps the identity of what it does not touch', () => {
-    const before = applyOps(EMPTY, SETUP);
-    const after = applyOps(before, [{ op: 'set', path: 'b/y', value: {} }]);
-    expect(after.get('a')).toBe(before.get('a'));
+    const before = apply(NOTHING, SETUP);
+    const after = apply(before, [{ op: 'set', path: 'b/y', value: {} }]);
+    expect(after.state.get('a')).toBe(before.state.get('a'));
   });
 
   test('is what a plain map of fields does', () => {
     fc.assert(
       fc.property(fc.array(anyOp), (ops) => {
-        const state = applyOps(EMPTY, parseOps(printOps(ops)));
+        const state = apply(NOTHING, parseOps(printOps(ops)));
         expect(show(state)).toEqual(applyToModel(ops));
       }),
     );
@@ -80,7 +87,7 @@ describe('the text of ops', () => {
     { text: '[1]\n', why: 'no object' },
     { text: '[{"op":"set","path":"a/x"}]\n', why: 'no value' },
     { text: '[{"op":"del","path":"a/x","value":1}]\n', why: 'a value too many' },
-    { text: '[{"op":"inc","path":"a/x/n","value":1}]\n', why: 'an unknown op' },
+    { text: '[{"op":"exp","path":"a/x/n","value":1}]\n', why: 'an unknown op' },
     { text: '[{"by":1,"op":"del","path":"a/x"}]\n', why: 'an unknown member' },
     { text: '[{"op":"set","path":"a/x","value":1}]\n', why: 'a record is an object' },
     { text: '[{"op":"set","path":"a/x","value":{"a b":1}}]\n', why: 'a field without a path' },
@@ -153,7 +160,7 @@ function changeField(
   }
   const old = record?.[field];
   const texts = (Array.isArray(old) ? old : []).map((item) => canonicalize(item));
-  const text = canonicalize(op.value);
+  const text = canonicalize('value' in op ? op.value : null);
   const others = new Set(texts.filter((item) => item !== text));
   if (op.op === 'add') others.add(text);
   else if (!Array.isArray(old)) return record;

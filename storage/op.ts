@@ -1,20 +1,38 @@
 /**
- * The steps of a commit, and what they make of a state.
+ * The steps of a commit, as they are written and read. What they do is in merge/apply.ts.
  *
- * `set` replaces a record or a field, `del` removes one, `add` and `rem` treat a field as a set of
- * values kept sorted by their canonical text. The four are total: on any state each has exactly
- * one result, so that every replica computes the same. `rem` removes what is there when it is
- * applied; observed-remove needs the concurrent histories that this base does not have yet.
+ * The op itself says how it merges with what others do at the same time, so that a replica needs
+ * no schema to agree: `set` and `del` write a register, `add` and `rem` a set kept sorted by
+ * canonical text, `grow` a set that only grows, `inc` a counter, `ins`, `mv` and `rem` of an item
+ * an ordered list, `text` lines that are merged; `revoke` ends a device.
  */
 
 import { StorageError } from './error.ts';
 import { canonicalize, isObject, type Json, type JsonObject, parseCanonical } from './json.ts';
+import type { Rule } from './merge/merged.ts';
+import { isPlace } from './merge/order.ts';
 import { isField, type Path, parsePath } from './path.ts';
 
 /** One step of a commit. */
 export type Op =
-  | { readonly op: 'set' | 'add' | 'rem'; readonly path: string; readonly value: Json }
-  | { readonly op: 'del'; readonly path: string };
+  | {
+      readonly op: 'set';
+      readonly path: string;
+      readonly value: Json;
+      /** How a conflict is decided until somebody writes; of a whole record, by field. */
+      readonly rule?: Rule | { readonly [field: string]: Rule };
+    }
+  | { readonly op: 'add'; readonly path: string; readonly value: Json }
+  | { readonly op: 'rem'; readonly path: string; readonly value: Json }
+  | { readonly op: 'grow'; readonly path: string; readonly value: Json }
+  | { readonly op: 'inc'; readonly path: string; readonly value: number }
+  | { readonly op: 'text'; readonly path: string; readonly value: string }
+  | { readonly op: 'ins'; readonly path: string; readonly at: string; readonly value: Json }
+  | { readonly op: 'mv'; readonly path: string; readonly item: string; readonly at: string }
+  | { readonly op: 'rem'; readonly path: string; readonly item: string }
+  | { readonly op: 'del'; readonly path: string }
+  /** Ends a device: its commits beyond `lastSeq` count for nothing, whenever they arrive. */
+  | { readonly op: 'revoke'; readonly path: string; readonly lastSeq: number };
 
 /** Records by key. */
 export type Collection = ReadonlyMap<string, JsonObject>;
@@ -34,9 +52,6 @@ const SECRET_FIELDS = new Set([
   'passphrase',
   'psk',
 ]);
-
-/** The state before the first commit. */
-export const EMPTY: State = new Map();
 
 /** The record at `collection/key`. */
 export function readRecord(state: State, path: string): JsonObject | undefined {
@@ -63,27 +78,6 @@ export function parseOps(text: string): readonly Op[] {
   return value;
 }
 
-/** What one op makes of a state; untouched collections and records keep their identity. */
-export function applyOps(state: State, ops: readonly Op[]): State {
-  const next = new Map(state);
-  const copies = new Map<string, Map<string, JsonObject>>();
-  for (const op of ops) {
-    const path = parsePath(op.path);
-    if (path === undefined) throw new Error(`unreachable: op on ${op.path} was not checked`);
-    let collection = copies.get(path.collection);
-    if (collection === undefined) {
-      collection = new Map(state.get(path.collection));
-      copies.set(path.collection, collection);
-      next.set(path.collection, collection);
-    }
-    applyOp(collection, path, op);
-  }
-  for (const [name, copy] of copies) {
-    if (copy.size === 0) next.delete(name);
-  }
-  return next;
-}
-
 /** Every path in `value` whose field name promises a secret and whose value is not sealed. */
 export function findSecrets(path: string, value: Json): string[] {
   const name = path.slice(path.lastIndexOf('/') + 1);
@@ -104,15 +98,20 @@ function checkOp(op: Json): void {
   if (typeof text !== 'string' || path === undefined) {
     throw new StorageError('invalid', `no path: ${String(text).slice(0, 100)}`);
   }
-  const isKnown = kind === 'set' || kind === 'del' || kind === 'add' || kind === 'rem';
-  const hasValue = Object.hasOwn(op, 'value');
-  if (!isKnown || hasValue !== (kind !== 'del') || Object.keys(op).length !== (hasValue ? 3 : 2)) {
+  const shape = shapeOf(op);
+  const names = Object.keys(op).filter((name) => name !== 'op' && name !== 'path');
+  const isKnown =
+    shape !== undefined &&
+    names.every((name) => Object.hasOwn(shape, name)) &&
+    Object.entries(shape).every(([name, check]) =>
+      Object.hasOwn(op, name) ? check(op[name] as Json, path) : name === 'rule',
+    );
+  if (!isKnown) {
     throw new StorageError('invalid', `not an op: ${String(kind).slice(0, 20)} on ${text}`);
   }
-  if (kind === 'del') return;
-  const value = op['value'] as Json;
-  if (path.field === undefined) checkRecord(kind, text, value);
-  const clear = findSecrets(text, value);
+  checkTarget(kind as Op['op'], path, text, op['value']);
+  if (!Object.hasOwn(op, 'value')) return;
+  const clear = findSecrets(text, op['value'] as Json);
   if (clear.length > 0) {
     throw new StorageError('invalid', `secrets must be sealed: ${clear.join(', ')}`, {
       problems: clear.map((at) => ({ path: at, message: 'must be sealed' })),
@@ -120,43 +119,54 @@ function checkOp(op: Json): void {
   }
 }
 
-function checkRecord(kind: 'set' | 'add' | 'rem', path: string, value: Json): void {
-  if (kind !== 'set') throw new StorageError('invalid', `${kind} needs a field: ${path}`);
-  if (!isObject(value)) throw new StorageError('invalid', `a record is an object: ${path}`);
+type Shape = Readonly<Record<string, (value: Json, path: Path) => boolean>>;
+
+const isAny = (): boolean => true;
+const isText = (value: Json): boolean => typeof value === 'string';
+const isInteger = (value: Json): boolean => typeof value === 'number';
+const isPlaced = (value: Json): boolean => typeof value === 'string' && isPlace(value);
+const isItem = (value: Json): boolean => typeof value === 'string' && ITEM.test(value);
+const isRule = (value: Json): boolean => RULES.has(value);
+
+/** A list's item is named by the op that made it: device, sequence number, place in the commit. */
+const ITEM = /^[^:]{1,200}:\d{1,15}:\d{1,4}$/;
+const RULES: ReadonlySet<Json> = new Set<Rule>(['deny', 'lower', 'rank']);
+
+/** Every member of an op besides `op` and `path`; all but `rule` must be there. */
+const SHAPES: Readonly<Record<string, Shape>> = {
+  set: {
+    value: isAny,
+    rule: (value, { field }) =>
+      field !== undefined
+        ? isRule(value)
+        : isObject(value) && Object.values(value).every((item) => isRule(item)),
+  },
+  del: {},
+  add: { value: isAny },
+  rem: { value: isAny },
+  grow: { value: isAny },
+  inc: { value: isInteger },
+  text: { value: isText },
+  ins: { at: isPlaced, value: isAny },
+  mv: { at: isPlaced, item: isItem },
+  revoke: { lastSeq: (value) => typeof value === 'number' && value >= 0 },
+};
+
+const REMOVE_ITEM: Shape = { item: isItem };
+
+function shapeOf(op: JsonObject): Shape | undefined {
+  const { op: kind } = op as { op?: Json };
+  if (kind === 'rem' && Object.hasOwn(op, 'item')) return REMOVE_ITEM;
+  return typeof kind === 'string' && Object.hasOwn(SHAPES, kind) ? SHAPES[kind] : undefined;
+}
+
+function checkTarget(kind: Op['op'], path: Path, text: string, value: Json | undefined): void {
+  if (kind === 'revoke' && (path.collection !== 'devices' || path.field !== undefined)) {
+    throw new StorageError('invalid', `only devices are revoked: ${text}`);
+  }
+  if (path.field !== undefined || kind === 'del' || kind === 'revoke') return;
+  if (kind !== 'set') throw new StorageError('invalid', `${kind} needs a field: ${text}`);
+  if (!isObject(value)) throw new StorageError('invalid', `a record is an object: ${text}`);
   const bad = Object.keys(value).find((field) => !isField(field));
-  if (bad !== undefined) throw new StorageError('invalid', `not a field name in ${path}`);
-}
-
-function applyOp(collection: Map<string, JsonObject>, path: Path, op: Op): void {
-  if (path.field === undefined) {
-    if (op.op === 'del') collection.delete(path.key);
-    else collection.set(path.key, op.value as JsonObject);
-    return;
-  }
-  const before = collection.get(path.key);
-  const after = new Map(Object.entries(before ?? {}));
-  if (op.op === 'set') after.set(path.field, op.value);
-  else if (op.op === 'del') after.delete(path.field);
-  else {
-    const members = changeSet(after.get(path.field), op);
-    if (members !== undefined) after.set(path.field, members);
-  }
-  // Removing from what is not there makes nothing.
-  if (before === undefined && after.size === 0) return;
-  collection.set(path.key, Object.freeze(Object.fromEntries(after)));
-}
-
-function changeSet(
-  before: Json | undefined,
-  op: Extract<Op, { value: Json }>,
-): readonly Json[] | undefined {
-  const isSet = Array.isArray(before);
-  if (!isSet && op.op === 'rem') return undefined;
-  const members = new Map(
-    (isSet ? (before as readonly Json[]) : []).map((member) => [canonicalize(member), member]),
-  );
-  if (op.op === 'add') members.set(canonicalize(op.value), op.value);
-  else members.delete(canonicalize(op.value));
-  const sorted = [...members].sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.freeze(sorted.map(([, member]) => member));
+  if (bad !== undefined) throw new StorageError('invalid', `not a field name in ${text}`);
 }

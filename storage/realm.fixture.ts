@@ -4,6 +4,8 @@
 
 import type { Crypto, Signer } from '#runtime';
 import type { Writer } from './draft.ts';
+import { StorageError } from './error.ts';
+import type { Vector } from './export.ts';
 import type { Op } from './op.ts';
 import type { StoreOptions, StoreRuntime } from './realm.ts';
 import { openStore, type Store } from './store.ts';
@@ -38,6 +40,20 @@ export function openReplica(
   options: Partial<StoreOptions> = {},
 ): Promise<Store> {
   return openStore(runtime, { directory: DIRECTORY, ...options });
+}
+
+/** Who holds the founder's commits up to this number. */
+export function upTo(seq: number): Vector {
+  return seq === 0 ? {} : { router: [[seq, '']] };
+}
+
+/** Takes commits over, and throws what was refused first or that they wait. */
+export async function take(store: Store, bytes: Uint8Array): Promise<{ added: number }> {
+  const { added, refused, waiting } = await store.importCommits(bytes);
+  const [first] = refused;
+  if (first !== undefined) throw first.reason;
+  if (waiting.length > 0) throw new StorageError('unknown-parent', 'it waits for its past');
+  return { added };
 }
 
 /** A draft that sets one record. */

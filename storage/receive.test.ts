@@ -3,11 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
 import { concat, encodeText } from './bytes.ts';
 import { type CommitFields, parseCommit, signCommit } from './commit.ts';
-import { type Draft, prepare } from './draft.ts';
 import { StorageError, type StorageErrorCode } from './error.ts';
 import { decodeFrame, encodeFrame, type Frame, scan } from './frame.ts';
+import { someone } from './members.fixture.ts';
 import { buildTree } from './object.ts';
-import { applyOps, type Op, printOps, type State } from './op.ts';
+import { type Op, printOps, type State } from './op.ts';
+import { applyPlain } from './plain.fixture.ts';
 import {
   DIRECTORY,
   founderOf,
@@ -15,6 +16,8 @@ import {
   openReplica,
   setName,
   signerOf,
+  take,
+  upTo,
 } from './realm.fixture.ts';
 import { MAX_PAGE } from './receive.ts';
 import { openStore, type Store } from './store.ts';
@@ -25,11 +28,8 @@ const anyText = fc
   .map((units) => String.fromCharCode(...units));
 
 const { crypto } = fakeRuntime();
-const PHONE = signerOf(crypto, 2);
-const WRITER_RECORD = {
-  writer: true,
-  signingKey: Buffer.from(PHONE.publicKey).toString('base64'),
-};
+const PHONE = someone(2);
+const PHONE_RECORD = { role: 'device', signingKey: PHONE.signingKey };
 
 /** A founder and a replica that holds the same three commits. */
 async function pair(): Promise<{ founder: Store; replica: Store }> {
@@ -37,10 +37,10 @@ async function pair(): Promise<{ founder: Store; replica: Store }> {
   await founder.commit(setName('a', 1));
   await founder.commit({
     ...setName('b', 1),
-    ops: [{ op: 'set', path: 'devices/phone', value: WRITER_RECORD }],
+    ops: [{ op: 'set', path: PHONE.path, value: PHONE_RECORD }],
   });
   const replica = await openReplica(fakeRuntime(), { realm: founder.realm });
-  await replica.importCommits(await founder.exportSince(0));
+  await take(replica, await founder.exportMissing(upTo(0)));
   return { founder, replica };
 }
 
@@ -59,13 +59,14 @@ function forge(
   { fields, seed = 1, claims = seed, ops = setName('x', 1).ops, text }: Forgery,
 ) {
   const opsText = text ?? printOps(ops);
-  const state: State = text === undefined ? applyOps(store.state(), ops) : store.state();
+  const state: State = text === undefined ? applyPlain(store.state(), ops) : store.state();
+  const content = { state, conflicts: new Map() };
   const { publicKey } = signerOf(crypto, claims);
   const commit = signCommit(
     crypto,
     { ...signerOf(crypto, seed), publicKey },
     {
-      tree: buildTree(crypto, state, opsText).root.id,
+      tree: buildTree(crypto, content, opsText).root.id,
       parents: [store.head],
       device: 'router',
       name: 'Router',
@@ -108,24 +109,21 @@ describe('a replica', () => {
     const { founder, replica } = await pair();
     const moves: unknown[] = [];
     replica.watch((moved) => moves.push(moved));
-    expect(await replica.importCommits(await founder.exportSince(0))).toEqual({
-      added: 0,
-      head: founder.head,
-    });
+    expect(await take(replica, await founder.exportMissing(upTo(0)))).toEqual({ added: 0 });
     expect(moves).toEqual([]);
   });
 
   test('that is told twice in one page takes it once', async () => {
     const { founder } = await pair();
     const replica = await openReplica(fakeRuntime());
-    const bytes = await founder.exportSince(0);
-    expect(await replica.importCommits(concat([bytes, bytes]))).toMatchObject({ added: 3 });
+    const bytes = await founder.exportMissing(upTo(0));
+    expect(await take(replica, concat([bytes, bytes]))).toMatchObject({ added: 3 });
   });
 
   test('may be told in pieces of any size', async () => {
     const { founder } = await pair();
     for (let value = 0; value < 20; value++) await founder.commit(setName('c', value));
-    const bytes = await founder.exportSince(0);
+    const bytes = await founder.exportMissing(upTo(0));
     const { frames } = scan(bytes);
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(22), { maxLength: 5 }), async (cuts) => {
@@ -133,7 +131,7 @@ describe('a replica', () => {
         const ends = [...cuts].sort((a, b) => a - b).map((cut) => frames[cut]?.offset ?? 0);
         let from = 0;
         for (const end of [...ends, bytes.length]) {
-          await replica.importCommits(bytes.subarray(from, end));
+          await take(replica, bytes.subarray(from, end));
           from = end;
         }
         expect(replica.head).toBe(founder.head);
@@ -153,10 +151,10 @@ describe('a replica', () => {
     const replica = await openReplica(fakeRuntime());
     let pages = 0;
     for (;;) {
-      const page = await founder.exportSince(replica.seq);
+      const page = await founder.exportMissing(upTo(replica.seq));
       if (page.length === 0) break;
       expect(page.length).toBeLessThanOrEqual(256 * 1024);
-      await replica.importCommits(page);
+      await take(replica, page);
       pages += 1;
     }
     expect([replica.head, pages]).toEqual([founder.head, 13]);
@@ -165,23 +163,23 @@ describe('a replica', () => {
   test('keeps what was good before the first bad commit', async () => {
     const { founder, replica } = await pair();
     await founder.commit(setName('c', 1));
-    const good = await founder.exportSince(3);
+    const good = await founder.exportMissing(upTo(3));
     const bad = forge(founder, { seed: 9 });
-    expect(await codeOf(replica.importCommits(concat([good, bad])))).toBe('bad-signature');
+    expect(await codeOf(take(replica, concat([good, bad])))).toBe('bad-signature');
     expect(replica.head).toBe(founder.head);
   });
 
   test('refuses a realm it was not made for', async () => {
     const { founder } = await pair();
     const replica = await openReplica(fakeRuntime(), { realm: 'f'.repeat(64) });
-    expect(await codeOf(replica.importCommits(await founder.exportSince(0)))).toBe('other-realm');
+    expect(await codeOf(take(replica, await founder.exportMissing(upTo(0))))).toBe('other-realm');
     expect(replica.head).toBe('');
   });
 
   test('of the founder itself takes over what it lost', async () => {
     const { founder, replica } = await pair();
     const restored = await openFounder(fakeRuntime(), { realm: founder.realm });
-    await restored.importCommits(await replica.exportSince(0));
+    await take(restored, await replica.exportMissing(upTo(0)));
     expect([restored.head, restored.isWritable]).toEqual([founder.head, true]);
     expect((await restored.commit(setName('c', 1))).seq).toBe(4);
   });
@@ -197,7 +195,7 @@ describe('a commit from elsewhere', () => {
       why: "claims the founder's key, signed with another",
     },
     {
-      forgery: { seed: 2, fields: { device: 'phone' } },
+      forgery: { seed: 2, fields: { device: PHONE.id, seq: 1 } },
       code: 'not-writer',
       why: 'by a device that is not the founder',
     },
@@ -246,41 +244,22 @@ describe('a commit from elsewhere', () => {
     async ({ forgery, code }) => {
       const { founder, replica } = await pair();
       const { head } = replica;
-      expect(await codeOf(replica.importCommits(forge(founder, forgery)))).toBe(code);
+      expect(await codeOf(take(replica, forge(founder, forgery)))).toBe(code);
       expect(replica.head).toBe(head);
       expect((await replica.log()).length).toBe(3);
     },
   );
 
-  test('with a number that is taken is a fork', async () => {
-    const { founder, replica } = await pair();
-    const [third, second] = await founder.log();
-    const bytes = forge(founder, { fields: { parents: [second?.id ?? ''], seq: third?.seq ?? 0 } });
-    expect(await codeOf(replica.importCommits(bytes))).toBe('fork');
-  });
-
   test('whose ops were exchanged on the way is refused', async () => {
     const { founder, replica } = await pair();
     await founder.commit(setName('c', 1));
-    const bytes = await founder.exportSince(3);
+    const bytes = await founder.exportMissing(upTo(3));
     const frame = decodeFrame(bytes, { offset: 0, end: bytes.length });
     const exchanged = frameOf({
       commit: frame?.commit ?? bytes,
       ops: printOps(setName('c', 2).ops),
     });
-    expect(await codeOf(replica.importCommits(exchanged))).toBe('wrong-tree');
-  });
-
-  test('is not verified by the sender: a wrong local draft is refused by a replica', async () => {
-    const { founder, replica } = await pair();
-    const draft: Draft = setName('c', 1);
-    const writer = { deviceId: 'phone', name: 'Phone', signer: PHONE };
-    const { head, seq, realm } = founder;
-    const tip = { id: head, seq, realm, founder: 'router', state: founder.state() };
-    const prepared = prepare(crypto, writer, tip, draft, {}, 1);
-    expect(await codeOf(replica.importCommits(prepared?.frame ?? encodeText('')))).toBe(
-      'not-writer',
-    );
+    expect(await codeOf(take(replica, exchanged))).toBe('wrong-tree');
   });
 });
 
@@ -288,21 +267,21 @@ describe('bytes from elsewhere', () => {
   test('that are no frames are refused', async () => {
     const { replica } = await pair();
     for (const bytes of [encodeText('x'), new Uint8Array(8), new Uint8Array(100).fill(0xff)]) {
-      expect(await codeOf(replica.importCommits(bytes))).toBe('corrupt');
+      expect(await codeOf(take(replica, bytes))).toBe('corrupt');
     }
-    expect(await codeOf(replica.importCommits(new Uint8Array(MAX_PAGE + 1)))).toBe('too-large');
-    expect(await replica.importCommits(new Uint8Array(0))).toMatchObject({ added: 0 });
+    expect(await codeOf(take(replica, new Uint8Array(MAX_PAGE + 1)))).toBe('too-large');
+    expect(await take(replica, new Uint8Array(0))).toMatchObject({ added: 0 });
   });
 
   test('with any byte wrong move nothing', async () => {
     const { founder, replica } = await pair();
     const { head } = replica;
     await founder.commit(setName('c', 1));
-    const bytes = await founder.exportSince(3);
+    const bytes = await founder.exportMissing(upTo(3));
     for (let at = 0; at < bytes.length; at++) {
       const wrong = bytes.slice();
       wrong[at] = (wrong[at] ?? 0) ^ 4;
-      expect(await codeOf(replica.importCommits(wrong)), `byte ${at}`).toBeDefined();
+      expect(await codeOf(take(replica, wrong)), `byte ${at}`).toBeDefined();
     }
     expect(replica.head).toBe(head);
   });
@@ -311,7 +290,7 @@ describe('bytes from elsewhere', () => {
     const { founder, replica } = await pair();
     const { head } = replica;
     await founder.commit(setName('c', 1));
-    const bytes = await founder.exportSince(3);
+    const bytes = await founder.exportMissing(upTo(3));
     const frame = decodeFrame(bytes, { offset: 0, end: bytes.length });
     if (frame === undefined) throw new Error('no frame');
     const ops = encodeText(frame.ops);
@@ -320,7 +299,7 @@ describe('bytes from elsewhere', () => {
       whole[at] = (whole[at] ?? 0) ^ 1;
       const commit = whole.subarray(0, frame.commit.length);
       const text = new TextDecoder().decode(whole.subarray(frame.commit.length));
-      const code = await codeOf(replica.importCommits(frameOf({ commit, ops: text })));
+      const code = await codeOf(take(replica, frameOf({ commit, ops: text })));
       expect(code, `byte ${at}`).toBeDefined();
     }
     expect(replica.head).toBe(head);
@@ -328,14 +307,14 @@ describe('bytes from elsewhere', () => {
 
   test('that begin a realm with a signature of nobody are refused', async () => {
     const founder = await openFounder(fakeRuntime());
-    const bytes = await founder.exportSince(0);
+    const bytes = await founder.exportMissing(upTo(0));
     const frame = decodeFrame(bytes, { offset: 0, end: bytes.length });
     if (frame === undefined) throw new Error('no frame');
     const { publicKey } = signerOf(crypto, 1);
     const genesis = parseCommit(crypto, frame.commit);
     const forged = signCommit(crypto, { ...signerOf(crypto, 9), publicKey }, genesis);
     const replica = await openReplica(fakeRuntime());
-    const importing = replica.importCommits(frameOf({ commit: forged.bytes, ops: frame.ops }));
+    const importing = take(replica, frameOf({ commit: forged.bytes, ops: frame.ops }));
     expect(await codeOf(importing)).toBe('bad-signature');
     expect(replica.head).toBe('');
   });
@@ -343,12 +322,12 @@ describe('bytes from elsewhere', () => {
   test('never throw anything but StorageError', async () => {
     const { founder, replica } = await pair();
     await founder.commit(setName('c', 1));
-    const bytes = await founder.exportSince(3);
+    const bytes = await founder.exportMissing(upTo(3));
     const span = { offset: 0, end: bytes.length };
     const commit = decodeFrame(bytes, span)?.commit ?? bytes;
     await fc.assert(
       fc.asyncProperty(fc.oneof(anyText, fc.json({ maxDepth: 2 })), async (ops) => {
-        const code = await codeOf(replica.importCommits(frameOf({ commit, ops })));
+        const code = await codeOf(take(replica, frameOf({ commit, ops })));
         return code !== undefined;
       }),
       { numRuns: 50 },
@@ -360,7 +339,7 @@ test('a replica that is given a writer later is the founder again', async () => 
   const runtime = fakeRuntime();
   const { founder } = await pair();
   const replica = await openReplica(runtime);
-  await replica.importCommits(await founder.exportSince(0));
+  await take(replica, await founder.exportMissing(upTo(0)));
   const again = await openStore(runtime, { directory: DIRECTORY, writer: founderOf(crypto) });
   expect(again.isWritable).toBe(true);
 });

@@ -1,83 +1,146 @@
 /**
  * Commits from another device: bytes in, commits that may be appended out.
  *
- * The sender is believed nothing. Each commit must follow what is held, in signature, rights,
- * chain and tree (I3); what is held already changes nothing (I4). The first commit that does not
- * fit ends the reading; those before it stand.
+ * The sender is believed nothing. Each commit must fit its own past, in signature, rights, chain
+ * and tree (I3); what is held already changes nothing (I4). Commits may come in any order: one whose
+ * past is not here waits a while for it; one that does not verify is refused with all that builds
+ * on it, and the others stand.
  */
 
 import type { Crypto } from '#runtime';
-import { type ParsedCommit, parseCommit } from './commit.ts';
+import { type CommitId, type ParsedCommit, parseCommit } from './commit.ts';
 import { StorageError } from './error.ts';
-import { decodeFrame, measureFrame } from './frame.ts';
+import { decodeFrame, type Frame, measureFrame } from './frame.ts';
 import type { History } from './history.ts';
-import { type Tip, verifyCommit } from './verify.ts';
+import type { Merged } from './merge/merged.ts';
+import { type Root, verifyCommit, verifyTree } from './verify.ts';
 
-/** A verified commit, its frame, and the tip it makes. */
-export type Received = {
+/** A commit that came, before it is verified. */
+export type Arrival = {
   readonly frame: Uint8Array;
+  readonly content: Frame;
   readonly commit: ParsedCommit;
-  readonly tip: Tip;
 };
 
-/** What could be taken over, and why the rest could not. */
+/** A verified commit and what it leaves. */
+export type Received = Arrival & { readonly state: Merged };
+
+/** A commit (or, without a name, bytes) that was not taken over. */
+export type Refused = { readonly id: CommitId | undefined; readonly reason: StorageError };
+
+/** What could be taken over, what waits for its past, and what was refused. */
 export type Reception = {
   readonly received: readonly Received[];
-  readonly refused: StorageError | undefined;
+  readonly waiting: readonly Arrival[];
+  readonly refused: readonly Refused[];
+  readonly root: Root | undefined;
 };
 
 /** One page of an exchange; a larger one is refused unread. */
 export const MAX_PAGE = 1024 * 1024;
 
-/** Reads frames and verifies them one after the other against `tips`, the ends to build on. */
-export function receive(
-  crypto: Pick<Crypto, 'hash' | 'verify'>,
-  history: Pick<History, 'find' | 'entries'>,
-  tips: readonly (Tip | undefined)[],
+type Needs = {
+  readonly crypto: Pick<Crypto, 'hash' | 'verify'>;
+  readonly history: History;
+  /** Undefined while nothing is held. */
+  readonly root: Root | undefined;
+  /** The realm that is expected, when nothing is held. */
+  readonly realm: string | undefined;
+};
+
+/** Reads frames and verifies them; `earlier` are those that were waiting. */
+export async function receive(
+  needs: Needs,
   bytes: Uint8Array,
-): Reception {
-  const received: Received[] = [];
-  const ends = [...tips];
-  const names = new Set<string>();
-  let offset = 0;
-  try {
-    if (bytes.length > MAX_PAGE) throw new StorageError('too-large', 'more than one page');
-    while (offset < bytes.length) {
-      const span = measureFrame(bytes, offset);
-      const content = span && decodeFrame(bytes, span);
-      if (span === undefined || content === undefined) {
-        throw new StorageError('corrupt', `no frame at byte ${offset}`);
+  earlier: readonly Arrival[],
+): Promise<Reception> {
+  const refused: Refused[] = [];
+  const arrivals = new Map(earlier.map((arrival) => [arrival.commit.id, arrival]));
+  for (const arrival of readFrames(needs, bytes, refused)) arrivals.set(arrival.commit.id, arrival);
+  const { history } = needs;
+  let { root } = needs;
+  let pending = [...arrivals.values()].filter(
+    ({ commit }) => history.find(commit.id) === undefined,
+  );
+  const received = new Map<CommitId, Received>();
+  const isHere = (id: CommitId) => received.has(id) || history.find(id) !== undefined;
+  for (let isMoving = true; isMoving; ) {
+    isMoving = false;
+    const later: Arrival[] = [];
+    for (const arrival of pending) {
+      const { commit } = arrival;
+      const isOurs = root === undefined || (commit.realm ?? commit.id) === root.realm;
+      if (isOurs && !commit.parents.every(isHere)) {
+        later.push(arrival);
+        continue;
       }
-      offset = span.end;
-      const commit = parseCommit(crypto, content.commit);
-      if (history.find(commit.id) !== undefined || names.has(commit.id)) continue;
-      const at = findEnd(ends, commit);
-      if (isFork(history, ends[at], commit)) {
-        throw new StorageError('fork', `${commit.device} wrote number ${commit.seq} twice`);
+      isMoving = true;
+      try {
+        received.set(commit.id, await verify({ ...needs, root }, arrival));
+        root ??= { realm: commit.id, founder: commit.device };
+      } catch (cause) {
+        if (!(cause instanceof StorageError)) throw cause;
+        refused.push({ id: commit.id, reason: cause });
       }
-      const tip = verifyCommit(crypto, ends[at], commit, content.ops);
-      ends[at] = tip;
-      names.add(commit.id);
-      received.push({ frame: bytes.slice(span.offset, span.end), commit, tip });
     }
-    return { received, refused: undefined };
-  } catch (cause) {
-    if (!(cause instanceof StorageError)) throw cause;
-    return { received, refused: cause };
+    pending = later;
   }
+  const bad = refused.flatMap(({ id }) => id ?? []);
+  return { received: [...received.values()], refused, root, waiting: dropAfter(pending, bad) };
 }
 
-/** The end that the commit follows; the first one when it follows none, to be refused there. */
-function findEnd(ends: readonly (Tip | undefined)[], commit: ParsedCommit): number {
-  const at = ends.findIndex((end) => end !== undefined && end.id === commit.parents[0]);
-  return Math.max(at, 0);
+async function verify(
+  { crypto, history, root, realm }: Needs,
+  arrival: Arrival,
+): Promise<Received> {
+  const { commit, content } = arrival;
+  if (root === undefined && realm !== undefined && (commit.realm ?? commit.id) !== realm) {
+    throw new StorageError('other-realm', 'these commits belong to another realm');
+  }
+  const past = await history.join(commit.parents);
+  const ops = verifyCommit(crypto, root, past, commit, content.ops);
+  const { id, parents, device, seq } = commit;
+  const step = { id, parents, device, seq, ops };
+  const state = await history.extend(past, step);
+  verifyTree(crypto, state, commit, content.ops);
+  history.stage(step, past, state);
+  return { ...arrival, state };
 }
 
-function isFork(
-  history: Pick<History, 'entries'>,
-  end: Tip | undefined,
-  { realm, parents, device, seq }: ParsedCommit,
-): boolean {
-  if (end === undefined || end.id === parents[0] || realm !== end.realm) return false;
-  return history.entries.some((entry) => entry.device === device && entry.seq === seq);
+function readFrames({ crypto }: Needs, bytes: Uint8Array, refused: Refused[]): Arrival[] {
+  const arrivals: Arrival[] = [];
+  const refuse = (reason: StorageError) => void refused.push({ id: undefined, reason });
+  if (bytes.length > MAX_PAGE) refuse(new StorageError('too-large', 'more than one page'));
+  for (let offset = 0; offset < bytes.length && bytes.length <= MAX_PAGE; ) {
+    const span = measureFrame(bytes, offset);
+    const content = span && decodeFrame(bytes, span);
+    if (span === undefined || content === undefined) {
+      // Where the next one would begin is not known.
+      refuse(new StorageError('corrupt', `no frame at byte ${offset}`));
+      break;
+    }
+    offset = span.end;
+    try {
+      const commit = parseCommit(crypto, content.commit);
+      arrivals.push({ frame: bytes.slice(span.offset, span.end), content, commit });
+    } catch (cause) {
+      if (!(cause instanceof StorageError)) throw cause;
+      refuse(cause);
+    }
+  }
+  return arrivals;
+}
+
+/** What builds on something refused will never be taken over. */
+function dropAfter(pending: readonly Arrival[], bad: readonly CommitId[]): Arrival[] {
+  const lost = new Set(bad);
+  let left = [...pending];
+  for (let size = -1; size !== lost.size; ) {
+    size = lost.size;
+    for (const { commit } of left) {
+      if (commit.parents.some((parent) => lost.has(parent))) lost.add(commit.id);
+    }
+    left = left.filter(({ commit }) => !lost.has(commit.id));
+  }
+  return left;
 }

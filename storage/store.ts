@@ -2,27 +2,32 @@
  * The store: one realm's configuration as signed commits, and the door through which it changes.
  *
  * Calls that write are done one after the other. A commit is acknowledged when it is on the disk;
- * whatever fails before leaves the store as it was, and usable (I7). In this base the founder's
- * device writes and others hold replicas. A directory belongs to one process at a time.
+ * whatever fails before leaves the store as it was, and usable (I7). Several devices write; what
+ * they wrote at the same time is joined when it meets. A directory belongs to one process at a time.
  */
 
 import { type Cancel, RuntimeError } from '#runtime';
-import { concat } from './bytes.ts';
+import { encodeHex, encodeText } from './bytes.ts';
 import { type Change, diffStates, invert } from './change.ts';
-import { isCheckpointDue, writeCheckpoint } from './checkpoint.ts';
-import { type Commit, type CommitId, peekCommit, showCommit } from './commit.ts';
+import { isCheckpointDue, MAX_CHECKPOINT_HEADS, writeCheckpoint } from './checkpoint.ts';
+import { type Commit, type CommitId, MAX_PARENTS, peekCommit, showCommit } from './commit.ts';
+import { type Conflict, listConflicts, toResolution } from './conflict.ts';
 import { type Draft, type Prepared, prepare } from './draft.ts';
-import { StorageError } from './error.ts';
-import { encodeFrame } from './frame.ts';
+import { type Problem, StorageError } from './error.ts';
+import { exportMissing, type Vector, vectorOf } from './export.ts';
+import { orderCausally } from './fold.ts';
 import { createGitView, type GitFile, type GitView } from './git.ts';
+import type { Entry } from './history.ts';
+import type { Json } from './json.ts';
 import { type Held, load } from './load.ts';
 import type { Damage, Place } from './log.ts';
-import { EMPTY, type State } from './op.ts';
+import type { Content } from './object.ts';
+import type { State } from './op.ts';
 import { overlaps } from './path.ts';
 import { begin, type StoreOptions, type StoreRuntime } from './realm.ts';
-import { receive } from './receive.ts';
+import { type Arrival, type Refused, receive } from './receive.ts';
 import { peekKey, printAllowedSigner } from './sshsig.ts';
-import { mayWrite, type Tip } from './verify.ts';
+import { isLeading } from './verify.ts';
 
 /** The head moved. */
 export type Moved = {
@@ -43,12 +48,20 @@ export type LogQuery = {
   readonly before?: CommitId;
 };
 
-/**
- * Bytes of commits that one `exportSince` gives at most, unless a single frame is larger: so many
- * are verified without a pause for anything else.
- */
-const EXPORT_PAGE = 128 * 1024;
+/** What became of commits that another device sent. */
+export type Imported = {
+  readonly added: number;
+  readonly head: CommitId;
+  /** Not taken over, and why: they do not verify, or cannot be read. */
+  readonly refused: readonly Refused[];
+  /** Their past is not held; they are tried again with the next import. */
+  readonly waiting: readonly CommitId[];
+};
 
+/** Bytes of commits that are kept in memory while their past is missing. */
+const MAX_WAITING = 1024 * 1024;
+/** How far back a state that obeys the rules is looked for when the newest does not. */
+const MAX_LOOK_BACK = 64;
 const DEFAULT_LOG = 50;
 const MAX_LOG = 1000;
 const MAX_TITLE = 100;
@@ -59,14 +72,36 @@ export async function openStore(runtime: StoreRuntime, options: StoreOptions): P
   for (const { code, where, message } of held.damage) {
     runtime.log(code === 'torn-tail' ? 'info' : 'warn', `store-${code}`, { where, message });
   }
-  const store = new Store(runtime, options, held);
-  if (held.tip !== undefined && options.realm !== undefined && held.tip.realm !== options.realm) {
-    await store[Symbol.asyncDispose]();
-    throw new StorageError('other-realm', `the directory holds the realm ${held.tip.realm}`);
+  const { root } = held;
+  if (root !== undefined && options.realm !== undefined && root.realm !== options.realm) {
+    await held.log[Symbol.asyncDispose]();
+    throw new StorageError('other-realm', `the directory holds the realm ${root.realm}`);
   }
-  const isNew = held.tip === undefined && !held.isStuck && options.realm === undefined;
+  const store = new Store(runtime, options, held, await findValid(options, held));
+  const isNew = root === undefined && !held.isStuck && options.realm === undefined;
   if (isNew && options.writer !== undefined) await store.commit(begin(options, options.writer));
   return store;
+}
+
+/** What may be shown of a state: itself, or the last one that obeyed the rules. */
+type Shown = { readonly state: State; readonly problems: readonly Problem[] };
+
+/**
+ * When the state does not obey the rules, the newest that does is shown. If there is none nearby,
+ * the rules have changed rather than the state, and there is nothing better to show.
+ */
+async function findValid(
+  { schema }: StoreOptions,
+  { root, history, merged }: Held,
+): Promise<Shown> {
+  const problems = root === undefined ? [] : (schema?.(merged.state) ?? []);
+  if (problems.length === 0) return { state: merged.state, problems };
+  const { length } = history.entries;
+  for (let index = length - 1; index >= Math.max(0, length - MAX_LOOK_BACK); index--) {
+    const { state } = await history.stateAt(index).catch(() => merged);
+    if (schema?.(state).length === 0) return { state, problems };
+  }
+  return { state: merged.state, problems };
 }
 
 /** An open store. */
@@ -76,34 +111,49 @@ export class Store implements AsyncDisposable {
   readonly #listeners = new Set<(moved: Moved) => void>();
   readonly #git: GitView;
   #held: Held;
-  #tip: Tip | undefined;
+  #shown: Shown;
+  #head: CommitId;
+  #waiting: readonly Arrival[] = [];
+  /** Commits whose authors saw another state than this device. */
+  readonly #diverged = new Set<CommitId>();
+  #order: { readonly of: readonly Entry[]; readonly length: number; readonly ids: CommitId[] };
   #queue: Promise<unknown> = Promise.resolve();
   /** Bytes in the log that no checkpoint covers, and the size of the last one. */
   #grown: number;
   #checkpointSize = 0;
 
-  constructor(runtime: StoreRuntime, options: StoreOptions, held: Held) {
+  constructor(runtime: StoreRuntime, options: StoreOptions, held: Held, shown: Shown) {
     this.#runtime = runtime;
     this.#options = options;
     this.#held = held;
-    this.#tip = held.tip;
+    this.#shown = shown;
     this.#grown = held.grown;
+    this.#head = this.#nameHead();
+    this.#order = { of: [], length: 0, ids: [] };
     this.#git = createGitView(runtime.crypto, () => this.#held.history);
   }
 
   /** The realm's id; empty while a replica holds nothing and expects nothing. */
   get realm(): string {
-    return this.#tip?.realm ?? this.#options.realm ?? '';
+    return this.#held.root?.realm ?? this.#options.realm ?? '';
   }
 
-  /** The newest commit; empty while nothing is held. */
+  /**
+   * Names what is held: the newest commit, or with several heads a hash of them, which is no commit
+   * but can be given to `stateAt`, `diff` and `ifHead`. Empty while nothing is held.
+   */
   get head(): CommitId {
-    return this.#tip?.id ?? '';
+    return this.#head;
   }
 
-  /** The newest commit's sequence number, for `exportSince` of another device. */
+  /** The commits that no other one follows; the next commit joins them. */
+  get heads(): readonly CommitId[] {
+    return this.#held.history.heads;
+  }
+
+  /** How many commits made the state, so that it grows with every one. */
   get seq(): number {
-    return this.#tip?.seq ?? 0;
+    return [...this.#held.merged.vector.values()].reduce((sum, seq) => sum + seq, 0);
   }
 
   /** What was found damaged when the store was opened. */
@@ -111,16 +161,46 @@ export class Store implements AsyncDisposable {
     return this.#held.damage;
   }
 
-  /** Tells whether `commit` can work: this device is the founder and no history is missing. */
-  get isWritable(): boolean {
-    const { writer } = this.#options;
-    if (writer === undefined || this.#held.isStuck) return false;
-    return this.#tip === undefined || mayWrite(this.#tip, writer.deviceId, writer.signer.publicKey);
+  /** Tells whether a device's commit made another state there than here: nothing may be applied. */
+  get isDiverged(): boolean {
+    return this.#diverged.size > 0;
   }
 
-  /** Everything as of the head. */
+  /**
+   * Tells whether this device is an owner and no history is missing. Others may write what concerns
+   * themselves, and what they were granted: `commit` tells.
+   */
+  get isWritable(): boolean {
+    const { writer } = this.#options;
+    const { isStuck, root, merged } = this.#held;
+    if (writer === undefined || isStuck) return false;
+    return root === undefined || isLeading(merged, writer.deviceId, writer.signer.publicKey);
+  }
+
+  /** Everything as of the head, unless a merge broke the rules: then as it was before. */
   state(): State {
-    return this.#tip?.state ?? EMPTY;
+    return this.#shown.state;
+  }
+
+  /** Everything as of the head, whether or not it obeys the rules. */
+  merged(): State {
+    return this.#held.merged.state;
+  }
+
+  /** The rules that the merged state breaks; while there are any, `state` is an older one. */
+  invalid(): readonly Problem[] {
+    return this.#shown.problems;
+  }
+
+  /** What devices wrote differently at the same time and nobody has decided. */
+  conflicts(): readonly Conflict[] {
+    return listConflicts(this.#held.merged, this.#held.history.entries);
+  }
+
+  /** Decides a conflict by a commit; `value` undefined deletes what is at `path`. */
+  resolve(path: string, value: Json | undefined, via: string): Promise<Commit> {
+    const { merged } = this.#held;
+    return this.commit({ ...toResolution(merged, path, value), via });
   }
 
   /**
@@ -132,14 +212,15 @@ export class Store implements AsyncDisposable {
     return this.#serially(() => this.#commit(draft));
   }
 
-  /** Lists commits, newest first. */
+  /** Lists commits, newest first: children before parents. */
   async log(query: LogQuery = {}): Promise<readonly Commit[]> {
     const { history } = this.#held;
+    const ids = this.#orderIds();
     const limit = Math.min(Math.max(query.limit ?? DEFAULT_LOG, 0), MAX_LOG);
     const commits: Commit[] = [];
-    let index = query.before === undefined ? history.entries.length : this.#find(query.before);
+    let index = query.before === undefined ? ids.length : this.#position(query.before);
     while (commits.length < limit && --index >= 0) {
-      const commit = await history.show(index);
+      const commit = await history.show(this.#find(ids[index] as CommitId));
       const { path } = query;
       if (path === undefined || commit.ops.some((op) => overlaps(op.path, path))) {
         commits.push(commit);
@@ -151,6 +232,11 @@ export class Store implements AsyncDisposable {
   /** One commit with its ops. */
   async read(id: CommitId): Promise<Commit> {
     return this.#held.history.show(this.#find(id));
+  }
+
+  /** Tells whether a commit is held. */
+  holds(id: CommitId): boolean {
+    return this.#held.history.find(id) !== undefined;
   }
 
   /** The commits whose ids begin with `prefix`. */
@@ -166,6 +252,12 @@ export class Store implements AsyncDisposable {
 
   /** Everything as of a commit. */
   async stateAt(id: CommitId): Promise<State> {
+    if (id === this.head && this.heads.length !== 1) return this.merged();
+    return (await this.#held.history.stateAt(this.#find(id))).state;
+  }
+
+  /** What the tree of a commit is made of. */
+  contentAt(id: CommitId): Promise<Content> {
     return this.#held.history.stateAt(this.#find(id));
   }
 
@@ -175,8 +267,9 @@ export class Store implements AsyncDisposable {
       const { history } = this.#held;
       const index = this.#find(id);
       const reverted = await history.show(index);
-      const changes = diffStates(await history.stateAt(index - 1), await history.stateAt(index));
-      const inverse = invert(changes, reverted.ops, this.state());
+      const before = await history.join(reverted.parents);
+      const changes = diffStates(before.state, (await history.stateAt(index)).state);
+      const inverse = invert(changes, reverted.ops, this.merged());
       if (!inverse.ok) {
         const problems = inverse.overwritten.map((path) => ({ path, message: 'changed since' }));
         throw new StorageError('does-not-apply', 'what it changed was changed since', { problems });
@@ -196,29 +289,25 @@ export class Store implements AsyncDisposable {
     return () => this.#listeners.delete(listener);
   }
 
-  /** A page of frames of the commits after sequence number `seq`; empty when there are none. */
-  async exportSince(seq: number): Promise<Uint8Array> {
-    const { history } = this.#held;
-    const frames: Uint8Array[] = [];
-    let size = 0;
-    const first = history.entries.findIndex((entry) => entry.seq > seq);
-    for (let i = first; first >= 0 && i < history.entries.length; i++) {
-      const { commit, ops } = await history.read(i);
-      const frame = encodeFrame({ commit: commit.bytes, ops });
-      if (frame === undefined) throw new Error('unreachable: a stored frame is too large');
-      size += frame.length;
-      if (frames.length > 0 && size > EXPORT_PAGE) break;
-      frames.push(frame);
-    }
-    return concat(frames);
+  /** Exactly what is held, for `exportMissing` of another device. */
+  vector(): Vector {
+    return vectorOf(this.#held.history);
+  }
+
+  /**
+   * A page of frames of commits that somebody with this vector lacks, parents first and those that
+   * concern devices as early as that allows; empty when nothing is missing.
+   */
+  exportMissing(vector: Vector, limit?: number): Promise<Uint8Array> {
+    return exportMissing(this.#held.history, vector, limit);
   }
 
   /**
    * Takes over commits that another device exported, after verifying each (I3, I4).
    *
-   * Throws StorageError at the first that is refused; those before it are kept.
+   * Throws StorageError only for the disk; what is refused is told.
    */
-  importCommits(bytes: Uint8Array): Promise<{ readonly added: number; readonly head: CommitId }> {
+  importCommits(bytes: Uint8Array): Promise<Imported> {
     return this.#serially(() => this.#import(bytes));
   }
 
@@ -258,57 +347,54 @@ export class Store implements AsyncDisposable {
   async #commit(draft: Draft): Promise<Commit> {
     const { crypto, clock } = this.#runtime;
     const { writer } = this.#options;
-    if (this.#held.isStuck) throw new StorageError('corrupt', 'commits are missing here');
-    if (writer === undefined || !this.isWritable) {
+    const { isStuck, history, root } = this.#held;
+    if (isStuck) throw new StorageError('corrupt', 'commits are missing here');
+    if (writer === undefined) {
       throw new StorageError('not-writer', 'this device may not write');
     }
     if (draft.ifHead !== undefined && draft.ifHead !== this.head) {
       throw new StorageError('conflict', 'the head has moved');
     }
-    const prepared = prepare(crypto, writer, this.#tip, draft, this.#options, clock.now());
-    if (prepared === undefined) return this.read(this.head);
+    const parents = history.heads.slice(0, MAX_PARENTS);
+    const isAll = parents.length === history.heads.length;
+    const merged = isAll ? this.#held.merged : await history.join(parents);
+    const needs = { crypto, writer, rules: this.#options, extend: history.extend };
+    const prepared = await prepare(needs, { root, parents, merged }, draft, clock.now());
+    if (prepared === undefined) return this.read(parents[0] ?? '');
     await this.#append([prepared]);
     return showCommit(prepared.commit, prepared.ops);
   }
 
-  async #import(bytes: Uint8Array): Promise<{ readonly added: number; readonly head: CommitId }> {
-    const { hole, entries } = this.#held.history;
-    const ends = [this.#tip];
-    // The near side of a hole can be built on as well.
-    if (hole !== undefined && this.#tip !== undefined) {
-      const entry = entries[hole.from - 1];
-      const state = await this.#held.history.stateAt(hole.from - 1);
-      ends.push(entry && { ...this.#tip, id: entry.id, seq: entry.seq, state });
-    }
+  async #import(bytes: Uint8Array): Promise<Imported> {
     const { crypto } = this.#runtime;
-    const { received, refused } = receive(crypto, this.#held.history, ends, bytes);
-    const first = received[0];
-    const { realm } = this.#options;
-    if (first !== undefined && realm !== undefined && first.tip.realm !== realm) {
-      throw new StorageError('other-realm', 'these commits belong to another realm');
+    const { history, root } = this.#held;
+    const needs = { crypto, history, root, realm: this.#options.realm };
+    const { received, waiting, refused } = await receive(needs, bytes, this.#waiting);
+    this.#waiting = keepNewest(waiting);
+    if (received.length > 0) await this.#append(received);
+    for (const { commit } of received) this.#diverged.delete(commit.id);
+    for (const { id, reason } of refused) {
+      if (id !== undefined && reason.code === 'wrong-tree') this.#diverged.add(id);
     }
-    if (first !== undefined) await this.#append(received);
-    if (refused !== undefined) throw refused;
-    return { added: received.length, head: this.head };
+    const ids = this.#waiting.map(({ commit }) => commit.id);
+    return { added: received.length, head: this.head, refused, waiting: ids };
   }
 
-  async #append(items: readonly Pick<Prepared, 'commit' | 'frame' | 'tip'>[]): Promise<void> {
-    const before = { head: this.head, state: this.state() };
+  async #append(items: readonly Pick<Prepared, 'commit' | 'frame' | 'state'>[]): Promise<void> {
+    const before = { head: this.head, state: this.state(), count: this.#count() };
     const { log, history, isStuck, signers } = this.#held;
     const isHealing = isStuck || history.hole !== undefined;
     let written = 0;
     const done = (place: Place, index: number) => {
       written += 1;
-      if (isHealing) return;
       const item = items[index];
-      const glimpse = item && peekCommit(this.#runtime.crypto, item.commit.bytes);
-      if (item === undefined || glimpse === undefined) {
-        throw new Error('unreachable: a place without its commit');
-      }
+      if (item === undefined) throw new Error('unreachable: a place without its commit');
+      if (isHealing) return;
+      const glimpse = peekCommit(this.#runtime.crypto, item.commit.bytes);
+      if (glimpse === undefined) throw new Error('unreachable: a commit that is none');
       const { signer, ...node } = glimpse;
-      history.append({ ...node, place }, item.tip.state);
+      history.append({ ...node, place }, item.state);
       signers.add(signer);
-      this.#tip = item.tip;
     };
     try {
       await log.append(
@@ -316,41 +402,64 @@ export class Store implements AsyncDisposable {
         done,
       );
     } finally {
-      if (isHealing && written > 0) await this.#reload();
+      history.unstage();
+      if (written > 0) await this.#settle(isHealing, items[0]?.commit);
       if (this.head !== before.head) this.#announce(before);
     }
     this.#grown += items.reduce((sum, { frame }) => sum + frame.length, 0);
     if (isCheckpointDue(this.#grown, this.#checkpointSize)) await this.#checkpoint();
   }
 
-  /** What came may have closed a hole: everything is looked at again. */
-  async #reload(): Promise<void> {
-    await this.#held.log[Symbol.asyncDispose]();
-    this.#held = await load(this.#runtime, this.#options.directory);
-    this.#tip = this.#held.tip;
-    this.#grown = this.#held.grown;
+  /** What is held has changed: what it makes is worked out again. */
+  async #settle(isHealing: boolean, first: Prepared['commit'] | undefined): Promise<void> {
+    if (isHealing) {
+      // What came may have closed a hole: everything is looked at again.
+      await this.#held.log[Symbol.asyncDispose]();
+      this.#held = await load(this.#runtime, this.#options.directory);
+      this.#grown = this.#held.grown;
+    } else {
+      const { history } = this.#held;
+      const root = this.#held.root ?? (first && { realm: first.id, founder: first.device });
+      this.#held = { ...this.#held, root, merged: await history.join(history.heads) };
+    }
+    const { state } = this.#held.merged;
+    const problems = this.#options.schema?.(state) ?? [];
+    this.#shown = { state: problems.length === 0 ? state : this.#shown.state, problems };
+    this.#head = this.#nameHead();
   }
 
-  #announce(before: { readonly head: CommitId; readonly state: State }): void {
-    const { entries, find } = this.#held.history;
-    const commits = entries.slice((find(before.head) ?? -1) + 1).map(({ id }) => id);
+  #nameHead(): CommitId {
+    const { heads } = this.#held.history;
+    if (heads.length < 2) return heads[0] ?? '';
+    return encodeHex(this.#runtime.crypto.hash('sha256', encodeText(heads.join(''))));
+  }
+
+  #announce(before: { readonly head: CommitId; readonly state: State; count: number }): void {
+    const { entries } = this.#held.history;
+    const commits = entries.slice(before.count).map(({ id }) => id);
     const moved = { head: this.head, state: this.state(), previous: before.state, commits };
     for (const listener of this.#listeners) queueMicrotask(() => listener(moved));
   }
 
   /** One that cannot be written costs time at the next opening; later ones are tried again. */
   async #checkpoint(): Promise<void> {
-    const { files, log } = this.#runtime;
+    const { crypto, files, log } = this.#runtime;
+    const { history, root } = this.#held;
+    if (root === undefined || history.heads.length > MAX_CHECKPOINT_HEADS) return;
     this.#grown = 0;
     try {
-      this.#checkpointSize = await writeCheckpoint(files, this.#options.directory, {
-        head: this.head,
-        state: this.state(),
-      });
+      const states = new Map<CommitId, Held['merged']>();
+      for (const id of history.heads) states.set(id, await history.stateAt(this.#find(id)));
+      const { directory } = this.#options;
+      this.#checkpointSize = await writeCheckpoint(crypto, files, directory, { root, states });
     } catch (cause) {
       if (!(cause instanceof RuntimeError)) throw cause;
       log('warn', 'store-checkpoint-failed', { reason: cause.code });
     }
+  }
+
+  #count(): number {
+    return this.#held.history.entries.length;
   }
 
   #find(id: CommitId): number {
@@ -358,4 +467,30 @@ export class Store implements AsyncDisposable {
     if (index === undefined) throw new StorageError('unknown-commit', `no commit ${id}`);
     return index;
   }
+
+  #position(id: CommitId): number {
+    if (id === this.head && this.heads.length !== 1) return this.#orderIds().length;
+    this.#find(id);
+    return this.#orderIds().indexOf(id);
+  }
+
+  /** All commits, oldest first, in the order that every replica lists them in. */
+  #orderIds(): readonly CommitId[] {
+    const { entries, hole } = this.#held.history;
+    if (this.#order.of !== entries || this.#order.length !== entries.length) {
+      const ordered = hole === undefined ? orderCausally(entries).ordered : entries;
+      this.#order = { of: entries, length: entries.length, ids: ordered.map(({ id }) => id) };
+    }
+    return this.#order.ids;
+  }
+}
+
+/** The newest of those that wait, as many as may. */
+function keepNewest(waiting: readonly Arrival[]): readonly Arrival[] {
+  let room = MAX_WAITING;
+  const first = waiting.findLastIndex(({ frame }) => {
+    room -= frame.length;
+    return room < 0;
+  });
+  return waiting.slice(first + 1);
 }

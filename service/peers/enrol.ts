@@ -141,7 +141,7 @@ async function admit(
     name,
     wireguardKey: encodeBase64(keys.agreement.publicKey),
     zoneKeys: encodeBase64(sealed),
-    history: encodeBase64(await store.exportSince(0)),
+    history: encodeBase64(await store.exportMissing({})),
   };
 }
 
@@ -212,7 +212,9 @@ async function settle(
     return { ok: false, reason: 'the zone keys in the answer cannot be opened' };
   {
     await using store = await openStore(runtime, { directory: `${directory}/store`, realm });
-    await store.importCommits(decodeBase64(history));
+    const { refused } = await store.importCommits(decodeBase64(history));
+    const [first] = refused;
+    if (first !== undefined) throw first.reason;
     const asking = {
       clock,
       self: keys.id,

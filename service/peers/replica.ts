@@ -157,14 +157,16 @@ async function pullAll(
 ): Promise<void> {
   const store = asking.store();
   for (let page = 0; page < MAX_PAGES; page++) {
-    const { seq } = store;
+    const since = store.vector();
     const frames = await askFor(asking, publicKey, place, {
-      since: seq,
+      since,
       endpoints: [...endpoints],
     });
     if (frames.length === 0) return;
-    await store.importCommits(frames);
-    if (store.seq === seq) return;
+    const { added, refused } = await store.importCommits(frames);
+    const [first] = refused;
+    if (first !== undefined) throw first.reason;
+    if (added === 0) return;
   }
 }
 

@@ -11,7 +11,7 @@
 
 import * as v from 'valibot';
 import type { Clock } from '#runtime';
-import type { Store } from '#storage';
+import type { Store, Vector } from '#storage';
 import { readEndpoint } from '../config.ts';
 import type { RealmDevice } from '../project.ts';
 import type { Sealing } from './sealed.ts';
@@ -21,7 +21,11 @@ export const REPLICATE_PATH = '/peer/v1/replicate';
 
 /** A device's id: base32 of 16 bytes. */
 export const ID_BYTES = 26;
-const MAX_REQUEST_BYTES = 8_192;
+const MAX_REQUEST_BYTES = 65_536;
+const MAX_DEVICES = 500;
+const MAX_DEVICE_ID = 200;
+/** Commits of one device that used a number twice. */
+const MAX_FORKS = 64;
 /** Who feeds a body slowly holds one of few connections, or the only poll of a replica. */
 const BODY_MS = 20_000;
 /** What is sealed: a key for each. */
@@ -33,14 +37,23 @@ export const PURPOSE = {
 /** Replies are bound to the request they answer by its first bytes, nonce included. */
 export const BOUND_BYTES = 32;
 
+const SeqSchema = v.pipe(v.number(), v.integer(), v.minValue(0));
+
 const WishSchema = v.strictObject({
   /** Grows with every request of a sender: an older one is a replay. */
   stamp: v.pipe(v.number(), v.integer()),
-  since: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  /** What the sender holds: of each device its last commits. */
+  since: v.pipe(
+    v.record(
+      v.pipe(v.string(), v.maxLength(MAX_DEVICE_ID)),
+      v.pipe(v.array(v.tuple([SeqSchema, v.string()])), v.maxLength(MAX_FORKS)),
+    ),
+    v.maxEntries(MAX_DEVICES),
+  ),
   endpoints: v.pipe(v.array(v.string()), v.maxLength(16)),
 });
 
-export type Wish = v.InferOutput<typeof WishSchema>;
+export type Wish = Omit<v.InferOutput<typeof WishSchema>, 'since'> & { readonly since: Vector };
 
 export type ReplicaNews = { readonly device: string; readonly endpoints: readonly string[] };
 
@@ -81,7 +94,7 @@ export function createReplicationServer(
     }
     stamps.set(sender.id, wish.stamp);
     heard({ device: sender.id, endpoints: wish.endpoints.filter((text) => readEndpoint(text)) });
-    const page = await store().exportSince(wish.since);
+    const page = await store().exportMissing(wish.since);
     const reply = sealing.seal(
       sender.publicKey,
       PURPOSE.reply,

@@ -43,7 +43,7 @@ export function storeSuite(name: string, place: () => Promise<Place>): void {
         directory: there.directory,
         realm: store.realm,
       });
-      await replica.importCommits(await store.exportSince(0));
+      await replica.importCommits(await store.exportMissing({}));
       expect(replica.head).toBe(store.head);
       expect(replica.state()).toEqual(store.state());
       await expect(replica.commit(set('names/n', {}))).rejects.toBeInstanceOf(StorageError);
