@@ -54,6 +54,7 @@ const ATTACKS: readonly Attack[] = [
   { name: 'NXNS: 20 servers without address', suffix: 'nxns.evil.lab', type: 'A' },
   { name: 'CAMP: aliases without end', suffix: 'camp.evil.lab', type: 'A' },
   { name: 'CacheFlush: a kilobyte each', suffix: 'flush.evil.lab', type: 'TXT' },
+  { name: 'DNSBomb: answers held back', suffix: 'bomb.evil.lab', type: 'TXT' },
 ];
 
 const RESOLVER = fileURLToPath(new URL('./cold-resolver.ts', import.meta.url));
