@@ -20,6 +20,7 @@ import { type AnchorWatch, createAnchorWatch } from './recursion/anchor-watch.ts
 import { withDns64 } from './recursion/dns64.ts';
 import { withEncryption } from './recursion/encrypted.ts';
 import type { Settings } from './recursion/frame.ts';
+import type { Judgement } from './recursion/judgement.ts';
 import { createPriming, primed } from './recursion/priming.ts';
 import { withoutRebinding } from './recursion/rebinding.ts';
 import { createRecursion, type Recursion } from './recursion/recursion.ts';
@@ -52,7 +53,9 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const clock = time === 'wall' ? wallLifetimes(runtime.clock, forget) : runtime.clock;
   const open = createUpstream(runtime, { sources, randomiseCase, udpSize, cookies });
   const upstream = withEncryption(runtime, open, { sources, udpSize });
-  const bounded = withTtlBounds(upstream, { least: cacheMinTtl, most: cacheMaxTtl });
+  const seen: Seen = { timeouts: 0, verdicts: { secure: 0, insecure: 0, bogus: 0 } };
+  const counted = countingTimeouts(upstream, seen);
+  const bounded = withTtlBounds(counted, { least: cacheMinTtl, most: cacheMaxTtl });
   const settings = settingsOf(options);
   const recursionOver = recursionFor({ clock, random, log }, options, settings, bounded);
   const recursion = recursionOver(cache, bounded);
@@ -74,7 +77,10 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const find: Synthesis['find'] = (name, type, purse, now) =>
     isRouted(name, type) ? undefined : proofs.find(name, type, purse, now);
   const synthesis = isAggressive ? { synthesis: { ...proofs, find } } : {};
-  const validation = createValidation({ ...parts, ...synthesis });
+  const count = (state: keyof Seen['verdicts']) => {
+    seen.verdicts[state]++;
+  };
+  const validation = createValidation({ ...parts, ...synthesis, count });
   const isValidating = anchors.positive.size > 0;
   const fresh = serveStale({ clock, log, cache, validation, isValidating });
   const near = { clock, log, cache, validation, isWanted: options.prefetch ?? true };
@@ -93,7 +99,20 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
     ...{ clock, crypto, cache, anchors, isForwarding, isLocal, upstream: bounded },
     ...{ recursionOver, ...synthesis },
   });
-  return { cache, upstream, recursion, answering, forget, kept, watch, explain };
+  return { cache, upstream, recursion, answering, forget, kept, watch, explain, seen };
+}
+
+/** What metrics tell of the way to an answer. */
+type Seen = { timeouts: number; verdicts: Record<Judgement['state'], number> };
+
+function countingTimeouts({ ask }: Pick<Upstream, 'ask'>, seen: Seen): Pick<Upstream, 'ask'> {
+  return {
+    async ask(send) {
+      const event = await ask(send);
+      if (event.kind === 'timeout') seen.timeouts++;
+      return event;
+    },
+  };
 }
 
 /** Follows the root's keys, where that is wanted and there is an anchor to begin with. */

@@ -21,6 +21,7 @@ import { type CourtesyOptions, createCourtesy } from './serving/courtesy.ts';
 import { createFastLane, type LaneHit } from './serving/fast-lane.ts';
 import type { Handle, Transport } from './serving/response.ts';
 import { type Listeners, startListeners } from './serving/server.ts';
+import { createTally, type TallyView } from './serving/tally.ts';
 
 export type ResolverOptions = {
   /** Where to listen, UDP and TCP. Port 0 means any. */
@@ -143,6 +144,12 @@ export type ResolverStats = {
   readonly datapath: DatapathStats | string;
 };
 
+/** Counts since the start; what threads repeat is only in `stats().datapath`. */
+export type ResolverMetrics = TallyView & {
+  readonly verdicts: Readonly<Record<'secure' | 'insecure' | 'bogus', number>>;
+  readonly upstreamTimeouts: number;
+};
+
 export type Resolver = AsyncDisposable & {
   /** Listens; the addresses bound. Fails with RuntimeError when a port is taken or denied. */
   start(): Promise<readonly Endpoint[]>;
@@ -165,12 +172,14 @@ export type Resolver = AsyncDisposable & {
   /** Forgets everything cached. */
   flush(): void;
   stats(): ResolverStats;
+  /** More numbers, for who watches them over time. */
+  metrics(): ResolverMetrics;
 };
 
 /** Makes a resolver; it asks nobody and listens nowhere before it is started or used. */
 export function createResolver(runtime: Seams, options: ResolverOptions): Resolver {
   const pipeline = pipelineOf(runtime, options);
-  const { cache, upstream, recursion, answering, forget, kept, watch } = pipeline;
+  const { cache, upstream, recursion, answering, forget, kept, watch, seen } = pipeline;
   const events = createEvents(runtime.clock);
   const lane = createFastLane(runtime, options.datapath ?? 'off', events.reportHit);
   let listeners: Listeners | undefined;
@@ -223,6 +232,11 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
       inFlight: recursion.inFlight,
       upstreamSends: upstream.sends,
     }),
+    metrics: () => ({
+      ...events.tally(),
+      verdicts: { ...seen.verdicts },
+      upstreamTimeouts: seen.timeouts,
+    }),
     async [Symbol.asyncDispose]() {
       watch?.[Symbol.dispose]();
       // The threads first: they sleep on the listeners' sockets.
@@ -250,16 +264,19 @@ type Events = {
   reportHit(hit: LaneHit): void;
   listen(listener: (event: AnswerEvent) => void): () => void;
   counts(): { questions: number; cacheHits: number };
+  tally(): TallyView;
 };
 
 function createEvents(clock: Seams['clock']): Events {
   const heard = new Set<(event: AnswerEvent) => void>();
   let questions = 0;
   let cacheHits = 0;
+  const tally = createTally();
   return {
     report({ response, from, error }, asker, transport, began) {
       questions++;
       if (from === 'cache') cacheHits++;
+      tally.count(transport, from, response.rcode, clock.monotonic() - began);
       const [question] = response.questions;
       if (question === undefined || heard.size === 0) return;
       const event: AnswerEvent = {
@@ -293,6 +310,7 @@ function createEvents(clock: Seams['clock']): Events {
       return () => heard.delete(listener);
     },
     counts: () => ({ questions, cacheHits }),
+    tally: tally.view,
   };
 }
 

@@ -60,6 +60,8 @@ type Parts = {
   readonly synthesis?: Synthesis;
   /** Whether forwarders are asked in place of the zones' servers. */
   readonly isForwarding: boolean;
+  /** Hears each new verdict. */
+  readonly count?: (state: Judgement['state']) => void;
 };
 
 /** Puts the validator to work. */
@@ -267,12 +269,13 @@ function foundIn({ outcome }: Resolved): Found | undefined {
 }
 
 function remember(
-  { cache, clock, isForwarding, synthesis }: Parts,
+  { cache, clock, isForwarding, synthesis, count }: Parts,
   { name, type }: Wanted,
   resolved: Resolved,
   verdict: Verdict,
 ): Judged {
   const judgement = judgementOf(verdict, clock.isSet(), isForwarding);
+  count?.(judgement.state);
   const { outcome } = resolved;
   if (outcome.kind === 'failure') return { ...resolved, judgement };
   const found = verdict.state === 'secure' ? verdict.found : outcome;
