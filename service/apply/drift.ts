@@ -95,7 +95,8 @@ export function adoptionOf(
 }
 
 const TIMEOUT_MS = 10_000;
-const OWN_TABLE = /^nymote/;
+/** nft reads its arguments as one text: names with more in them are left alone. */
+const OWN_TABLE = /^[a-z]+ nymote[A-Za-z0-9_]*$/;
 
 /** The peers of an interface; undefined when there is none, or nobody may ask. */
 export async function readPeers(exec: Exec, name: string): Promise<System['peers']> {
@@ -116,9 +117,8 @@ export function parseTables(json: string): readonly string[] | undefined {
       readonly nftables: readonly { readonly table?: { family: string; name: string } }[];
     };
     return nftables
-      .map(({ table }) => table)
-      .filter((table) => table !== undefined && OWN_TABLE.test(table.name))
-      .map((table) => `${table?.family} ${table?.name}`);
+      .map(({ table }) => `${table?.family} ${table?.name}`)
+      .filter((table) => OWN_TABLE.test(table));
   } catch {
     return undefined;
   }

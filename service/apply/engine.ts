@@ -282,7 +282,7 @@ function secondsLeft({ left, runtime }: Running): number | undefined {
 async function report({ runtime, parties, state }: Running): Promise<void> {
   const { store, self } = parties;
   const { pending, settled, applied } = state;
-  if (!store.isWritable || (pending === undefined && settled === undefined)) return;
+  if (pending === undefined && settled === undefined) return;
   const isRefused = settled !== undefined && settled.outcome !== 'confirmed';
   const record: Omit<DeviceStatus, 'at'> = {
     ...(applied === undefined ? {} : { applied: applied.commit, part: applied.part }),
@@ -305,7 +305,7 @@ async function report({ runtime, parties, state }: Running): Promise<void> {
   } catch (error) {
     // Others do not hear of it; what holds here is in our own file.
     if (!(error instanceof StorageError)) throw error;
-    runtime.log('warn', 'apply-status-not-committed', { error: error.message });
+    runtime.log('info', 'apply-status-not-committed', { error: error.message });
   }
 }
 

@@ -6,7 +6,7 @@
 
 import type { Resolver } from '#resolver';
 import type { Runtime } from '#runtime';
-import type { Store } from '#storage';
+import { StorageError, type Store } from '#storage';
 import type { Tunnels } from '#tunnels';
 import { type Author, WebAdminError } from '#web-admin';
 import type { Config } from '../config.ts';
@@ -141,12 +141,17 @@ function withEngine({ engine }: Room, reason: string): Engine {
 }
 
 function warningsOf({ engine, store, self }: Room, reason: string): readonly string[] {
-  const settled = engine?.state().settled;
+  const { settled, applied, wanted, pending } = engine?.state() ?? {};
+  const isDrifted = pending === undefined && wanted !== undefined && wanted.part === applied?.part;
+  const drifted = isDrifted ? wanted.changes.map(({ option }) => option) : [];
   const problem = engine?.problem();
   const isIdle = engine === undefined && optionsOf(store.state(), self).length > 0;
   return [
     ...(isIdle ? [`The options of this device are not applied: ${reason}.`] : []),
     ...(problem === undefined ? [] : [`The newest configuration is not applied: ${problem}.`]),
+    ...(drifted.length === 0
+      ? []
+      : [`Somebody changed ${drifted.join(', ')} on this router: see nymote drift.`]),
     ...(settled === undefined || settled.outcome === 'confirmed'
       ? []
       : [`The last change of this router's configuration was taken back: ${settled.reason}.`]),
@@ -177,14 +182,10 @@ async function confirm(room: Room, wanted: string | undefined, author: Author): 
       `Several changes are pending: ${all.map(({ id }) => id).join(', ')}.`,
     );
   }
-  if (!store.isWritable && found.device === self) {
-    engine?.confirm(found.id, author.name);
-    return found.id;
-  }
   const old = [...(store.state().get('confirmations') ?? [])].filter(
     ([id, record]) => record['device'] === found.device && id !== found.id,
   );
-  await store.commit({
+  const commit = store.commit({
     ops: [
       ...old.map(([id]) => ({ op: 'del', path: `confirmations/${id}` }) as const),
       {
@@ -196,6 +197,13 @@ async function confirm(room: Room, wanted: string | undefined, author: Author): 
     message: `Confirm the change that is pending on ${nameOf(room, found.device)}`,
     via: author.via,
   });
+  try {
+    await commit;
+  } catch (error) {
+    // Who is let in here may confirm here, whether or not this device may write and has room for it.
+    if (!(error instanceof StorageError) || found.device !== self) throw error;
+    engine?.confirm(found.id, author.name);
+  }
   return found.id;
 }
 

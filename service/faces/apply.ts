@@ -1,7 +1,13 @@
 /** Applying, drift, options and provenance as the API shows them. */
 
-import type { ApplyBackend, ApplyView, Author, NewOption } from '#web-admin';
-import { WebAdminError } from '#web-admin';
+import { RuntimeError } from '#runtime';
+import {
+  type ApplyBackend,
+  type ApplyView,
+  type Author,
+  type NewOption,
+  WebAdminError,
+} from '#web-admin';
 import type { House } from '../house.ts';
 import { OptionRecord, problemsOf } from '../records.ts';
 import { inApiWords, requireWriter } from './refusal.ts';
@@ -14,12 +20,12 @@ export function createApplyBackend(house: House): ApplyBackend<Author> {
     view: () => viewApply(house),
     confirm: (id, author) => inApiWords(() => applying.confirm(id, author)),
     rollback: applying.rollback,
-    retry: applying.retry,
-    drift: async () => ({ drift: await applying.drift() }),
-    heal: async () => ({ drift: await applying.heal() }),
+    retry: () => onTheSystem(applying.retry),
+    drift: async () => ({ drift: await onTheSystem(applying.drift) }),
+    heal: async () => ({ drift: await onTheSystem(applying.heal) }),
     async adopt(author) {
       requireWriter(house);
-      return { drift: await inApiWords(() => applying.adopt(author)) };
+      return { drift: await onTheSystem(() => inApiWords(() => applying.adopt(author))) };
     },
     provenance: async (line) => ({ lines: await applying.why(line) }),
     options: () => ({
@@ -56,6 +62,16 @@ export function createApplyBackend(house: House): ApplyBackend<Author> {
     const device = findDevice(projection().devices, wanted);
     if (device !== undefined) return device.id;
     throw new WebAdminError('not-found', `There is no device ${wanted}.`);
+  }
+}
+
+/** What the router's programs refuse is no fault of ours. */
+async function onTheSystem<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (!(error instanceof RuntimeError)) throw error;
+    throw new WebAdminError('unavailable', `${error.message}.`, error);
   }
 }
 

@@ -1,0 +1,246 @@
+/** The engine over a store, a `uci` and a guard of the test's own; no program is real. */
+
+import { expect, test } from 'vitest';
+import { deviceId } from '#identity';
+import { type FakeRuntime, fakeRuntime } from '#runtime/fake';
+import { openStore, type Store } from '#storage';
+import { type Engine, startEngine } from './engine.ts';
+import { createGuard } from './guard.ts';
+import { GREEN_MS } from './plan.ts';
+import { partOf } from './render.ts';
+import { createUci } from './uci.ts';
+
+const COMMIT = { message: 'x', via: 'cli' } as const;
+
+/** A router: what it holds, what its guard keeps, and which checks fail. */
+class Router {
+  values = new Map([
+    ['network.lan', 'interface'],
+    ['network.lan.ipaddr', '1'],
+    ['system.main', 'system'],
+    ['system.main.zonename', 'UTC'],
+  ]);
+  kept: { id: string; values: Map<string, string> } | undefined;
+  last = { id: '', outcome: 'none', reason: '' };
+  isBusy = false;
+  failing: string[] = [];
+  runtime: FakeRuntime = this.boot();
+
+  boot(files?: FakeRuntime['files']): FakeRuntime {
+    return fakeRuntime({
+      ...(files === undefined ? {} : { files }),
+      exec: {
+        uci: ({ args }) => this.uci(args.slice(3)),
+        reload_config: {},
+        guard: ({ args }) => this.guard(args),
+      },
+    });
+  }
+
+  uci([verb, what = '']: readonly string[]) {
+    const [key = '', value = ''] = what.split('=');
+    if (verb === 'show') {
+      const own = [...this.values].filter(([each]) => each.startsWith(`${key}.`));
+      return { stdout: own.map(([each, text]) => `${each}='${text}'\n`).join('') };
+    }
+    if (verb === 'set') this.values.set(key, value);
+    if (verb === 'delete') this.values.delete(key);
+    return {};
+  }
+
+  guard([verb, id = '']: readonly string[]) {
+    const isOurs = this.kept?.id === id;
+    if (verb === 'arm' && (this.isBusy || this.kept !== undefined)) return { exitCode: 3 };
+    if (verb === 'arm') this.kept = { id, values: new Map(this.values) };
+    if (verb === 'confirm' && isOurs) this.end('confirmed', 'asked');
+    if (verb === 'restore' && isOurs) this.end('rolled-back', 'asked');
+    if (verb === 'status') {
+      const pending = this.kept === undefined ? null : { id: this.kept.id, secondsLeft: 9 };
+      return { stdout: JSON.stringify({ pending, last: this.last }) };
+    }
+    return { exitCode: verb === 'arm' || isOurs ? 0 : 6 };
+  }
+
+  end(outcome: string, reason: string): void {
+    if (this.kept === undefined) return;
+    if (outcome === 'rolled-back') this.values = this.kept.values;
+    this.last = { id: this.kept.id, outcome, reason };
+    this.kept = undefined;
+  }
+}
+
+type Home = {
+  readonly router: Router;
+  readonly store: Store;
+  readonly engine: Engine;
+  readonly runtime: FakeRuntime;
+  set(option: string, value: string, rest?: object): Promise<void>;
+  /** Lets time pass, a little at a time. */
+  pass(milliseconds: number): Promise<void>;
+  status(): Record<string, unknown> | undefined;
+};
+
+const SEED = fakeRuntime({ seed: 'realm' }).crypto;
+const KEY = await SEED.generateSigningKey('ed25519');
+const SELF = deviceId(SEED, KEY.publicKey);
+
+async function open(
+  router: Router,
+  options: { runtime?: FakeRuntime; mayConfirm?: boolean; problem?: () => string | undefined } = {},
+): Promise<Home> {
+  const { runtime = router.runtime, mayConfirm = true, problem = () => undefined } = options;
+  const store = await openStore(runtime, {
+    directory: '/data/store',
+    writer: {
+      deviceId: SELF,
+      name: 'router',
+      signer: runtime.crypto.signer('ed25519', KEY.privateKey),
+    },
+  });
+  const engine = await startEngine(runtime, {
+    ...{ store, self: SELF, directory: '/data', seconds: 0 },
+    guard: createGuard(runtime.exec, 'guard'),
+    uci: createUci(runtime.exec),
+    health: { failing: async () => router.failing },
+    problemsOf: () => [problem()].filter((each) => each !== undefined),
+    confirmedBy: async () => (mayConfirm ? 'phone' : undefined),
+  });
+  const pass = async (milliseconds: number): Promise<void> => {
+    for (let passed = 0; passed < milliseconds; passed += 1_000) {
+      await runtime.clock.advance(1_000);
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  return {
+    ...{ router, store, engine, runtime, pass },
+    async set(option, value, rest = {}) {
+      const record = { device: SELF, option, value, ...rest };
+      await store.commit({
+        ...COMMIT,
+        ops: [{ op: 'set', path: `options/${option}`, value: record }],
+      });
+      await pass(1_000);
+    },
+    status: () => store.state().get('status')?.get(SELF),
+  };
+}
+
+const ZONE = 'system.main.zonename';
+const LAN = 'network.lan.ipaddr';
+
+test('a plain change is confirmed by health, and the store says so', async () => {
+  const home = await open(new Router());
+  await home.set(ZONE, 'CET');
+  expect(home.status()).toMatchObject({ pending: { kind: 'plain' } });
+  await home.pass(2 * GREEN_MS);
+  expect(home.status()).toMatchObject({ outcome: 'confirmed', reason: 'everything works' });
+  expect(home.status()).not.toHaveProperty('pending');
+  const { seq } = home.store;
+  await home.pass(200_000);
+  expect(home.store.seq).toBe(seq);
+});
+
+test('what the head lets go of is as it was before', async () => {
+  const home = await open(new Router());
+  await home.set(ZONE, 'CET');
+  await home.pass(2 * GREEN_MS);
+  await home.store.commit({ ...COMMIT, ops: [{ op: 'del', path: `options/${ZONE}` }] });
+  await home.pass(2 * GREEN_MS);
+  expect(home.router.values.get(ZONE)).toBe('UTC');
+  expect(home.engine.state().originals).toEqual({});
+});
+
+test.each([
+  { mayConfirm: true, outcome: 'confirmed', why: 'who may' },
+  { mayConfirm: false, outcome: undefined, why: 'who may not' },
+])('a commit confirms a risky change: $why', async ({ mayConfirm, outcome }) => {
+  const home = await open(new Router(), { mayConfirm });
+  await home.set(LAN, '2');
+  await home.pass(3 * GREEN_MS);
+  const id = home.engine.state().pending?.id ?? '';
+  const value = { device: SELF, at: 0 };
+  await home.store.commit({ ...COMMIT, ops: [{ op: 'set', path: `confirmations/${id}`, value }] });
+  await home.pass(GREEN_MS);
+  expect(home.engine.state().settled?.outcome).toBe(outcome);
+});
+
+test('a power cut in the window is a rollback, and nothing is tried again by itself', async () => {
+  const router = new Router();
+  const first = await open(router);
+  await first.set(LAN, '2');
+  expect(router.values.get(LAN)).toBe('2');
+  router.end('rolled-back', 'power-cut');
+  const home = await open(router, { runtime: router.boot(first.runtime.files.restart()) });
+  await home.pass(120_000);
+  expect(router.values.get(LAN)).toBe('1');
+  expect(home.status()).toMatchObject({
+    outcome: 'rolled-back',
+    reason: 'the power went before it was confirmed',
+  });
+  await home.engine.again();
+  await home.pass(1_000);
+  expect(router.values.get(LAN)).toBe('2');
+});
+
+test('only we were restarted: the change goes on', async () => {
+  const router = new Router();
+  const first = await open(router);
+  await first.set(ZONE, 'CET');
+  const home = await open(router, { runtime: router.boot(first.runtime.files.restart()) });
+  await home.pass(2 * GREEN_MS);
+  expect(home.status()).toMatchObject({ outcome: 'confirmed' });
+});
+
+test("somebody else's change is waited for", async () => {
+  const router = new Router();
+  router.isBusy = true;
+  const home = await open(router);
+  await home.set(ZONE, 'CET');
+  expect(router.values.get(ZONE)).toBe('UTC');
+  router.isBusy = false;
+  await home.pass(70_000);
+  expect(router.values.get(ZONE)).toBe('CET');
+});
+
+test('a check that fails since takes the change back at the deadline; one that failed before does not', async () => {
+  const router = new Router();
+  router.failing = ['tunnels'];
+  const home = await open(router);
+  await home.set(ZONE, 'CET');
+  router.failing = ['tunnels', 'default route'];
+  await home.pass(2 * GREEN_MS);
+  expect(home.engine.state().pending?.failing).toEqual(['default route']);
+  router.end('rolled-back', 'deadline');
+  await home.pass(3_000);
+  expect(home.status()).toMatchObject({
+    outcome: 'rolled-back',
+    reason: 'at the deadline this did not work: default route',
+  });
+});
+
+test('another device tries it first', async () => {
+  const home = await open(new Router());
+  const first = { device: 'first', option: ZONE, value: 'CET' };
+  await home.store.commit({ ...COMMIT, ops: [{ op: 'set', path: 'options/first', value: first }] });
+  await home.set(ZONE, 'CET', { firstOn: 'first' });
+  await home.pass(10_000);
+  expect(home.router.values.get(ZONE)).toBe('UTC');
+  expect(home.engine.state().wanted?.waitsFor).toBe('first');
+  const part = partOf(home.runtime.crypto, home.store.state(), 'first');
+  const value = { part, outcome: 'confirmed', at: 0 };
+  await home.store.commit({ ...COMMIT, ops: [{ op: 'set', path: 'status/first', value }] });
+  await home.pass(2_000);
+  expect(home.router.values.get(ZONE)).toBe('CET');
+});
+
+test('a state that breaks the rules is not applied', async () => {
+  let problem: string | undefined = 'two devices are called nas';
+  const home = await open(new Router(), { problem: () => problem });
+  await home.set(ZONE, 'CET');
+  await home.pass(5_000);
+  expect(home.engine.problem()).toBe('two devices are called nas');
+  expect(home.router.values.get(ZONE)).toBe('UTC');
+  problem = undefined;
+  await home.pass(70_000);
+  expect(home.router.values.get(ZONE)).toBe('CET');
+});
