@@ -21,6 +21,15 @@ import { createStand, FILES, GUARD, NEW, OLD, SHELLS } from './guard-stand.ts';
 const CHANGED = { ...OLD, ...NEW };
 const NOTHING = { id: '', outcome: 'none', reason: '', at: 0 };
 
+test('with systemd it looks before any network is made', () => {
+  const unit = readFileSync(
+    join(import.meta.dirname, '../../service/nymote-guard.service'),
+    'utf8',
+  );
+  expect(unit).toMatch(/^Before=network-pre\.target /m);
+  expect(unit).toMatch(/^ExecStartPre=-\S+ boot\nExecStart=\S+ watch\nRestart=always$/m);
+});
+
 describe.each(SHELLS)('$name', (shell) => {
   let stand: ReturnType<typeof createStand>;
   beforeEach(() => {
