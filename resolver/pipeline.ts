@@ -29,6 +29,7 @@ import { withKeyTagSignal, withSentinel } from './recursion/trust-signals.ts';
 import { createUpstream, UDP_SIZE, type Upstream } from './recursion/upstream.ts';
 import { createValidation } from './recursion/validation.ts';
 import type { ResolverOptions } from './resolver.ts';
+import { createRouting } from './routing.ts';
 import { type Answering, createAnswering, type IsLocal } from './serving/answering.ts';
 import { anchorsOf, nameFor, settingsOf } from './settings.ts';
 
@@ -56,11 +57,12 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const seen: Seen = { timeouts: 0, verdicts: { secure: 0, insecure: 0, bogus: 0 } };
   const counted = countingTimeouts(upstream, seen);
   const bounded = withTtlBounds(counted, { least: cacheMinTtl, most: cacheMaxTtl });
-  const settings = settingsOf(options);
-  const recursionOver = recursionFor({ clock, random, log }, options, settings, bounded);
-  const recursion = recursionOver(cache, bounded);
   const configured = anchorsOf(options);
   const positive = new Map(configured.positive);
+  const routing = createRouting(options, positive);
+  const settings = routing.over(settingsOf(options));
+  const recursionOver = recursionFor({ clock, random, log }, options, settings, bounded);
+  const recursion = recursionOver(cache, bounded);
   const anchors: Anchors = { ...configured, positive };
   const memory = createChainMemory();
   const isForwarding = findRoute(settings.routes, ROOT, TYPE.NS)?.kind === 'forward';
@@ -69,8 +71,7 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const telling = isSignalling ? withKeyTagSignal(recursion, anchors, now) : recursion;
   const parts = { clock, crypto, recursion: telling, cache, anchors, memory, isForwarding };
   // What is set by hand for a zone says more than what is known of names in general.
-  const ownRoutes = settings.routes.filter(({ zone }) => zone.key !== ROOT.key);
-  const isRouted = (name: Name, type = 0) => findRoute(ownRoutes, name, type) !== undefined;
+  const { isRouted } = routing;
   const isLocal: IsLocal = (name, type) => localZones && !isRouted(name, type);
   const isAggressive = options.aggressiveNsec ?? true;
   const proofs = createSynthesis(cache, crypto);
@@ -86,8 +87,13 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const near = { clock, log, cache, validation, isWanted: options.prefetch ?? true };
   const served = withSentinel(withPrefetch(fresh, near), anchors);
   const plain = createAnswering({ clock, log }, served, { isLocal });
-  const answering = dressed(plain, options, (name) => isRouted(name));
-  const kept = { clock, crypto, scope: scopeOf(options) };
+  const answering = dressed(plain, options, isRouted);
+  const kept = {
+    ...{ clock, crypto },
+    get scope() {
+      return scopeOf({ ...options, routes: routing.given });
+    },
+  };
   const trust = (anchor: TrustAnchor | undefined) => {
     if (anchor === undefined) positive.delete(ROOT.key);
     else positive.set(ROOT.key, anchor);
@@ -99,7 +105,7 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
     ...{ clock, crypto, cache, anchors, isForwarding, isLocal, upstream: bounded },
     ...{ recursionOver, ...synthesis },
   });
-  return { cache, upstream, recursion, answering, forget, kept, watch, explain, seen };
+  return { cache, upstream, recursion, answering, forget, kept, routing, watch, explain, seen };
 }
 
 /** What metrics tell of the way to an answer. */
@@ -143,6 +149,9 @@ function recursionFor(
     ...settings,
     get root() {
       return priming.root;
+    },
+    get routes() {
+      return settings.routes;
     },
   };
   return (cache, asking) => primed(createRecursion(runtime, current, cache, asking), priming);

@@ -16,7 +16,8 @@ import { pipelineOf, type Seams } from './pipeline.ts';
 import type { Nat64Prefix } from './recursion/dns64.ts';
 import type { RootHint } from './recursion/root-hints.ts';
 import { UDP_SIZE } from './recursion/upstream.ts';
-import type { Answered, Before, Origin } from './serving/answering.ts';
+import { createRerouting } from './routing.ts';
+import type { Answered, Answering, Before, Origin } from './serving/answering.ts';
 import { type CourtesyOptions, createCourtesy } from './serving/courtesy.ts';
 import { createFastLane, type LaneHit } from './serving/fast-lane.ts';
 import type { Handle, Transport } from './serving/response.ts';
@@ -106,6 +107,8 @@ export type RouteOption = {
   readonly servers: readonly UpstreamServer[];
   /** Asks the tree when the resolvers of a `forward` fail; off unless told. */
   readonly fallback?: boolean;
+  /** DS or DNSKEY records of the zone as zone-file text: it is believed by them alone. */
+  readonly trustAnchors?: readonly string[];
 };
 
 /**
@@ -165,6 +168,11 @@ export type Resolver = AsyncDisposable & {
   onAnswer(listener: (event: AnswerEvent) => void): () => void;
   /** Says which askers get the same answers; what was answered before is not repeated any more. */
   setAskers(askers: Askers): void;
+  /**
+   * Sets the servers of zones, and their anchors, in place of those before; throws what is none.
+   * When anything is different, all that is cached is forgotten: any of it may follow from them.
+   */
+  setRoutes(routes: readonly RouteOption[]): void;
   /** What is cached, as bytes for the next run; undefined while the clock is not set. */
   saveCache(): Uint8Array | undefined;
   /** Puts back what `saveCache` gave, as far as it still holds. */
@@ -183,6 +191,11 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
   const events = createEvents(runtime.clock);
   const lane = createFastLane(runtime, options.datapath ?? 'off', events.reportHit);
   let listeners: Listeners | undefined;
+  const flush = () => {
+    forget();
+    lane.flush();
+  };
+  const rerouting = createRerouting(runtime.clock, pipeline.routing, flush);
 
   const courteous = options.courtesy ?? { isLimited: () => false };
   const courtesy = createCourtesy(runtime, courteous);
@@ -210,20 +223,14 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
     get addresses() {
       return listeners?.addresses ?? [];
     },
-    async resolve(name, type) {
-      const query = queryFor(name, type);
-      const answered = await answering.answer(query, HERE, 'udp', () => ({ kind: 'recurse' }));
-      return answered.response;
-    },
+    resolve: (name, type) => askHere(answering, name, type),
     explain: pipeline.explain,
     onAnswer: events.listen,
     setAskers: lane.setAskers,
+    setRoutes: rerouting.setRoutes,
     saveCache: () => takeSnapshot(cache, kept),
     restoreCache: (bytes) => restoreSnapshot(cache, bytes, kept),
-    flush() {
-      forget();
-      lane.flush();
-    },
+    flush,
     stats: () => ({
       ...countsWith(events.counts(), lane.stats()),
       datapath: lane.stats(),
@@ -239,6 +246,7 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
     }),
     async [Symbol.asyncDispose]() {
       watch?.[Symbol.dispose]();
+      rerouting.stop();
       // The threads first: they sleep on the listeners' sockets.
       await lane[Symbol.asyncDispose]();
       await listeners?.[Symbol.asyncDispose]();
@@ -312,6 +320,11 @@ function createEvents(clock: Seams['clock']): Events {
     counts: () => ({ questions, cacheHits }),
     tally: tally.view,
   };
+}
+
+async function askHere({ answer }: Answering, name: Name, type: number): Promise<Message> {
+  const answered = await answer(queryFor(name, type), HERE, 'udp', () => ({ kind: 'recurse' }));
+  return answered.response;
 }
 
 function queryFor(name: Name, type: number): Message {

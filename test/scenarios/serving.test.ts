@@ -16,7 +16,14 @@ import {
 } from '#resolver';
 import type { Connection } from '#runtime';
 import { nodeRuntime } from '#runtime/node';
-import { type Internet, openInternet, queryFor, RESOLVER, recordOf } from './internet.ts';
+import {
+  type Internet,
+  openInternet,
+  type Quirk,
+  queryFor,
+  RESOLVER,
+  recordOf,
+} from './internet.ts';
 import { WORLD } from './world.ts';
 
 const parsedName = (text: string) => {
