@@ -33,3 +33,4 @@ export {
   realmKey,
   sealFrame,
 } from './sync/envelope.ts';
+export { openPage, sealPage } from './sync/transit.ts';

@@ -3,7 +3,7 @@
  *
  *     PUT    /sync/v1/<realm>                   begin a realm here; `nymote-invite: <code>`
  *     GET    /sync/v1/<realm>/state             { vector, forks }
- *     POST   /sync/v1/<realm>/pull              { device: seq, … } → envelopes, `nymote-more: yes`
+ *     POST   /sync/v1/<realm>/pull              { device: [[seq, id]], … } → envelopes, a page
  *     POST   /sync/v1/<realm>/push              envelopes → { stored, gaps, forks }
  *     GET    /sync/v1/<realm>/watch             server-sent events: something changed
  *     PUT    /sync/v1/<realm>/members/<device>  { key, mayAdmit }
@@ -23,20 +23,14 @@ import { decodeBase64 } from '../base64.ts';
 import { readLimited } from '../peers/replicate.ts';
 import { verifyRequest } from '../peers/signed-request.ts';
 import { Key32 } from '../records.ts';
+import { MAX_PAGE_BYTES, pageHeaders, readJson, VectorSchema } from '../sync/serve.ts';
 import type { HubDatabase, Member } from './database.ts';
 import { createListeners, type Listeners } from './listeners.ts';
 
-/** A page, and room for one envelope that is larger. */
-export const MAX_BODY_BYTES = (1 << 20) + 300_000;
 const REALM = /^[0-9a-f]{64}$/;
-export const COMMITS = 'application/vnd.nymote.commits';
 /** A stream that says nothing looks dead to whatever stands between. */
 const HEARTBEAT_MS = 25_000;
 
-const KnownSchema = v.pipe(
-  v.record(v.string(), v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
-  v.maxEntries(1_024),
-);
 const MemberSchema = v.strictObject({ key: Key32, mayAdmit: v.boolean() });
 
 type Needs = { readonly clock: Clock; readonly crypto: Crypto; readonly log: Log };
@@ -74,7 +68,7 @@ function admission(
 ): MiddlewareHandler<Environment> {
   return async (c, next) => {
     const realm = c.req.param('realm') ?? '';
-    const body = await readLimited(c.req.raw, clock, MAX_BODY_BYTES);
+    const body = await readLimited(c.req.raw, clock, MAX_PAGE_BYTES);
     if (!REALM.test(realm) || body === undefined) return c.json({ error: 'bad-request' }, 400);
     const requester = await verifyRequest(crypto, c.req.raw, body);
     // Whether a realm is here is told to its members only.
@@ -100,10 +94,10 @@ function commitRoutes(app: Hono<Environment>, database: HubDatabase): void {
   });
   app.get('/sync/v1/:realm/state', async (c) => c.json(await database.vector(c.var.realm)));
   app.post('/sync/v1/:realm/pull', async (c) => {
-    const known = readJson(KnownSchema, c.var.body);
+    const known = readJson(VectorSchema, c.var.body);
     if (known === undefined) return c.json({ error: 'bad-request' }, 400);
-    const { envelopes, isMore } = await database.missing(c.var.realm, known);
-    const headers = { 'content-type': COMMITS, ...(isMore ? { 'nymote-more': 'yes' } : {}) };
+    const { envelopes, isMore, holds } = await database.missing(c.var.realm, known);
+    const headers = pageHeaders(holds, isMore);
     return new Response(new Uint8Array(Buffer.concat(envelopes)), { headers });
   });
   app.post('/sync/v1/:realm/push', async (c) => {
@@ -172,13 +166,4 @@ function watch(c: Asked, clock: Clock, listeners: Listeners): Response {
       listener();
     }
   });
-}
-
-function readJson<T>(schema: v.GenericSchema<unknown, T>, body: Uint8Array): T | undefined {
-  try {
-    const parsed = v.safeParse(schema, JSON.parse(new TextDecoder().decode(body)));
-    return parsed.success ? parsed.output : undefined;
-  } catch {
-    return undefined;
-  }
 }

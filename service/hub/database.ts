@@ -15,10 +15,7 @@
  */
 
 import postgres, { type Sql, type TransactionSql } from 'postgres';
-import type { Envelope } from '#storage';
-
-/** Sequence number and commit of each device's newest. */
-export type Vector = Readonly<Record<string, readonly [seq: number, id: string]>>;
+import type { Envelope, Vector } from '#storage';
 
 /** What became of envelopes that were pushed. */
 export type Stored = {
@@ -26,6 +23,13 @@ export type Stored = {
   /** Not taken because the one before is missing here. */
   readonly gaps: readonly { readonly device: string; readonly have: number }[];
   readonly forks: readonly Fork[];
+};
+
+export type Missing = {
+  readonly envelopes: readonly Uint8Array[];
+  readonly isMore: boolean;
+  /** The number of each device's newest commit here. */
+  readonly holds: Readonly<Record<string, number>>;
 };
 
 export type Fork = {
@@ -48,10 +52,7 @@ export type HubDatabase = AsyncDisposable & {
   dismiss(realm: string, device: string): Promise<void>;
   vector(realm: string): Promise<{ readonly vector: Vector; readonly forks: readonly Fork[] }>;
   /** What is missing where `known` is held, in an order that has the past first. */
-  missing(
-    realm: string,
-    known: Readonly<Record<string, number>>,
-  ): Promise<{ readonly envelopes: readonly Uint8Array[]; readonly isMore: boolean }>;
+  missing(realm: string, known: Vector): Promise<Missing>;
   /** Keeps what follows what is here; 'full' when the realm has no room left. */
   store(realm: string, envelopes: readonly Envelope[]): Promise<Stored | 'full'>;
   /** Hears of realms that changed, on whichever hub of this database. */
@@ -163,7 +164,7 @@ export async function openDatabase({ url, quota, hash }: HubOptions): Promise<Hu
           transaction`SELECT device, seq, encode(id, 'hex') AS id FROM nymote_chain`,
           selectForks(transaction),
         ]);
-        const entries = chains.map(({ device, seq, id }) => [device, [Number(seq), id]]);
+        const entries = chains.map(({ device, seq, id }) => [device, [[Number(seq), id]]]);
         return { vector: Object.fromEntries(entries), forks };
       }),
     missing: (realm, known) => within(realm, (transaction) => selectMissing(transaction, known)),
@@ -215,38 +216,44 @@ async function selectForks(transaction: TransactionSql): Promise<readonly Fork[]
   }));
 }
 
-async function selectMissing(
-  transaction: TransactionSql,
-  known: Readonly<Record<string, number>>,
-): Promise<{ readonly envelopes: readonly Uint8Array[]; readonly isMore: boolean }> {
-  const rows = await transaction`
-    WITH known AS (
-      SELECT * FROM unnest(${Object.keys(known)}::text[], ${Object.values(known)}::bigint[])
-        AS k(device, seq)),
-    behind AS (
-      SELECT chain.device, coalesce(known.seq, 0) AS seq
-      FROM nymote_chain chain LEFT JOIN known USING (device)
-      WHERE chain.seq > coalesce(known.seq, 0))
-    SELECT c.envelope, c.serial FROM behind
-    JOIN LATERAL (
-      SELECT envelope, serial FROM nymote_commit
-      WHERE device = behind.device AND seq > behind.seq
-      ORDER BY seq LIMIT ${PAGE_ROWS}) c ON true
-    ORDER BY c.serial LIMIT ${PAGE_ROWS}`;
-  // Evidence of a fork goes to whoever holds the other side of it.
-  const evidence = await transaction`
-    SELECT envelope FROM nymote_fork
-    WHERE device = ANY(${Object.keys(known)}) LIMIT ${MAX_MEMBERS}`;
-  const envelopes: Uint8Array[] = [];
+async function selectMissing(transaction: TransactionSql, known: Vector): Promise<Missing> {
+  const devices = Object.keys(known);
+  const numbers = devices.map((device) => Math.max(...(known[device] ?? []).map(([seq]) => seq)));
+  const ids = Object.values(known).flatMap((tips) => tips.map(([, id]) => id));
+  const [chains, rows, evidence] = await Promise.all([
+    transaction`SELECT device, seq FROM nymote_chain`,
+    transaction`
+      WITH known AS (
+        SELECT * FROM unnest(${devices}::text[], ${numbers}::bigint[]) AS k(device, seq)),
+      behind AS (
+        SELECT chain.device, coalesce(known.seq, 0) AS seq
+        FROM nymote_chain chain LEFT JOIN known USING (device)
+        WHERE chain.seq > coalesce(known.seq, 0))
+      SELECT c.envelope FROM behind
+      JOIN LATERAL (
+        SELECT envelope, serial FROM nymote_commit
+        WHERE device = behind.device AND seq > behind.seq
+        ORDER BY seq LIMIT ${PAGE_ROWS}) c ON true
+      ORDER BY c.serial LIMIT ${PAGE_ROWS}`,
+    // Of a fork each side is evidence for who holds the other.
+    transaction`
+      SELECT envelope FROM nymote_fork
+      WHERE device = ANY(${devices}) AND NOT encode(id, 'hex') = ANY(${ids}) LIMIT ${MAX_MEMBERS}`,
+  ]);
+  const holds = Object.fromEntries(chains.map(({ device, seq }) => [device, Number(seq)]));
+  const page = fitting([...rows, ...evidence].map(({ envelope }) => envelope as Uint8Array));
+  const isMore = page.length < rows.length || rows.length === PAGE_ROWS;
+  return { envelopes: page, isMore, holds };
+}
+
+/** As many as make a page, one at least. */
+function fitting(envelopes: readonly Uint8Array[]): readonly Uint8Array[] {
   let size = 0;
-  for (const { envelope } of rows) {
+  const end = envelopes.findIndex((envelope, index) => {
     size += envelope.length;
-    if (envelopes.length > 0 && size > PAGE_BYTES) return { envelopes, isMore: true };
-    envelopes.push(envelope);
-  }
-  const isMore = rows.length === PAGE_ROWS;
-  if (envelopes.length > 0 || isMore) return { envelopes, isMore };
-  return { envelopes: evidence.map(({ envelope }) => envelope), isMore: false };
+    return index > 0 && size > PAGE_BYTES;
+  });
+  return end < 0 ? envelopes : envelopes.slice(0, end);
 }
 
 async function storeAll(

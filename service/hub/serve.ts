@@ -33,17 +33,8 @@ export function readHubSettings(
   flags: Readonly<Record<string, string>>,
   environment: Readonly<Record<string, string | undefined>>,
 ): HubSettings | ConfigProblem {
-  const database = flags['database'] ?? environment['NYMOTE_DATABASE'];
-  if (database === undefined) return blame('say where PostgreSQL is: --database postgres://…');
-  const url = URL.parse(database);
-  if (url === null || !['postgres:', 'postgresql:'].includes(url.protocol)) {
-    return blame(`--database is a URL: postgres://user@host/name`);
-  }
-  if (flags['database'] !== undefined && url.password !== '') {
-    return blame(
-      'a password in an argument is everybody’s to see; put the whole URL into NYMOTE_DATABASE, or the password into PGPASSWORD',
-    );
-  }
+  const database = readDatabase(flags['database'], environment['NYMOTE_DATABASE']);
+  if (typeof database !== 'string') return database;
   const listen = flags['listen'] === undefined ? DEFAULT_LISTEN : readEndpoint(flags['listen']);
   if (listen === undefined) return blame(`--listen is address:port, not ${flags['listen']}`);
   const megabytes = Number(flags['quota'] ?? DEFAULT_QUOTA_MB);
@@ -56,6 +47,24 @@ export function readHubSettings(
   }
   const tls = certificate === undefined || key === undefined ? {} : { tls: { certificate, key } };
   return { database, listen, quota: megabytes * MB, uses, ...tls };
+}
+
+function readDatabase(
+  flag: string | undefined,
+  variable: string | undefined,
+): string | ConfigProblem {
+  const database = flag ?? variable;
+  if (database === undefined) return blame('say where PostgreSQL is: --database postgres://…');
+  const url = URL.parse(database);
+  if (url === null || !['postgres:', 'postgresql:'].includes(url.protocol)) {
+    return blame('--database is a URL: postgres://user@host/name');
+  }
+  if (flag !== undefined && url.password !== '') {
+    return blame(
+      'a password in an argument is everybody’s to see; put the whole URL into NYMOTE_DATABASE, or the password into PGPASSWORD',
+    );
+  }
+  return database;
 }
 
 /** Serves until disposed. */

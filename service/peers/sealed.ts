@@ -10,6 +10,8 @@
 import type { Crypto, KeyPair, Random } from '#runtime';
 
 export type Sealing = {
+  /** Whom others open it from. */
+  readonly publicKey: Uint8Array;
   /** Seals for another device; undefined when its key is none. */
   seal(
     to: Uint8Array,
@@ -41,6 +43,7 @@ export function createSealing(
     return secret && crypto.hkdf(secret, join(from, to), `nymote ${purpose} 1`, KEY_BYTES);
   };
   return {
+    publicKey: own.publicKey,
     seal(to, purpose, plain, associated = NOTHING) {
       const key = derive(to, purpose, own.publicKey, to);
       const nonce = random(NONCE_BYTES);

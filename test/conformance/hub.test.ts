@@ -80,8 +80,10 @@ async function admit(realm: string, owner: DeviceKeys, mayAdmit = false) {
   return device;
 }
 
-async function pull(realm: string, keys: DeviceKeys, known: object = {}, hub = 0) {
-  const response = await ask(keys, `${realm}/pull`, { method: 'POST', body: known, hub });
+async function pull(realm: string, keys: DeviceKeys, known: Record<string, number> = {}, hub = 0) {
+  const vector = Object.entries(known).map(([device, seq]) => [device, [[seq, '']]]);
+  const body = Object.fromEntries(vector);
+  const response = await ask(keys, `${realm}/pull`, { method: 'POST', body, hub });
   const read = readEnvelopes(new Uint8Array(await response.arrayBuffer()));
   if (!read.ok) throw new Error(read.reason);
   const texts = read.envelopes.map((each) => {
