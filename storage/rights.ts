@@ -242,10 +242,10 @@ function isMostSenior(past: State, author: Member): boolean {
 }
 
 /** Everything but members, the realm and proposals. */
-function mayWrite(author: Member, { collection, key, field }: Path, path: string): boolean {
+function mayWrite(author: Member, { collection, key }: Path, path: string): boolean {
   if (isGranted(author, 'write', path)) return true;
   if (author.role !== 'device' || key !== author.device) return false;
-  return collection === 'status' || (collection === 'devices' && field !== undefined);
+  return collection === 'status' || collection === 'devices';
 }
 
 function checkMembers(asked: Case, isApproved: boolean): Refusal | undefined {

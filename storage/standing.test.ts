@@ -19,11 +19,13 @@ import {
   PORTER,
   porter,
   porter2,
+  RECORDS,
   ROUTER,
   type Row,
   recovery,
   revoke,
   set,
+  stateOf,
   tab,
 } from './members.fixture.ts';
 import { rankOf } from './members.ts';
@@ -99,6 +101,26 @@ describe('members', () => {
       ops: [set(fresh.path, member(fresh, { writer: true }))],
       is: 'bad-rank',
       why: 'founders are made by the first commit only',
+    },
+    {
+      by: ann,
+      ops: [set(fresh.path, { ...newOwner, writer: true })],
+      is: 'bad-rank',
+      why: 'not even with the right number',
+    },
+    {
+      past: OLD,
+      by: ROUTER,
+      ops: [set('devices/router', { name: 'new', signingKey: ann.signingKey, writer: true })],
+      is: undefined,
+      why: 'a founder writes its whole record, as of old',
+    },
+    {
+      past: OLD,
+      by: ROUTER,
+      ops: [set('devices/router', { ...member(ann), writer: true, role: 'owner', rank: 1 })],
+      is: 'no-right',
+      why: 'with the same rights',
     },
     {
       by: ann,
@@ -216,6 +238,13 @@ describe('revocations', () => {
     { by: ann, ops: [revoke(fresh, 0)], is: undefined, why: 'a device that never came in' },
     { by: ann, ops: [revoke(tab, -1)], is: 'wrong-op', why: 'no number' },
     { by: ann, ops: [revoke(tab, 1.5)], is: 'wrong-op', why: 'no number either' },
+    {
+      past: stateOf({ ...RECORDS, 'devices/router': { ...member(other), writer: true } }),
+      by: recovery,
+      ops: [{ op: 'revoke', path: 'devices/router', lastSeq: 0 }],
+      is: 'wrong-op',
+      why: 'a founder’s first commit is the realm',
+    },
     {
       by: ann,
       ops: [{ op: 'revoke', path: 'names/a', lastSeq: 1 }],
