@@ -5,7 +5,7 @@
  */
 
 import type { Resolver } from '#resolver';
-import type { Runtime } from '#runtime';
+import { type Runtime, RuntimeError } from '#runtime';
 import { StorageError, type Store } from '#storage';
 import type { Tunnels } from '#tunnels';
 import { type Author, WebAdminError } from '#web-admin';
@@ -67,11 +67,10 @@ export async function openApplying(
   parties: ApplyingParties,
 ): Promise<Applying> {
   const uci = createUci(runtime.exec);
-  const isGuarded = (await runtime.files.read(config.applyGuard)) !== undefined;
-  const engine = isGuarded ? await openEngine(runtime, config, parties, uci) : undefined;
+  const reason = await whyOff(runtime, config);
+  const engine = reason === '' ? await openEngine(runtime, config, parties, uci) : undefined;
   const room: Room = { ...parties, runtime, config, uci, engine };
-  const reason = isGuarded ? '' : `there is no guard at ${config.applyGuard}`;
-  if (!isGuarded) runtime.log('info', 'apply-off', { guard: config.applyGuard });
+  if (engine === undefined) runtime.log('info', 'apply-off', { reason });
   return {
     engine,
     reason,
@@ -93,6 +92,20 @@ export async function openApplying(
     },
   };
 }
+
+/** Empty where changes can be made and taken back. */
+async function whyOff({ files, exec }: Runtime, { applyGuard }: Config): Promise<string> {
+  if ((await files.read(applyGuard)) === undefined) return `there is no guard at ${applyGuard}`;
+  try {
+    await exec('uci', ['-q', 'show', 'system'], { timeoutMs: UCI_MS });
+    return '';
+  } catch (error) {
+    if (!(error instanceof RuntimeError)) throw error;
+    return 'this machine has no uci';
+  }
+}
+
+const UCI_MS = 10_000;
 
 function openEngine(
   runtime: Runtime,
