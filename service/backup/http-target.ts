@@ -1,8 +1,9 @@
 /** Requests to a target over HTTP: what its statuses mean, and bodies that are not believed. */
 
 import type { Runtime } from '#runtime';
+import { encodeBase64 } from '../base64.ts';
 import { BackupError, type BackupErrorCode } from './error.ts';
-import { translated } from './target.ts';
+import { type Credentials, translated } from './target.ts';
 
 /** Sends a request; statuses among `fine` are answers, all others fail. */
 export type Ask = (request: Request, fine: readonly number[]) => Promise<Response>;
@@ -65,6 +66,10 @@ export async function readBody(
   }
   return body.subarray(0, limit + 1);
 }
+
+/** User and password as HTTP has them (RFC 7617). */
+export const basic = ({ user, secret }: Credentials): string =>
+  `Basic ${encodeBase64(new TextEncoder().encode(`${user}:${secret}`))}`;
 
 /** The text between tags of this name, of whatever namespace; entities that XML has are read. */
 export function elementTexts(xml: string, tag: string): string[] {

@@ -37,8 +37,11 @@ export async function openTarget(
   return directoryTarget(runtime.files, text);
 }
 
-/** `{"user": …, "secret": …}`, for S3 also `"region"`. */
-async function readCredentials(files: Files, path: string): Promise<Credentials | undefined> {
+/** Reads `{"user": …, "secret": …}`, for S3 also `"region"`; undefined without a path. */
+export async function readCredentials(
+  files: Files,
+  path: string,
+): Promise<Credentials | undefined> {
   if (path === '') return undefined;
   const bytes = await files.read(path);
   if (bytes === undefined) throw new BackupError('bad-setting', `${path} is not there`);

@@ -18,9 +18,9 @@ import {
   takeHistory,
 } from '#storage';
 import { BackupError } from './error.ts';
-import { readBody } from './http-target.ts';
+import { basic, readBody } from './http-target.ts';
 import type { Report } from './read.ts';
-import { translated } from './target.ts';
+import { type Credentials, translated } from './target.ts';
 
 type Needs = Pick<Runtime, 'files' | 'http' | 'crypto'>;
 
@@ -43,18 +43,19 @@ export async function importInto(
   store: Store,
   source: string,
   report: Report,
+  credentials?: Credentials,
 ): Promise<number> {
   const { crypto, files } = runtime;
+  const get = (url: string) => fetchFile(runtime, url, credentials);
   const taken = (done: number, of: number): void => report({ step: 'verify', done, of });
   const isAddress = /^https?:\/\//.test(source);
   const file = isAddress ? undefined : await readFile(files, source);
-  const bundle =
-    file ?? (source.endsWith('.bundle') ? await fetchFile(runtime, source) : undefined);
+  const bundle = file ?? (source.endsWith('.bundle') ? await get(source) : undefined);
   if (bundle !== undefined) {
     if (isBundle(bundle)) return takeBundle(crypto, store, bundle, taken);
     throw new BackupError('damaged', `${source} is no git bundle (version 3, SHA-256)`);
   }
-  const repository = isAddress ? remote(runtime, source) : await local(files, source);
+  const repository = isAddress ? remote(get, source) : await local(files, source);
   const heads = await repository.heads();
   if (heads.length === 0) {
     throw new BackupError('no-backup', `${source} is no clone of a history of nymote`);
@@ -110,9 +111,9 @@ async function local(files: Files, path: string): Promise<Repository> {
   };
 }
 
-function remote(runtime: Needs, source: string): Repository {
+function remote(get: (url: string) => Promise<Uint8Array | undefined>, source: string): Repository {
   const base = source.replace(/\/+$/, '');
-  const read = (name: string) => fetchFile(runtime, `${base}/${name}`);
+  const read = (name: string) => get(`${base}/${name}`);
   return {
     name: base,
     read,
@@ -125,9 +126,17 @@ function remote(runtime: Needs, source: string): Repository {
   };
 }
 
-async function fetchFile(runtime: Needs, url: string): Promise<Uint8Array | undefined> {
+async function fetchFile(
+  { http }: Needs,
+  url: string,
+  credentials: Credentials | undefined,
+): Promise<Uint8Array | undefined> {
+  if (!URL.canParse(url) || new URL(url).username !== '') {
+    throw new BackupError('bad-setting', 'that is no address; a password goes into --credentials');
+  }
+  const headers = credentials === undefined ? {} : { authorization: basic(credentials) };
   return translated(url, async () => {
-    const response = await runtime.http.fetch(new Request(url));
+    const response = await http.fetch(new Request(url, { headers }));
     const body = await readBody(url, response, MAX_FILE);
     if (response.status === 404) return undefined;
     if (response.ok) return body;

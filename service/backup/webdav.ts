@@ -6,9 +6,8 @@
  */
 
 import type { Runtime } from '#runtime';
-import { encodeBase64 } from '../base64.ts';
 import { BackupError } from './error.ts';
-import { askOver, elementTexts, readBody } from './http-target.ts';
+import { askOver, basic, elementTexts, readBody } from './http-target.ts';
 import { type Credentials, isName, type Target } from './target.ts';
 
 const MAX_LISTING = 4 * 1024 * 1024;
@@ -68,9 +67,6 @@ function collectionOf(text: string): URL {
   }
   return url;
 }
-
-const basic = ({ user, secret }: Credentials): string =>
-  `Basic ${encodeBase64(new TextEncoder().encode(`${user}:${secret}`))}`;
 
 function lastPart(href: string): string {
   const part = href.split('/').findLast((each) => each !== '') ?? '';

@@ -85,7 +85,10 @@ export const BACKUP_VERBS: readonly Verb[] = [
   {
     name: 'import',
     operands: [{ name: 'source' }],
-    flags: [{ ...DATA, help: 'whose store takes the history over' }],
+    flags: [
+      { ...DATA, help: 'whose store takes the history over' },
+      { ...CREDENTIALS, help: 'file with {"user": "…", "secret": "…"} for that address' },
+    ],
     help: 'take over a history from a git bundle, a clone, or the address of one',
   },
 ];

@@ -10,7 +10,7 @@ import { openStore } from '#storage';
 import type { BackupStatus } from '../backup/backups.ts';
 import { BackupError } from '../backup/error.ts';
 import type { Outcome as Run } from '../backup/ledger.ts';
-import { openTarget } from '../backup/open-target.ts';
+import { openTarget, readCredentials } from '../backup/open-target.ts';
 import type { Progress, Report } from '../backup/read.ts';
 import { importInto } from '../backup/repository.ts';
 import { explainRefusal, restore } from '../backup/restore.ts';
@@ -259,7 +259,8 @@ export async function runImport(
       directory: `${directory}/store`,
       ...(realm === undefined ? {} : { realm }),
     });
-    const added = await importInto(runtime, store, source, report);
+    const credentials = await readCredentials(runtime.files, flags['credentials'] ?? '');
+    const added = await importInto(runtime, store, source, report, credentials);
     report.clear();
     const { head } = store;
     const text = `${added} commits taken over, all verified. Head ${head}.${realm === undefined ? `\n${NO_KEYS}` : ''}`;
