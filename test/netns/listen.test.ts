@@ -1,0 +1,47 @@
+/**
+ * A listen address that vanishes and returns, as when a cable is pulled or a bridge is made anew:
+ * the listeners go on by themselves.
+ */
+
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { createLab } from './namespaces.ts';
+
+const MAIN = join(import.meta.dirname, '../../service/main.ts');
+const ADDRESSES = ['10.78.0.1', 'fd78::1'] as const;
+
+test('an address vanishes with its interface and returns', async () => {
+  await using lab = await createLab('nymls');
+  await lab.namespace('router');
+  const ip = (...args: string[]) => lab.must('router', 'ip', ...args);
+  const make = async () => {
+    await ip('link', 'add', 'lan', 'type', 'veth', 'peer', 'name', 'cable');
+    await ip('link', 'set', 'cable', 'up');
+    await ip('link', 'set', 'lan', 'up');
+    await ip('address', 'add', '10.78.0.1/24', 'dev', 'lan');
+    await ip('address', 'add', 'fd78::1/64', 'dev', 'lan', 'nodad');
+  };
+  await make();
+  const hosts = join(lab.folder, 'hosts');
+  await writeFile(hosts, '192.0.2.80 nas.example\n');
+  const config = join(lab.folder, 'bare.json');
+  await writeFile(config, JSON.stringify({ listen: ADDRESSES, hosts }));
+  const bare = lab.start('router', process.execPath, MAIN, 'resolver', '--config', config);
+  await bare.says(/listening.*fd78::1/, 20);
+  const ask = async (address: string, ...flags: string[]) => {
+    const words = [`@${address}`, 'nas.example', 'A', '+short', '+time=1', '+tries=1', ...flags];
+    return (await lab.run('router', 'dig', ...words)).stdout.trim();
+  };
+  const all = async () => {
+    const asked = ADDRESSES.flatMap((address) => [ask(address), ask(address, '+tcp')]);
+    return Promise.all(asked);
+  };
+  expect(await all()).toEqual(['192.0.2.80', '192.0.2.80', '192.0.2.80', '192.0.2.80']);
+  await ip('link', 'delete', 'lan');
+  expect(await all()).not.toContain('192.0.2.80');
+  await make();
+  let answers: string[] = [];
+  for (let round = 0; round < 20 && new Set(answers).size !== 1; round++) answers = await all();
+  expect(answers).toEqual(['192.0.2.80', '192.0.2.80', '192.0.2.80', '192.0.2.80']);
+});
