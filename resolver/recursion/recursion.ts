@@ -9,6 +9,7 @@ import type { Clock, Random } from '#runtime';
 import type { Cache } from '../cache/cache.ts';
 import type { Name } from '../message/name.ts';
 import type { Budget } from './budget.ts';
+import { createFlights } from './flights.ts';
 import type { Outcome, Settings, Step, World } from './frame.ts';
 import { begin, step } from './recursor.ts';
 import { createServers, serverKey } from './servers.ts';
@@ -40,7 +41,7 @@ export function createRecursion(
   upstream: Pick<Upstream, 'ask'>,
 ): Recursion {
   const world: World = { settings, cache, servers: createServers(), random: runtime.random };
-  const flights = new Map<string, Promise<Resolved>>();
+  const flights = createFlights<Resolved>();
   const now = () => runtime.clock.monotonic() / 1000;
 
   async function run(first: Step): Promise<Resolved> {
@@ -58,14 +59,6 @@ export function createRecursion(
     return { outcome: next.outcome, budget: next.state.budget, from, server };
   }
 
-  async function fly(key: string, first: Step): Promise<Resolved> {
-    try {
-      return await run(first);
-    } finally {
-      flights.delete(key);
-    }
-  }
-
   return {
     async resolve(name, type, budget, avoid) {
       const first = step(begin(name, type, budget, avoid), { kind: 'start' }, now(), world);
@@ -73,15 +66,13 @@ export function createRecursion(
         return { outcome: first.outcome, budget: first.state.budget, from: 'cache' };
       }
       const key = [type, name.key, ...(avoid ?? [])].join(' ');
-      const flight = flights.get(key);
+      const flight = flights.find(key);
       // Whoever joins pays nothing: the work is done once.
       if (flight !== undefined) return { ...(await flight), budget };
       if (flights.size >= MAX_QUESTIONS_IN_FLIGHT) {
         return { outcome: { kind: 'failure', reason: 'overloaded' }, budget, from: 'cache' };
       }
-      const started = fly(key, first);
-      flights.set(key, started);
-      return started;
+      return flights.start(key, () => run(first));
     },
     get inFlight() {
       return flights.size;

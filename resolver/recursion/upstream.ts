@@ -66,7 +66,7 @@ export function createUpstream(
 ): Upstream {
   const { clock, random } = runtime;
   const ports = createPorts(runtime);
-  const open = new Set<() => void>();
+  const open = new Set<Waiting>();
   const caseChangers = new Set<string>();
   const cookies = sendsCookies ? createServerCookies(runtime) : undefined;
   let sends = 0;
@@ -77,14 +77,15 @@ export function createUpstream(
     const began = clock.monotonic();
     return new Promise((resolve) => {
       const finish = (event: Event) => {
-        if (!open.delete(stop)) return;
+        if (!open.delete(waiting)) return;
+        waiting.stop = undefined;
         cancel();
         cleanup();
         const milliseconds = clock.monotonic() - began;
         resolve(event.kind === 'reply' ? { ...event, milliseconds } : event);
       };
-      const stop = () => finish({ kind: 'unreachable' });
-      open.add(stop);
+      const waiting: Waiting = { stop: () => finish({ kind: 'unreachable' }) };
+      open.add(waiting);
       // Timers go before sockets: what came while we were busy with something else is not lost.
       let cancel = clock.after(send.timeout, () => {
         cancel = clock.after(0, () => finish({ kind: 'timeout' }));
@@ -120,7 +121,7 @@ export function createUpstream(
     },
     async [Symbol.asyncDispose]() {
       isClosed = true;
-      for (const stop of [...open]) stop();
+      for (const { stop } of [...open]) stop?.();
       await ports[Symbol.asyncDispose]();
     },
   };
@@ -142,6 +143,10 @@ function tasted(
 }
 
 type Cleanup = () => void;
+
+/** Emptied when it is over: see flights.ts. */
+type Waiting = { stop: (() => void) | undefined };
+
 type Report = (event: Event) => void;
 
 function overUdp(ports: Ports, sent: Sent, source: string | undefined, report: Report): Cleanup {

@@ -23,6 +23,7 @@ import { type Found, type Trust, type Verdict, validate } from '../dnssec/valida
 import { type Name, parentOf } from '../message/name.ts';
 import { CLASS, TYPE } from '../message/type.ts';
 import type { Budget, Purse } from './budget.ts';
+import { createFlights } from './flights.ts';
 import type { Judgement } from './judgement.ts';
 import { fromCache } from './known.ts';
 import type { Recursion, Resolved } from './recursion.ts';
@@ -67,7 +68,7 @@ type Parts = {
 /** Puts the validator to work. */
 export function createValidation(parts: Parts): Validation {
   const { clock, recursion, memory, anchors } = parts;
-  const flights = new Map<string, Promise<Judged>>();
+  const flights = createFlights<Judged>();
   let wasSet = clock.isSet();
 
   async function judge(name: Name, type: number, budget: Budget): Promise<Judged> {
@@ -91,11 +92,9 @@ export function createValidation(parts: Parts): Validation {
     async resolve(name, type, budget, unchecked) {
       if (unchecked || anchors.positive.size === 0) return recursion.resolve(name, type, budget);
       const key = `${type} ${name.key}`;
-      const flight = flights.get(key);
+      const flight = flights.find(key);
       if (flight !== undefined) return { ...(await flight), budget };
-      const started = judge(name, type, budget).finally(() => flights.delete(key));
-      flights.set(key, started);
-      return started;
+      return flights.start(key, () => judge(name, type, budget));
     },
     async refresh(name, type, budget) {
       const resolved = await recursion.resolve(name, type, budget, NOBODY);
