@@ -32,6 +32,8 @@ const TOOLS = [
   ['git', 'git', 'the history as a git repository'],
   ['ssh-keygen', 'openssh-client', 'signatures of commits'],
   ['age', 'age', 'sealed backups'],
+  ['lighttpd', 'lighttpd', 'a WebDAV server for backups'],
+  ['/usr/lib/lighttpd/mod_webdav.so', 'lighttpd-mod-webdav', 'its WebDAV'],
   ['/usr/lib/postgresql/15/bin/postgres', 'postgresql', 'the database of a hub'],
   ['chromium', 'chromium', 'the web admin in a browser'],
   ['zbarimg', 'zbar-tools', 'QR codes as a camera reads them'],

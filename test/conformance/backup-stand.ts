@@ -1,0 +1,188 @@
+/**
+ * Places for backups, with other people's programs or against an S3 of the test's own that checks
+ * signatures by itself; and the stock programs that read backups.
+ */
+
+import { spawn } from 'node:child_process';
+import { createHash, createHmac } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Ended, findPorts, runProgram } from './service-stand.ts';
+
+const PATIENCE_MS = 10_000;
+
+/** A server, and what it is asked with. */
+export type Server = AsyncDisposable & { readonly url: string; readonly credentials: string };
+
+const USER = 'alice';
+const SECRET = 'correct horse';
+
+/** Debian's lighttpd with mod_webdav, behind a password. */
+export async function startWebdav(room: string): Promise<Server> {
+  const { admin: port } = await findPorts();
+  const root = join(room, 'webdav');
+  await mkdir(join(root, 'dav'), { recursive: true });
+  await writeFile(join(room, 'users'), `${USER}:${SECRET}\n`);
+  await writeFile(
+    join(room, 'lighttpd.conf'),
+    `server.modules = ("mod_auth", "mod_authn_file", "mod_webdav")
+server.document-root = "${root}"
+server.bind = "127.0.0.1"
+server.port = ${port}
+server.errorlog = "${join(room, 'lighttpd.log')}"
+auth.backend = "plain"
+auth.backend.plain.userfile = "${join(room, 'users')}"
+$HTTP["url"] =~ "^/" {
+  webdav.activate = "enable"
+  auth.require = ( "" => ("method" => "basic", "realm" => "dav", "require" => "valid-user") )
+}
+`,
+  );
+  const child = spawn('lighttpd', ['-D', '-f', join(room, 'lighttpd.conf')], { stdio: 'ignore' });
+  const failed = new Promise<never>((_, reject) => {
+    child.once('error', () =>
+      reject(new Error('lighttpd is missing: install the Debian package lighttpd-mod-webdav')),
+    );
+  });
+  failed.catch(() => undefined);
+  await Promise.race([untilOpen(port), failed]);
+  return {
+    url: `http://127.0.0.1:${port}/dav/nymote/`,
+    credentials: await saveCredentials(room, 'webdav.json', { user: USER, secret: SECRET }),
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM');
+    },
+  };
+}
+
+async function untilOpen(port: number): Promise<void> {
+  const until = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const isOpen = await new Promise<boolean>((resolve) => {
+      const socket = connect({ port, host: '127.0.0.1' });
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+      socket.once('close', () => undefined).setTimeout(500, () => socket.destroy());
+      socket.once('connect', () => socket.destroy());
+    });
+    if (isOpen) return;
+    if (performance.now() > until) throw new Error(`nobody listens on ${port}`);
+    await sleep(50);
+  }
+}
+
+export async function saveCredentials(
+  room: string,
+  name: string,
+  credentials: Readonly<Record<string, string>>,
+): Promise<string> {
+  const path = join(room, name);
+  await writeFile(path, JSON.stringify(credentials), { mode: 0o600 });
+  return path;
+}
+
+/** Keeps objects in memory, a page of two names at a time, for whoever signs as Amazon says. */
+export async function startS3(room: string): Promise<Server> {
+  const objects = new Map<string, Buffer>();
+  const server = createServer((request, response) => {
+    void answer(request, response, objects);
+  });
+  server.listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('unreachable: no port');
+  return {
+    url: `s3+http://127.0.0.1:${address.port}/bucket/a/b`,
+    credentials: await saveCredentials(room, 's3.json', { user: USER, secret: SECRET }),
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  objects: Map<string, Buffer>,
+): Promise<void> {
+  const parts: Buffer[] = [];
+  for await (const part of request) parts.push(part as Buffer);
+  const body = Buffer.concat(parts);
+  const url = new URL(request.url ?? '', 'http://s3');
+  if (!isSigned(request, url, body)) {
+    response.writeHead(403).end();
+  } else if (request.method === 'GET' && url.searchParams.has('list-type')) {
+    response.end(
+      listing(
+        url,
+        [...objects.keys()].sort((a, b) => (a < b ? -1 : 1)),
+      ),
+    );
+  } else if (request.method === 'PUT') {
+    // As the real ones do.
+    const isSized = request.headers['content-length'] !== undefined;
+    if (isSized) objects.set(url.pathname, body);
+    response.writeHead(isSized ? 200 : 411).end();
+  } else if (request.method === 'DELETE') {
+    objects.delete(url.pathname);
+    response.writeHead(204).end();
+  } else {
+    const object = objects.get(url.pathname);
+    response.writeHead(object === undefined ? 404 : 200).end(object);
+  }
+}
+
+function listing(url: URL, paths: readonly string[]): string {
+  const prefix = `/bucket/${url.searchParams.get('prefix')}`;
+  const start = Number(url.searchParams.get('continuation-token') ?? 0);
+  const found = paths.filter((path) => path.startsWith(prefix));
+  const page = found.slice(start, start + 2);
+  const keys = page.map(
+    (path) => `<Contents><Key>${path.slice('/bucket/'.length)}</Key></Contents>`,
+  );
+  const next =
+    start + 2 < found.length ? `<NextContinuationToken>${start + 2}</NextContinuationToken>` : '';
+  return `<?xml version="1.0"?><ListBucketResult xmlns="http://s3">${keys.join('')}${next}</ListBucketResult>`;
+}
+
+/** AWS Signature Version 4, "Authenticating Requests: Using the Authorization Header". */
+function isSigned(request: IncomingMessage, url: URL, body: Buffer): boolean {
+  const header = request.headers.authorization ?? '';
+  const [, scope = '', names = '', signature = ''] =
+    /^AWS4-HMAC-SHA256 Credential=alice\/([^,]+), ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]+)$/.exec(
+      header,
+    ) ?? [];
+  const said = String(request.headers['x-amz-content-sha256'] ?? '');
+  const isBody = said === 'UNSIGNED-PAYLOAD' || said === sha256(body);
+  const query = [...url.searchParams]
+    .map((pair) => pair.map(encodeURIComponent).join('='))
+    .sort()
+    .join('&');
+  const headers = names.split(';').map((name) => `${name}:${String(request.headers[name])}\n`);
+  const canonical = [request.method, url.pathname, query, headers.join(''), names, said].join('\n');
+  const date = String(request.headers['x-amz-date']);
+  const text = ['AWS4-HMAC-SHA256', date, scope, sha256(Buffer.from(canonical))].join('\n');
+  const key = scope
+    .split('/')
+    .reduce<string | Buffer>((secret, part) => hmac(secret, part), `AWS4${SECRET}`);
+  return isBody && hmac(key, text).toString('hex') === signature;
+}
+
+const sha256 = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
+const hmac = (key: string | Buffer, text: string): Buffer =>
+  createHmac('sha256', key).update(text).digest();
+
+/** Runs git without anybody's settings. */
+export async function git(...args: readonly string[]): Promise<string> {
+  const env = { GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_SYSTEM: '/dev/null', LC_ALL: 'C' };
+  return succeed(await runProgram('git', args, { env }), `git ${args.join(' ')}`);
+}
+
+/** What a program printed; one that failed fails the test with its words. */
+export function succeed({ exitCode, stdout, stderr }: Ended, what: string): string {
+  if (exitCode !== 0) throw new Error(`${what}: exit ${exitCode}: ${stdout}${stderr}`);
+  return stdout;
+}
