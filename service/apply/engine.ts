@@ -196,9 +196,9 @@ async function look(running: Running): Promise<void> {
   const part = partOf(runtime.crypto, records, self);
   const lines = linesOf(running);
   if (lines.length === 0 && state.settled === undefined) return;
-  const problems = part === state.applied?.part ? [] : parties.problemsOf(records);
-  running.problem = problems[0];
-  if (problems.length > 0) return;
+  const [problem] = parties.problemsOf(records);
+  running.problem = problem;
+  if (problem !== undefined && part !== state.applied?.part) return;
   const found = await uci.read(packagesOf(lines));
   const changes = differing(lines, found);
   const waiting = waitsFor(runtime.crypto, records, self);

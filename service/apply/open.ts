@@ -106,6 +106,7 @@ async function whyOff({ files, exec }: Runtime, { applyGuard }: Config): Promise
 }
 
 const UCI_MS = 10_000;
+const DIVERGED = 'a device of yours makes something else of the same commits';
 
 function openEngine(
   runtime: Runtime,
@@ -120,8 +121,12 @@ function openEngine(
     ...{ store, self, uci, seconds, directory: config.data },
     guard: createGuard(runtime.exec, config.applyGuard),
     health: createHealth({ runtime, uci, resolver, tunnels, addressOf, names, checks }),
-    problemsOf: (state) =>
-      checkState(state, runtime.crypto).map(({ path, message }) => `${path}: ${message}`),
+    problemsOf: (state) => [
+      ...(store.isDiverged ? [DIVERGED] : []),
+      ...[...store.invalid(), ...checkState(state, runtime.crypto)].map(
+        ({ path, message }) => `${path}: ${message}`,
+      ),
+    ],
     confirmedBy: (id) => confirmedBy(runtime, { store, self, current }, id),
   });
 }

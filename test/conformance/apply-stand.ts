@@ -87,6 +87,8 @@ export type Router = AsyncDisposable & {
   config(name: string): Promise<string>;
   /** Somebody edits it by hand. */
   edit(name: string, text: string): Promise<void>;
+  /** From now on its program `well` fails. */
+  sicken(): Promise<void>;
   /** Waits until a file of /etc/config holds a text; fails when that takes too long. */
   until(name: string, text: string): Promise<void>;
   /** Everything dies; what runs before the network on the next boot has run. */
@@ -117,6 +119,7 @@ export async function startRouter(...flags: readonly string[]): Promise<Router> 
   await program(join(bin, 'uci.mjs'), UCI);
   await program(join(bin, 'uci'), `#!/bin/sh\nexec "${process.execPath}" "${bin}/uci.mjs" "$@"\n`);
   await program(join(bin, 'reload_config'), '#!/bin/sh\n');
+  await program(join(bin, 'well'), `#!/bin/sh\n[ ! -e '${root}/ill' ]\n`);
   await program(
     guard,
     `#!/bin/sh
@@ -140,6 +143,7 @@ exec sh '${GUARD}' "$@"
     edit: (name, text) => writeFile(join(root, 'etc/config', name), text),
     until: (name, text) =>
       waitFor(`${text} in ${name}`, async () => (await config(name)).includes(text)),
+    sicken: () => writeFile(join(root, 'ill'), ''),
     async cutPower() {
       watch.kill('SIGKILL');
       await service.stop('SIGKILL');

@@ -81,13 +81,20 @@ test.concurrent('a plain change stays by itself; drift is shown, healed and adop
   expect(why.stdout).toContain('local-administrator');
 });
 
-test.concurrent('a check of the person that fails takes a change back', async () => {
-  await using router = await startRouter(
-    '--apply-checks',
-    'test -e /proc/self',
-    '--apply-seconds',
-    '30',
-  );
+test.concurrent('what a program of the person says is broken does not stay', async () => {
+  await using router = await startRouter('--apply-checks', 'well', '--apply-seconds', '12');
+  await router.service().run('option', 'set', 'system.main.zonename', 'CET');
+  await router.until('system', 'CET');
+  await router.sicken();
+  expect(await router.outcome()).toMatchObject({
+    outcome: 'rolled-back',
+    reason: 'at the deadline this did not work: well',
+  });
+  expect(await router.config('system')).toBe(SYSTEM);
+});
+
+test.concurrent('what cannot be written is taken back at once', async () => {
+  await using router = await startRouter();
   await router.service().run('option', 'set', 'network.nowhere.mtu', '1400');
   expect(await router.outcome()).toMatchObject({
     outcome: 'rolled-back',

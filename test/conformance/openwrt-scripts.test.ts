@@ -244,6 +244,12 @@ describe.each(SHELLS)('$shell', ({ command, debianPackage }) => {
     ]);
   });
 
+  test('who may change the settings of the router is root, ujail or not', () => {
+    save([...DHCP, ...NYMOTE, HOST, ['nymote.main.settings', '1']]);
+    const lines = run(command, start, { NYMOTE_UJAIL: '/bin/true' }).split('\n');
+    expect(lines.filter((line) => /jail|chown|set_param user/.test(line))).toEqual([]);
+  });
+
   test('with ujail the program is an own user with few capabilities', () => {
     const lines = run(command, start, { NYMOTE_UJAIL: '/bin/true' }).split('\n');
     expect(lines).toEqual(
