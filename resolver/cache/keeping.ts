@@ -4,6 +4,7 @@
 
 import type { Name } from '../message/name.ts';
 import { join } from '../message/wire/field.ts';
+import type { Cut } from '../recursion/delegation.ts';
 import type { Judgement } from '../recursion/judgement.ts';
 import type { Cache, Fact } from './cache.ts';
 import { find, findAlive, keyHash, type Place, put, SPACE, type Store, trustIn } from './entry.ts';
@@ -96,6 +97,7 @@ type OtherPart = Pick<
 /** Failures, delegations and proofs. */
 export function othersOf(store: Store): OtherPart {
   const { map, hash } = store;
+  const cuts = createCutFront();
 
   function readFailure(item: number) {
     map.read(item, packing.unpacked);
@@ -120,10 +122,13 @@ export function othersOf(store: Store): OtherPart {
     findCut(zone, now) {
       const item = findAlive(store, SPACE.cut, 0, zone, now);
       if (item === 0) return undefined;
+      const known = cuts.find(zone, item);
+      if (known !== undefined) return known;
       map.read(item, packing.unpacked);
-      return packing.readCut(packing.beginReading(zone));
+      return cuts.put(item, packing.readCut(packing.beginReading(zone)));
     },
     putCut(cut, now) {
+      cuts.forget(cut.zone);
       const until = Math.min(cut.until, now + MAX_TTL);
       const place: Place = { space: SPACE.cut, type: 0, name: cut.zone };
       put(store, place, { trust: TRUST.referral, until, now }, () => packing.packCut(cut));
@@ -144,5 +149,27 @@ export function othersOf(store: Store): OtherPart {
       const place: Place = { space: SPACE.proof, type, name: owner, zone };
       put(store, place, { trust: TRUST.secure, until, now }, () => packing.packSet(rrset, []));
     },
+  };
+}
+
+/** Delegations kept unpacked: each question begins at one. */
+const MAX_CUTS = 64;
+
+/** Those used last. An item's number is good for a zone until that zone's is put anew. */
+function createCutFront() {
+  const front = new Map<string, { readonly item: number; readonly cut: Cut }>();
+  return {
+    find(zone: Name, item: number): Cut | undefined {
+      const known = front.get(zone.key);
+      return known?.item === item ? known.cut : undefined;
+    },
+    put(item: number, cut: Cut): Cut {
+      front.delete(cut.zone.key);
+      const [oldest] = front.size < MAX_CUTS ? [] : front.keys();
+      if (oldest !== undefined) front.delete(oldest);
+      front.set(cut.zone.key, { item, cut });
+      return cut;
+    },
+    forget: (zone: Name) => front.delete(zone.key),
   };
 }

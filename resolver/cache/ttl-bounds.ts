@@ -25,14 +25,20 @@ export function withTtlBounds(
 }
 
 function bounded(message: Message, { least, most }: TtlBounds): Message {
-  const bound = (record: ResourceRecord) => ({
-    ...record,
-    ttl: Math.min(Math.max(safeTtl(record.ttl), least), most),
-  });
-  return {
-    ...message,
-    answers: message.answers.map(bound),
-    authorities: message.authorities.map(bound),
-    additionals: message.additionals.map(bound),
+  const bound = (records: readonly ResourceRecord[]): readonly ResourceRecord[] => {
+    // Nearly all are within: those messages go on as they came.
+    if (records.every(({ ttl }) => ttl >= least && ttl <= most)) return records;
+    return records.map((record) => ({
+      ...record,
+      ttl: Math.min(Math.max(safeTtl(record.ttl), least), most),
+    }));
   };
+  const answers = bound(message.answers);
+  const authorities = bound(message.authorities);
+  const additionals = bound(message.additionals);
+  const isSame =
+    answers === message.answers &&
+    authorities === message.authorities &&
+    additionals === message.additionals;
+  return isSame ? message : { ...message, answers, authorities, additionals };
 }

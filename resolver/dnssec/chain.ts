@@ -14,7 +14,7 @@
  */
 
 import type { BogusReason, UnsupportedReason } from '../message/ede.ts';
-import { countLabels, type Name } from '../message/name.ts';
+import { countLabels, type Name, parentOf } from '../message/name.ts';
 import { decodeRdataAs, type RdataOf } from '../message/rdata.ts';
 import type { ResourceRecord } from '../message/record.ts';
 import { type RRset, recordsOf } from '../message/rrset.ts';
@@ -26,7 +26,6 @@ import { algorithmOf, DIGESTS, dsDigest, keyTag } from './algorithms.ts';
 import type { TrustAnchor } from './anchors.ts';
 import { gather, proveNoDs } from './proof.ts';
 import {
-  ancestorWith,
   type Check,
   isZoneKey,
   type SignedZone,
@@ -35,7 +34,7 @@ import {
   verifySet,
 } from './verify.ts';
 
-/** Names remembered; the longest unused is forgotten first. */
+/** Names remembered; what was not used for long is forgotten first. */
 export const MAX_LINKS = 4096;
 
 /** DS records of one name that are looked at (PowerDNS Recursor `max-ds-per-zone`: 8). */
@@ -97,25 +96,38 @@ export type Chain = {
   readonly now: number;
 };
 
+type Remembered = { readonly link: Link; readonly expires: number; isUsed: boolean };
+
 /** An empty memory. */
 export function createChainMemory(limit: number = MAX_LINKS): ChainMemory {
-  const links = new Map<string, { link: Link; expires: number }>();
+  const links = new Map<string, Remembered>();
+
+  /** Forgets the oldest that was not used since its turn came before. */
+  function evict(): void {
+    for (const [key, remembered] of links) {
+      if (links.size <= limit) return;
+      links.delete(key);
+      if (!remembered.isUsed) continue;
+      remembered.isUsed = false;
+      links.set(key, remembered);
+    }
+  }
+
   return {
     find({ key }, now) {
       const found = links.get(key);
       if (found === undefined) return undefined;
-      links.delete(key);
-      if (found.expires <= now) return undefined;
-      links.set(key, found);
+      if (found.expires <= now) {
+        links.delete(key);
+        return undefined;
+      }
+      found.isUsed = true;
       return found.link;
     },
     put({ key }, link, ttl, now) {
       links.delete(key);
-      links.set(key, { link, expires: now + Math.min(ttl, MAX_LINK_TTL) });
-      for (const oldest of links.keys()) {
-        if (links.size <= limit) break;
-        links.delete(oldest);
-      }
+      links.set(key, { link, expires: now + Math.min(ttl, MAX_LINK_TTL), isUsed: false });
+      evict();
     },
     forget: ({ key }) => links.delete(key),
     clear: () => links.clear(),
@@ -126,10 +138,9 @@ export function createChainMemory(limit: number = MAX_LINKS): ChainMemory {
 export function descend(anchor: TrustAnchor, target: Name, chain: Chain): Place | Missing {
   let zone: SignedZone = { zone: anchor.name, keys: [] };
   const first = countLabels(anchor.name);
-  const last = countLabels(target);
-  for (let labels = first; labels <= last; labels++) {
-    const name = ancestorWith(target, labels);
-    const isTop = labels === first;
+  const names = lineage(target, countLabels(target) - first);
+  for (const [below, name] of names.entries()) {
+    const isTop = below === 0;
     const link = linkAt(name, chain, () =>
       isTop ? anchored(anchor, chain) : delegated(name, zone, chain),
     );
@@ -137,6 +148,18 @@ export function descend(anchor: TrustAnchor, target: Name, chain: Chain): Place 
     else if (link.kind !== 'no-cut') return link;
   }
   return { kind: 'zone', ...zone };
+}
+
+/** The name that is `count` labels above `target`, and all below it down to `target`. */
+function lineage(target: Name, count: number): Name[] {
+  const names = [target];
+  for (let at = target; names.length <= count; ) {
+    const above = parentOf(at);
+    if (above === undefined) break;
+    names.push(above);
+    at = above;
+  }
+  return names.reverse();
 }
 
 type Made = { readonly link: Link; readonly ttl: number };

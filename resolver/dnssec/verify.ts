@@ -14,9 +14,9 @@ import { countLabels, isWithin, type Name, parentOf, prepend } from '../message/
 import { canonicalRdata, decodeRdataAs, type RdataOf } from '../message/rdata.ts';
 import { type RRset, safeTtl } from '../message/rrset.ts';
 import { TYPE } from '../message/type.ts';
-import { join } from '../message/wire/field.ts';
 import { type Purse, pay } from '../recursion/budget.ts';
 import { type Algorithm, algorithmOf, keyTag } from './algorithms.ts';
+import { readRrsig, signedOctets } from './rrsig.ts';
 import { canonicalSet, type SigningTime } from './sign.ts';
 
 /** Keys tried that share one tag and algorithm (KeyTrap CVE-2023-50387; PowerDNS: 2, Technitium: 4). */
@@ -106,12 +106,14 @@ type Signature = {
 };
 
 function readSignatures(rrset: RRset): Signature[] {
-  return rrset.signatures.slice(0, MAX_SIGNATURES_READ).flatMap((rdata) => {
-    const fields = decodeRdataAs('RRSIG', rdata);
+  const read: Signature[] = [];
+  for (const rdata of rrset.signatures.slice(0, MAX_SIGNATURES_READ)) {
+    const fields = readRrsig(rdata);
     const algorithm = fields && algorithmOf(fields.algorithm);
-    if (fields === undefined || algorithm === undefined) return [];
-    return isPlausible(rrset, fields) ? [{ rdata, fields, algorithm }] : [];
-  });
+    if (fields === undefined || algorithm === undefined || !isPlausible(rrset, fields)) continue;
+    read.push({ rdata, fields, algorithm });
+  }
+  return read;
 }
 
 function isPlausible({ owner, type }: RRset, fields: RdataOf<'RRSIG'>): boolean {
@@ -186,15 +188,11 @@ function tryKey(
   const owner = signedOwner(rrset, fields);
   if (owner === undefined) return 'signature-invalid';
   const rdatas = distinct(type, rrset.rdatas);
-  // RFC 4034 §3.1.8.1: the RRSIG's RDATA in canonical form without the signature, then the set.
-  const prefix = canonicalRdata(TYPE.RRSIG, rdata).subarray(0, FIXED + fields.signer.wire.length);
-  const data = join([prefix, canonicalSet({ owner, type, ttl: fields.originalTtl, rdatas })]);
+  const set = canonicalSet({ owner, type, ttl: fields.originalTtl, rdatas });
+  const data = signedOctets(rdata, fields, set);
   if (crypto.verify(algorithm.crypto, key.publicKey, data, fields.signature)) return 'good';
   return pay(purse, 'failedSignatures', 1) ? 'signature-invalid' : 'too-many-failed-signatures';
 }
-
-/** Octets of an RRSIG before the signer's name (RFC 4034 §3.1). */
-const FIXED = 18;
 
 /** The owner as it was signed: the wildcard that the set was made from, if it was (RFC 4035 §5.3.2). */
 function signedOwner(rrset: RRset, { labels }: RdataOf<'RRSIG'>): Name | undefined {
