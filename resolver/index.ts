@@ -17,11 +17,12 @@ export { decodeMessage, encodeMessage, type Message, type Question } from './mes
 export { isWithin, type Name, parseName, printName } from './message/name.ts';
 export { decodeRdata, type Rdata } from './message/rdata.ts';
 export type { ResourceRecord } from './message/record.ts';
-export { TYPE, typeName, typeNumber } from './message/type.ts';
+export { rcodeName, TYPE, typeName, typeNumber } from './message/type.ts';
 export { parseNat64Prefix } from './recursion/dns64.ts';
 export {
   type AnswerEvent,
   createResolver,
+  queryFor,
   type Resolver,
   type ResolverOptions,
   type RouteOption,
@@ -31,3 +32,4 @@ export { createDesignation, DESIGNATION_APEX, type Designation } from './serving
 export { DOH_TEMPLATE } from './serving/doh.ts';
 export { type SecureListeners, startSecureListeners } from './serving/secure-listeners.ts';
 export { startListeners } from './serving/server.ts';
+export { BOUNDS as METRIC_BOUNDS } from './serving/tally.ts';

@@ -327,7 +327,8 @@ async function askHere({ answer }: Answering, name: Name, type: number): Promise
   return answered.response;
 }
 
-function queryFor(name: Name, type: number): Message {
+/** A query as a program of this machine asks it. */
+export function queryFor(name: Name, type: number): Message {
   return {
     id: 0,
     response: false,

@@ -7,6 +7,7 @@ import { StorageError } from '#storage';
 import { type Assets, parseAssets } from '#web-admin';
 import { assemble, type Nymote } from './assemble.ts';
 import { type Invocation, printHelp, readArguments } from './cli/arguments.ts';
+import { printExplanation, type Told } from './cli/explain.ts';
 import { EXIT, type Outcome, runVerb, socketPath } from './cli/verbs.ts';
 import {
   type Config,
@@ -17,7 +18,7 @@ import {
   readEndpoint,
   readEnvironment,
 } from './config.ts';
-import { readBareFile, startBare } from './dns/bare.ts';
+import { explainBare, readBareFile, startBare } from './dns/bare.ts';
 import { openRuntime } from './machine.ts';
 import { join } from './peers/enrol.ts';
 import { VERSION } from './version.ts';
@@ -243,7 +244,7 @@ const BARE_HINTS: typeof HINTS = {
 };
 
 /** Nothing but the resolver: its file says all there is to say. */
-async function bareResolver({ flags }: Invocation): Promise<number> {
+async function bareResolver({ flags, operands }: Invocation): Promise<number> {
   const path = flags['config'];
   if (path === undefined) {
     return blame([{ source: 'resolver', message: 'say where its settings are: --config FILE' }]);
@@ -251,6 +252,13 @@ async function bareResolver({ flags }: Invocation): Promise<number> {
   try {
     const read = await readBareFile((await openRuntime('error')).files, path);
     if ('problems' in read) return blame(read.problems);
+    const { explain: name } = flags;
+    if (name !== undefined) {
+      const told = await explainBare(await openRuntime('error'), read.bare, {
+        ...{ name, type: operands['type'] ?? 'A' },
+      });
+      return told === undefined ? blame([NO_QUESTION]) : say(explained(told, flags));
+    }
     const runtime = await openRuntime(read.bare.logLevel, 'stdout');
     const stopped = untilStopped();
     const resolver = await startBare(runtime, read.bare);
@@ -293,6 +301,13 @@ const HUB_HINTS: typeof HINTS = {
 function reasonOf(error: unknown): string {
   const { message, code } = error as { message?: string; code?: string };
   return message || code || String(error);
+}
+
+const NO_QUESTION = { source: '--explain', message: 'a name, and after it a type such as AAAA' };
+
+function explained(told: Told, { json }: Invocation['flags']): Outcome {
+  const text = json === undefined ? printExplanation(told) : JSON.stringify(told, undefined, 2);
+  return { exitCode: EXIT.ok, stdout: `${text}\n`, stderr: '' };
 }
 
 /** One wish to stop may arrive twice: from a terminal or a supervisor, and from launch.mjs. */

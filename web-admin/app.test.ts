@@ -114,6 +114,46 @@ describe('who may come in', () => {
     expect([...open]).toEqual(['POST /api/v1/session', 'GET /api/v1/openapi.json']);
   });
 
+  test.each<{ address: string; headers?: object; status: number; why: string }>([
+    { address: '127.0.0.1', status: 200, why: 'a program of this machine' },
+    { address: '::1', status: 200, why: 'over IPv6' },
+    { address: '::ffff:127.0.0.1', status: 200, why: 'over both' },
+    { address: '192.168.1.20', status: 401, why: 'somebody else needs a token' },
+    { address: '2001:db8::1', status: 401, why: 'however near ::1 it looks' },
+    {
+      ...{ address: '127.0.0.1', headers: { 'x-forwarded-for': '192.0.2.1' }, status: 401 },
+      why: 'a proxy of this machine, for somebody',
+    },
+    {
+      ...{ address: '127.0.0.1', headers: { host: 'evil.example' }, status: 421 },
+      why: 'a page that had its name rebound',
+    },
+  ])('metrics for $address: $status, $why', async ({ address, headers, status }) => {
+    const { app } = setUp();
+    const request = new Request(`${ORIGIN}/metrics`, { headers: { host: HOST, ...headers } });
+    const response = await app.fetch(request, { address, port: 40_000 });
+    expect(response.status).toBe(status);
+    if (status === 200) expect(response.headers.get('content-type')).toContain('version=0.0.4');
+  });
+
+  test('metrics for a token, and on the unix socket', async () => {
+    const web = setUp();
+    const cookie = await web.signIn();
+    expect((await web.ask('GET', '/metrics', cookie)).status).toBe(200);
+    expect((await setUp('unix').ask('GET', '/metrics')).status).toBe(200);
+  });
+
+  test.each([
+    { path: '/api/v1/explain?name=example.org', status: 200, why: 'A unless told' },
+    { path: '/api/v1/explain?name=example.org&type=aaaa&fresh=1', status: 200, why: 'all said' },
+    { path: '/api/v1/explain', status: 400, why: 'no name' },
+    { path: '/api/v1/explain?name=example.org&type=%20', status: 400, why: 'no type' },
+    { path: '/api/v1/explain?name=example.org&fresh=yes', status: 400, why: 'neither 0 nor 1' },
+  ])('$path is $status: $why', async ({ path, status }) => {
+    const { ask } = setUp('unix');
+    expect((await ask('GET', path)).status).toBe(status);
+  });
+
   test('a spelling of a path that is not the route’s opens nothing', async () => {
     const { ask } = setUp();
     for (const path of ['/%61pi/v1/status', '//api/v1/status', '/api/v1/../v1/status', '/API/v1']) {

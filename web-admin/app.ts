@@ -20,6 +20,7 @@ import { DOCUMENTATION, documentSchema } from './openapi.ts';
 import { problem } from './problem.ts';
 import { applyRoutes, driftRoutes, optionRoutes } from './routes/apply.ts';
 import { deviceRoutes } from './routes/devices.ts';
+import { metricsRoutes, resolverRoutes } from './routes/resolver.ts';
 import { ruleRoutes } from './routes/rules.ts';
 import { serviceRoutes } from './routes/service.ts';
 import { sessionRoutes, tokenRoutes } from './routes/sign-in.ts';
@@ -60,6 +61,7 @@ export function createRoutes(backend: Backend, hub: EventHub, options: AppOption
   app.use(limitBody());
 
   app.route('/api/v1', serviceRoutes(backend, hub));
+  app.route('/api/v1', resolverRoutes(backend));
   app.route('/api/v1/devices', deviceRoutes(backend));
   app.route('/api/v1/rules', ruleRoutes(backend));
   app.route('/api/v1/zone', zoneRoutes(backend));
@@ -76,6 +78,7 @@ export function createRoutes(backend: Backend, hub: EventHub, options: AppOption
     openAPIRouteHandler(app, { documentation: DOCUMENTATION, excludeStaticFile: false }),
   );
   app.route('/git', gitRoutes(backend));
+  app.route('/', metricsRoutes(backend));
 
   app.get('*', (c) => {
     const asset = serveAsset(options.assets, c.req.path, c.req.header('accept-encoding') ?? '');

@@ -7,6 +7,7 @@
  */
 
 import type { ApplyBackend } from './apply-schema.ts';
+import type { ResolverBackend } from './resolver-schema.ts';
 import type {
   AddedDevice,
   Anchor,
@@ -136,6 +137,7 @@ export type Backend = {
   git(path: string): Awaitable<GitFile | undefined>;
   /** A router's own configuration. */
   readonly apply: ApplyBackend<Author>;
+  readonly resolver: ResolverBackend;
   readonly signIn: SignIn;
   readonly tokens: Tokens;
 };

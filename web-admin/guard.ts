@@ -35,7 +35,7 @@ type GuardOptions = {
   readonly limiter: Limiter;
 };
 
-/** What anybody may do. Everything else under /api/ and /git/ needs a caller. */
+/** What anybody may do. Everything else under /api/, /git/ and /metrics needs a caller. */
 const PUBLIC = new Set(['POST /api/v1/session', 'GET /api/v1/openapi.json']);
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -161,9 +161,10 @@ async function authenticate(
   options: GuardOptions,
 ): Promise<Response | undefined> {
   const { path } = c.req;
-  const isProtected = /^\/(?:api|git)(?:\/|$)/.test(path);
+  const isProtected = /^\/(?:api|git|metrics)(?:\/|$)/.test(path);
   const method = c.req.method === 'HEAD' ? 'GET' : c.req.method;
   if (!isProtected || PUBLIC.has(`${method} ${path}`)) return undefined;
+  if (path === '/metrics' && isHere(c)) return undefined;
   const caller = await callerOf(c, options);
   if (caller === 'too-many') return problem('too-many', { headers: { 'retry-after': '60' } });
   if (caller === undefined) {
@@ -173,6 +174,21 @@ async function authenticate(
   c.set('caller', caller);
   return undefined;
 }
+
+/**
+ * Tells whether a program of this machine asks, and nobody through it. It reads numbers only, and
+ * a token would end with every restart of ours.
+ */
+function isHere(c: Context<Environment>): boolean {
+  const { from } = c.env;
+  const isForwarded = FORWARDING_HEADERS.some((name) => c.req.header(name) !== undefined);
+  return 'address' in from && LOOPBACK.test(from.address) && !isForwarded;
+}
+
+/** Proxies say with these whom they speak for (RFC 7239). */
+const FORWARDING_HEADERS = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'] as const;
+
+const LOOPBACK = /^(?:::ffff:)?127\.\d+\.\d+\.\d+$|^::1$/;
 
 async function callerOf(
   c: Context<Environment>,

@@ -18,6 +18,7 @@ export {
   WebAdminError,
   type WhyQuery,
 } from './backend.ts';
+export type { ExplainQuery, ExplanationView, ResolverBackend } from './resolver-schema.ts';
 export type {
   AddedDevice,
   Anchor,

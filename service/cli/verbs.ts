@@ -9,6 +9,7 @@ import { type Runtime, RuntimeError } from '#runtime';
 import type { ProvenanceView } from '#web-admin';
 import { APPLY_VERBS, printProvenance } from './apply.ts';
 import type { Invocation } from './arguments.ts';
+import { printExplanation } from './explain.ts';
 import {
   printAdded,
   printChecks,
@@ -226,6 +227,14 @@ const VERBS: Readonly<Record<string, Action>> = {
     query.set('at', String(Math.floor(at)));
     const decision = await api<Parameters<typeof printDecision>[0]>('GET', `/why?${query}`);
     return { value: decision, text: printDecision(decision) };
+  },
+  async explain(api, { operands, flags }) {
+    const query = new URLSearchParams({ name: operands['name'] ?? '' });
+    if (operands['type'] !== undefined) query.set('type', operands['type']);
+    if (flags['asker'] !== undefined) query.set('asker', flags['asker']);
+    if (flags['fresh'] !== undefined) query.set('fresh', '1');
+    const told = await api<Parameters<typeof printExplanation>[0]>('GET', `/explain?${query}`);
+    return { value: told, text: printExplanation(told) };
   },
   async log(api, { flags }) {
     const query = new URLSearchParams({ limit: flags['limit'] ?? '20' });

@@ -42,6 +42,13 @@ const DATA: Flag = {
   otherwise: './data',
   help: 'data directory of the service',
 };
+const ASKER: Flag = {
+  flag: '--asker',
+  key: 'asker',
+  expects: 'a device or an address',
+  otherwise: 'this device',
+  help: 'who asks',
+};
 const SERVICE_FLAGS: readonly Flag[] = CONFIG_FLAGS;
 const NAME: Operand = { name: 'name' };
 const HUB_FLAGS: readonly Flag[] = [
@@ -80,7 +87,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'resolver',
-    operands: [],
+    operands: [{ name: 'type', optional: true }],
     flags: [
       {
         flag: '--config',
@@ -88,6 +95,12 @@ export const VERBS: readonly Verb[] = [
         key: 'config',
         expects: 'a path',
         help: 'JSON file with its settings',
+      },
+      {
+        flag: '--explain',
+        key: 'explain',
+        expects: 'a name',
+        help: 'only tell how its answer comes about',
       },
     ],
     help: 'run nothing but the resolver in the foreground, without data or keys',
@@ -171,17 +184,21 @@ export const VERBS: readonly Verb[] = [
     help: 'print the key that others can check your names with',
   },
   {
+    name: 'explain',
+    operands: [NAME, { name: 'type', optional: true }],
+    flags: [
+      DATA,
+      ASKER,
+      { flag: '--fresh', key: 'fresh', help: 'walk from the root, past everything cached' },
+    ],
+    help: 'tell how an answer comes about: servers, chain of trust, verdict, cache, ruling',
+  },
+  {
     name: 'why',
     operands: [NAME, { name: 'line', optional: true }, { name: 'type', optional: true }],
     flags: [
       DATA,
-      {
-        flag: '--asker',
-        key: 'asker',
-        expects: 'a device or an address',
-        otherwise: 'this device',
-        help: 'who asks',
-      },
+      ASKER,
       {
         flag: '--verb',
         key: 'verb',

@@ -11,7 +11,7 @@ import {
   type RouteOption,
   readAnchors,
 } from '#resolver';
-import type { LogLevel } from '#runtime';
+import type { Endpoint, LogLevel } from '#runtime';
 import type { ConfigProblem } from '../config.ts';
 import {
   ADDRESS,
@@ -35,6 +35,8 @@ export type BareConfig = {
   readonly zones: Readonly<Record<string, string>>;
   /** Where the state of the root's keys is kept; undefined: they are not followed. */
   readonly anchorFile: string | undefined;
+  /** Where `/metrics` is served. */
+  readonly metrics: readonly Endpoint[];
 };
 
 export type BareRead =
@@ -82,6 +84,8 @@ const HARDEN =
   'hardening against forged and misplaced records cannot be switched off; ' +
   'a zone whose signatures are broken can be named in negativeTrustAnchors';
 
+const METRICS = 'metrics is {"listen": where Prometheus asks for /metrics}';
+
 const SETTINGS = {
   listen: some(ENDPOINT),
   source: v.exactOptional(some(ADDRESS)),
@@ -122,6 +126,7 @@ const SETTINGS = {
   rfc5011: v.exactOptional(SWITCH),
   anchorFile: v.exactOptional(PATH),
   keyTagSignal: v.exactOptional(SWITCH),
+  metrics: v.exactOptional(v.strictObject({ listen: some(ENDPOINT) }, METRICS)),
   logLevel: v.exactOptional(
     v.picklist(['error', 'warn', 'info', 'debug'], 'error, warn, info or debug expected'),
   ),
@@ -219,7 +224,8 @@ function configOf(settings: Settings, name: string): BareConfig {
   const made = { routes: routesOf(settings), ...trustOf(settings) };
   const anchorFile = rfc5011 ? (settings.anchorFile ?? `${name}.anchors`) : undefined;
   const options = { listen, time: 'wall', ...made, ...given } as const;
-  return { options, logLevel, hosts, zones, anchorFile };
+  const metrics = settings.metrics?.listen ?? [];
+  return { options, logLevel, hosts, zones, anchorFile, metrics };
 }
 
 function routesOf({ stub = {}, forward = {} }: Settings): RouteOption[] {

@@ -6,15 +6,23 @@
 import {
   type Before,
   createResolver,
+  type Explanation,
   type Hosts,
   isWithin,
+  parseName,
+  printRecord,
+  queryFor,
   type Resolver,
   type ResolverOptions,
+  type ResourceRecord,
+  rcodeName,
   readHosts,
   readPlainZone,
+  typeNumber,
 } from '#resolver';
 import type { Files, Runtime } from '#runtime';
 import { type ConfigProblem, printEndpoint } from '../config.ts';
+import { METRICS_TYPE, printMetrics, resolverMetrics } from '../metrics.ts';
 import { followWithFile, readAnchorFile } from './anchor-file.ts';
 import { type BareConfig, readBareConfig } from './bare-config.ts';
 
@@ -53,12 +61,13 @@ export async function readBareFile(
 }
 
 /** Starts to listen; says on the log where, and at level `debug` also each answer. */
-export async function startBare(runtime: Runtime, bare: Bare): Promise<Resolver> {
-  const { options, before, anchorFile, anchors } = bare;
+export async function startBare(runtime: Runtime, bare: Bare): Promise<AsyncDisposable> {
+  const { options, before, anchorFile, anchors, metrics } = bare;
   const { log } = runtime;
+  await using opening = new AsyncDisposableStack();
   const follow =
     anchorFile === undefined ? {} : { followRoot: followWithFile(runtime, anchorFile, anchors) };
-  const resolver = createResolver(runtime, { ...options, ...follow, before });
+  const resolver = opening.use(createResolver(runtime, { ...options, ...follow, before }));
   resolver.onAnswer(({ asker, transport, name, type, rcode, from, milliseconds, ede }) => {
     const seen = { asker: asker.address, transport, name, type, rcode, from };
     log('debug', 'answered', { ...seen, milliseconds: Math.round(milliseconds), ede: ede?.text });
@@ -66,8 +75,53 @@ export async function startBare(runtime: Runtime, bare: Bare): Promise<Resolver>
   for (const endpoint of await resolver.start()) {
     log('info', 'listening', { address: printEndpoint(endpoint) });
   }
-  return resolver;
+  for (const endpoint of metrics) {
+    const listener = await runtime.http.listen(endpoint, (request) => tell(resolver, request));
+    opening.use(listener);
+  }
+  return opening.move();
 }
+
+/** Numbers only, to everyone who reaches the listener, as with names. */
+function tell(resolver: Resolver, { method, url }: Request): Response {
+  if (new URL(url).pathname !== '/metrics') return new Response(null, { status: 404 });
+  if (method !== 'GET' && method !== 'HEAD') return new Response(null, { status: 405 });
+  const text = method === 'HEAD' ? null : printMetrics(resolverMetrics(resolver));
+  return new Response(text, { headers: { 'content-type': METRICS_TYPE } });
+}
+
+/** How an answer comes about with these settings; undefined for what is no name or no type. */
+export async function explainBare(
+  runtime: Runtime,
+  { options, before }: Bare,
+  asked: { readonly name: string; readonly type: string },
+): Promise<(Explanation & { readonly own: boolean }) | undefined> {
+  const name = parseName(asked.name);
+  const type = typeNumber(asked.type.toUpperCase());
+  if (name === undefined || type === undefined) return undefined;
+  await using resolver = createResolver(runtime, { ...options, before });
+  const query = queryFor(name, type);
+  const [question] = query.questions;
+  const isOwn = question !== undefined && (await before(question, HERE, 'udp')).kind === 'zone';
+  if (!isOwn) return { ...(await resolver.explain(name, type, true)), own: false };
+  const { rcode, answers } = await resolver.handle(query, HERE, 'udp');
+  return ownAnswer(asked, rcodeName(rcode), answers);
+}
+
+/** From a hosts or a zone file: nobody is asked. */
+function ownAnswer(
+  { name, type }: { readonly name: string; readonly type: string },
+  rcode: string,
+  answers: readonly ResourceRecord[],
+): Explanation & { readonly own: true } {
+  const records = answers.map((record) => printRecord(record));
+  const what = records.length > 0 ? 'answer' : 'no-data';
+  const result = { from: 'zone', what, records, signatures: [] };
+  const names = [{ name, type, result, verdict: { state: 'unchecked' } as const }];
+  return { name, type, rcode, names, chain: [], steps: [], isCut: false, own: true };
+}
+
+const HERE = { address: '::1', port: 0 };
 
 type Zone = Extract<ReturnType<typeof readPlainZone>, { ok: true }>['authority'];
 

@@ -8,6 +8,7 @@ import type { House } from '../house.ts';
 import { createApplyBackend } from './apply.ts';
 import { findCommit, viewCommit, viewDiff } from './history.ts';
 import { inApiWords, requireWriter } from './refusal.ts';
+import { createResolverBackend } from './resolver.ts';
 import { removeRule, setRule, viewRules } from './rules.ts';
 import { viewDevices, viewStatus, viewWhy, viewZone } from './views.ts';
 
@@ -67,6 +68,7 @@ export function createBackend(house: House): Backend {
     subscribe: live.subscribe,
     doctor: house.doctor,
     apply: createApplyBackend(house),
+    resolver: createResolverBackend(house),
     async git(path) {
       const file = await store.git(path);
       return file && { body: new Uint8Array(file.body), type: file.type };

@@ -184,6 +184,14 @@ export function createHousehold(now: () => number): Household {
       path === 'HEAD'
         ? { body: new TextEncoder().encode('ref: refs/heads/main\n'), type: 'text/plain' }
         : undefined,
+    resolver: {
+      explain: async ({ name, type }) => ({
+        ...{ name, type, own: false, rcode: 'NXDOMAIN', names: [], chain: [], steps: [] },
+        isCut: false,
+        ruling: await household.why({ name }),
+      }),
+      metrics: async () => ({ text: '# nothing\n', type: 'text/plain; version=0.0.4' }),
+    },
     apply: createRouter(now, () => emit({ topic: 'status', data: {} })),
     ...createKeyring(now),
   };

@@ -1,0 +1,105 @@
+import { expect, test } from 'vitest';
+import { printExplanation, type Told } from './explain.ts';
+
+const NOTHING: Told = {
+  ...{ name: 'www.example.', type: 'A', rcode: 'NOERROR' },
+  ...{ names: [], chain: [], steps: [], isCut: false },
+};
+const ASKED: Extract<Told['steps'][number], { kind: 'asked' }> = {
+  kind: 'asked',
+  ...{ server: '192.0.2.1:53', transport: 'udp', name: 'example.', type: 'A' },
+  ...{ said: 'NOERROR', milliseconds: 12.5, bytes: 90, answers: 0, authorities: 2 },
+  ...{ additionals: 3, authoritative: false, truncated: false },
+};
+const SIGNED = {
+  ...{ signer: 'example.', keyTag: 4711, algorithm: 13, covers: 'A' },
+  ...{ inception: 1_795_000_000, expiration: 1_796_000_000 },
+};
+const RESULT = {
+  ...{ what: 'answer', from: 'recursion', ttl: 300 },
+  ...{ records: ['www.example. 300 IN A 192.0.2.9'], signatures: [SIGNED] },
+};
+const RULING: NonNullable<Told['ruling']> = {
+  effect: 'allow',
+  ...{ asker: 'laptop', verb: 'resolve', name: 'www.example', tier: 'default' },
+  ...{ sentence: 'laptop may resolve it.', reason: 'default', overridden: [] },
+};
+
+test.each<{ told: Partial<Told>; line: string; why: string }>([
+  { told: {}, line: 'www.example. A: NOERROR', why: 'the end comes first' },
+  {
+    told: { rcode: 'SERVFAIL', ede: { code: 7, text: 'expired' } },
+    line: 'www.example. A: SERVFAIL (EDE 7: expired)',
+    why: 'with its reason',
+  },
+  { told: { ruling: RULING }, line: 'Ruling   laptop may resolve it.', why: 'who may' },
+  { told: { own: true }, line: 'Zone     our own: nobody else is asked', why: 'our zone' },
+  {
+    told: { steps: [ASKED] },
+    line: '  → 192.0.2.1:53  example. A: NOERROR, 0/2/3 records, 90 B, 12.5 ms',
+    why: 'a server and its answer',
+  },
+  {
+    told: { steps: [{ ...ASKED, transport: 'tcp', authoritative: true }] },
+    line: '  → 192.0.2.1:53 over tcp  example. A: NOERROR aa, 0/2/3 records, 90 B, 12.5 ms',
+    why: 'another way, and flags',
+  },
+  {
+    told: { steps: [{ ...ASKED, said: 'timeout', bytes: 0 }] },
+    line: '  → 192.0.2.1:53  example. A: timeout',
+    why: 'no answer has no size',
+  },
+  {
+    told: { steps: [{ kind: 'found', name: 'example.', type: 'DNSKEY', ...RESULT }] },
+    line: '  = example. DNSKEY: answer from recursion, 1 signature',
+    why: 'what is looked up for the chain',
+  },
+  { told: { steps: [ASKED], isCut: true }, line: '  … and more', why: 'it went on' },
+  {
+    told: { chain: [{ name: '.', is: 'zone', keys: [{ tag: 20_326, algorithm: 8 }] }] },
+    line: '  .  a signed zone, keys 20326 (algorithm 8)',
+    why: 'keys by tag and algorithm',
+  },
+  {
+    told: { chain: [{ name: 'a.', is: 'bogus', reason: 'dnskey-missing', keys: [] }] },
+    line: '  a.  BROKEN: dnskey-missing',
+    why: 'where the chain breaks',
+  },
+])('$line: $why', ({ told, line }) => {
+  expect(printExplanation({ ...NOTHING, ...told }).split('\n')).toContain(line);
+});
+
+const NAME = {
+  name: 'www.example.',
+  type: 'A',
+  result: RESULT,
+  verdict: { state: 'secure' },
+} as const;
+
+test.each<{ name: Told['names'][number]; line: string; why: string }>([
+  { name: NAME, line: '  Found    answer from recursion, TTL 300 s', why: 'what, and from whom' },
+  { name: NAME, line: '           www.example. 300 IN A 192.0.2.9', why: 'the records' },
+  { name: NAME, line: '  Verdict  secure', why: 'what validation says' },
+  {
+    name: { ...NAME, verdict: { state: 'bogus', reason: 'signature-expired' } },
+    line: '  Verdict  bogus: signature-expired',
+    why: 'and why',
+  },
+  {
+    name: { ...NAME, verdict: { state: 'secure', untimed: true } },
+    line: '  Verdict  secure (the clock is not set: times were not checked)',
+    why: 'what was left out (I9)',
+  },
+  {
+    name: NAME,
+    line: '  Signed   A by key 4711 of example. (algorithm 13), 2026-11-18T11:06Z to 2026-11-30T00:53Z',
+    why: 'times in words',
+  },
+  {
+    name: { ...NAME, cachedAfter: { what: 'answer', ttl: 299.6, state: 'secure' } },
+    line: '  Cache    before: nothing; after: answer, secure, 300 s left',
+    why: 'what was learnt',
+  },
+])('$line: $why', ({ name, line }) => {
+  expect(printExplanation({ ...NOTHING, names: [name] }).split('\n')).toContain(line);
+});

@@ -1,0 +1,84 @@
+/**
+ * `nymote explain`: the walk to an answer, for people at a terminal. Pure: view in, text out.
+ */
+
+import type { ExplanationView } from '#web-admin';
+
+type Step = ExplanationView['steps'][number];
+type ExplainedName = ExplanationView['names'][number];
+type Signature = ExplainedName['result']['signatures'][number];
+
+/** What is told without a household: nobody rules there. */
+export type Told = Omit<ExplanationView, 'ruling' | 'own'> &
+  Partial<Pick<ExplanationView, 'ruling' | 'own'>>;
+
+/** The question, who may ask it, the walk, the chain of trust, and what came of it. */
+export function printExplanation(told: Told): string {
+  const { name, type, rcode, ede, ruling, own, steps, chain, names, isCut } = told;
+  return [
+    `${name} ${type}: ${rcode}${ede === undefined ? '' : ` (EDE ${ede.code}: ${ede.text})`}`,
+    ...(ruling === undefined ? [] : [`Ruling   ${ruling.sentence}`]),
+    ...(own === true ? ['Zone     our own: nobody else is asked'] : []),
+    ...section('Walk', [...steps.map(printStep), ...(isCut ? ['… and more'] : [])]),
+    ...section('Chain of trust', chain.map(printLink)),
+    ...names.flatMap(printName),
+  ].join('\n');
+}
+
+const section = (title: string, lines: readonly string[]): string[] =>
+  lines.length === 0 ? [] : ['', title, ...lines.map((line) => `  ${line}`)];
+
+function printStep(step: Step): string {
+  if (step.kind === 'found') {
+    const signed = step.signatures.length === 0 ? '' : `, ${signatures(step.signatures.length)}`;
+    return `= ${step.name} ${step.type}: ${step.what} from ${step.from}${signed}`;
+  }
+  const { server, transport, name, type, said, milliseconds } = step;
+  const counts = `${step.answers}/${step.authorities}/${step.additionals}`;
+  const flags = [...(step.authoritative ? ['aa'] : []), ...(step.truncated ? ['tc'] : [])];
+  const size = step.bytes === 0 ? '' : `, ${counts} records, ${step.bytes} B, ${milliseconds} ms`;
+  const how = transport === 'udp' ? '' : ` over ${transport}`;
+  return `→ ${server}${how}  ${name} ${type}: ${[said, ...flags].join(' ')}${size}`;
+}
+
+const signatures = (count: number): string => `${count} signature${count === 1 ? '' : 's'}`;
+
+const LINKS = {
+  zone: 'a signed zone',
+  'no-cut': 'no zone of its own',
+  insecure: 'unsigned from here on',
+  bogus: 'BROKEN',
+} as const satisfies Record<ExplanationView['chain'][number]['is'], string>;
+
+function printLink({ name, is, reason, keys }: ExplanationView['chain'][number]): string {
+  const named = keys.map(({ tag, algorithm }) => `${tag} (algorithm ${algorithm})`).join(', ');
+  const why = reason === undefined ? '' : `: ${reason}`;
+  return `${name}  ${LINKS[is]}${why}${named === '' ? '' : `, keys ${named}`}`;
+}
+
+function printName({ name, type, result, verdict, ...cache }: ExplainedName): string[] {
+  const { what, from, ttl, records } = result;
+  const { cachedBefore: before, cachedAfter: after } = cache;
+  const known = (view: ExplainedName['cachedBefore']) =>
+    view === undefined ? 'nothing' : `${view.what}, ${view.state}, ${Math.round(view.ttl)} s left`;
+  const untimed = verdict.untimed === true ? ' (the clock is not set: times were not checked)' : '';
+  const reason = verdict.reason === undefined ? '' : `: ${verdict.reason}`;
+  return [
+    '',
+    `${name} ${type}`,
+    `  Found    ${what} from ${from}${ttl === undefined ? '' : `, TTL ${Math.round(ttl)} s`}`,
+    ...records.map((record) => `           ${record}`),
+    `  Verdict  ${verdict.state}${reason}${untimed}`,
+    ...result.signatures.map(printSignature),
+    ...(from === 'zone' ? [] : [`  Cache    before: ${known(before)}; after: ${known(after)}`]),
+  ];
+}
+
+function printSignature(signature: Signature): string {
+  const { covers, signer, keyTag, algorithm, inception, expiration } = signature;
+  const key = `key ${keyTag} of ${signer} (algorithm ${algorithm})`;
+  return `  Signed   ${covers} by ${key}, ${date(inception)} to ${date(expiration)}`;
+}
+
+const date = (seconds: number): string =>
+  new Date(seconds * 1000).toISOString().replace(/:\d\d\.\d+Z$/, 'Z');
