@@ -173,11 +173,31 @@ describe.each(stands)('$name', ({ stand }) => {
     const back = stand.remember();
     for (const step of stand.listSteps(...arm)) {
       back();
+      stand.setClock('boot-1', 1_000);
       const { status } = stand.runInto({ ...step, kind: 'full' }, ...arm);
       const { pending } = stand.status();
       expect({ step, isPending: pending !== null }).toEqual({ step, isPending: status === 0 });
       expect(stand.read()).toEqual(OLD);
+      // Armed, whether at once or now that there is room, it holds what it promises.
       if (status !== 0) expect(stand.run(...arm).status).toBe(0);
+      stand.write(NEW);
+      restart();
+      expect({ step, files: stand.read() }).toEqual({ step, files: OLD });
+    }
+  });
+
+  test('a disk that stays full: nothing can be armed, but a change ends either way', () => {
+    begin();
+    expect(stand.runFull(...arm)).not.toBe(0);
+    expect(stand.status().pending).toBeNull();
+    for (const [verb, files] of [
+      [['confirm', 'change'], CHANGED],
+      [['restore', 'change'], OLD],
+    ] as const) {
+      change();
+      expect(stand.runFull(...verb)).toBe(0);
+      expect(stand.status().pending).toBeNull();
+      expect(stand.read()).toEqual(files);
     }
   });
 

@@ -227,6 +227,14 @@ export function createStand(shell: Shell, base = tmpdir()) {
         });
     },
 
+    /** Runs the guard where nothing can be written any more, not even to us. */
+    runFull(...args: string[]): number | null {
+      const calls = '?write,?pwrite64,?copy_file_range,?sendfile';
+      const tracer = ['-f', '-qq', '-o', `${log}.full`, '-e', `trace=${calls}`];
+      const inject = ['-e', `inject=${calls}:error=ENOSPC`, '--'];
+      return spawn(['strace', ...tracer, ...inject, ...shell.command, GUARD, ...args], {}).status;
+    },
+
     /** What one call makes last, renames, links and removes, in order, with paths below the root. */
     listOrder(...args: string[]): string[] {
       const calls = CALLS.split(',').filter((call) => /sync|rename|link/.test(call));
