@@ -8,66 +8,10 @@ import { type Engine, startEngine } from './engine.ts';
 import { createGuard } from './guard.ts';
 import { GREEN_MS } from './plan.ts';
 import { partOf } from './render.ts';
+import { GUARD, Router } from './router.fixture.ts';
 import { createUci } from './uci.ts';
 
 const COMMIT = { message: 'x', via: 'cli' } as const;
-
-/** A router: what it holds, what its guard keeps, and which checks fail. */
-class Router {
-  values = new Map([
-    ['network.lan', 'interface'],
-    ['network.lan.ipaddr', '1'],
-    ['system.main', 'system'],
-    ['system.main.zonename', 'UTC'],
-  ]);
-  kept: { id: string; values: Map<string, string> } | undefined;
-  last = { id: '', outcome: 'none', reason: '' };
-  isBusy = false;
-  failing: string[] = [];
-  runtime: FakeRuntime = this.boot();
-
-  boot(files?: FakeRuntime['files']): FakeRuntime {
-    return fakeRuntime({
-      ...(files === undefined ? {} : { files }),
-      exec: {
-        uci: ({ args }) => this.uci(args.slice(3)),
-        reload_config: {},
-        guard: ({ args }) => this.guard(args),
-      },
-    });
-  }
-
-  uci([verb, what = '']: readonly string[]) {
-    const [key = '', value = ''] = what.split('=');
-    if (verb === 'show') {
-      const own = [...this.values].filter(([each]) => each.startsWith(`${key}.`));
-      return { stdout: own.map(([each, text]) => `${each}='${text}'\n`).join('') };
-    }
-    if (verb === 'set') this.values.set(key, value);
-    if (verb === 'delete') this.values.delete(key);
-    return {};
-  }
-
-  guard([verb, id = '']: readonly string[]) {
-    const isOurs = this.kept?.id === id;
-    if (verb === 'arm' && (this.isBusy || this.kept !== undefined)) return { exitCode: 3 };
-    if (verb === 'arm') this.kept = { id, values: new Map(this.values) };
-    if (verb === 'confirm' && isOurs) this.end('confirmed', 'asked');
-    if (verb === 'restore' && isOurs) this.end('rolled-back', 'asked');
-    if (verb === 'status') {
-      const pending = this.kept === undefined ? null : { id: this.kept.id, secondsLeft: 9 };
-      return { stdout: JSON.stringify({ pending, last: this.last }) };
-    }
-    return { exitCode: verb === 'arm' || isOurs ? 0 : 6 };
-  }
-
-  end(outcome: string, reason: string): void {
-    if (this.kept === undefined) return;
-    if (outcome === 'rolled-back') this.values = this.kept.values;
-    this.last = { id: this.kept.id, outcome, reason };
-    this.kept = undefined;
-  }
-}
 
 type Home = {
   readonly router: Router;
@@ -99,7 +43,7 @@ async function open(
   });
   const engine = await startEngine(runtime, {
     ...{ store, self: SELF, directory: '/data', seconds: 0 },
-    guard: createGuard(runtime.exec, 'guard'),
+    guard: createGuard(runtime.exec, GUARD),
     uci: createUci(runtime.exec),
     health: { failing: async () => router.failing },
     problemsOf: () => [problem()].filter((each) => each !== undefined),
@@ -170,7 +114,9 @@ test('a power cut in the window is a rollback, and nothing is tried again by its
   await first.set(LAN, '2');
   expect(router.values.get(LAN)).toBe('2');
   router.end('rolled-back', 'power-cut');
-  const home = await open(router, { runtime: router.boot(first.runtime.files.restart()) });
+  const home = await open(router, {
+    runtime: router.boot({ files: first.runtime.files.restart() }),
+  });
   await home.pass(120_000);
   expect(router.values.get(LAN)).toBe('1');
   expect(home.status()).toMatchObject({
@@ -186,7 +132,9 @@ test('only we were restarted: the change goes on', async () => {
   const router = new Router();
   const first = await open(router);
   await first.set(ZONE, 'CET');
-  const home = await open(router, { runtime: router.boot(first.runtime.files.restart()) });
+  const home = await open(router, {
+    runtime: router.boot({ files: first.runtime.files.restart() }),
+  });
   await home.pass(2 * GREEN_MS);
   expect(home.status()).toMatchObject({ outcome: 'confirmed' });
 });

@@ -11,7 +11,7 @@ const WORDS = {
   'rolled-back': 'taken back',
   failed: 'not applied',
 } as const;
-const SIGNS = { missing: 'missing', extra: 'not ours', different: 'different' } as const;
+const SIGNS = { missing: 'missing', extra: 'not in the head', different: 'different' } as const;
 
 /** By the words that are typed. */
 export const APPLY_VERBS: Readonly<Record<string, Action>> = {

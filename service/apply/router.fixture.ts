@@ -1,0 +1,67 @@
+/** A router for tests: its `uci` and its guard, in memory. */
+
+import { type FakeRuntime, fakeRuntime } from '#runtime/fake';
+
+/** Where its guard is. */
+export const GUARD = '/usr/libexec/nymote-guard';
+const STAGE = '/tmp/nymote-uci';
+
+/** A router: what it holds, what its guard keeps, and which checks fail. */
+export class Router {
+  values = new Map([
+    ['network.lan', 'interface'],
+    ['network.lan.ipaddr', '1'],
+    ['system.main', 'system'],
+    ['system.main.zonename', 'UTC'],
+  ]);
+  kept: { id: string; values: Map<string, string> } | undefined;
+  last = { id: '', outcome: 'none', reason: '' };
+  isBusy = false;
+  failing: string[] = [];
+  runtime: FakeRuntime = this.boot();
+
+  /** The machine, with these files when it was there before. */
+  boot(options: Parameters<typeof fakeRuntime>[0] = {}): FakeRuntime {
+    return fakeRuntime({
+      ...options,
+      exec: {
+        ...options.exec,
+        uci: ({ args }) =>
+          this.uci(args.filter((word) => word !== '-q' && word !== '-P' && word !== STAGE)),
+        reload_config: {},
+        [GUARD]: ({ args }) => this.guard(args),
+      },
+    });
+  }
+
+  uci([verb, what = '']: readonly string[]) {
+    const [key = '', value = ''] = what.split('=');
+    if (verb === 'show') {
+      const own = [...this.values].filter(([each]) => each.startsWith(`${key}.`));
+      return { stdout: own.map(([each, text]) => `${each}='${text}'\n`).join('') };
+    }
+    if (verb === 'set') this.values.set(key, value);
+    if (verb === 'delete') this.values.delete(key);
+    return {};
+  }
+
+  guard([verb, id = '']: readonly string[]) {
+    const isOurs = this.kept?.id === id;
+    if (verb === 'arm' && (this.isBusy || this.kept !== undefined)) return { exitCode: 3 };
+    if (verb === 'arm') this.kept = { id, values: new Map(this.values) };
+    if (verb === 'confirm' && isOurs) this.end('confirmed', 'asked');
+    if (verb === 'restore' && isOurs) this.end('rolled-back', 'asked');
+    if (verb === 'status') {
+      const pending = this.kept === undefined ? null : { id: this.kept.id, secondsLeft: 9 };
+      return { stdout: JSON.stringify({ pending, last: this.last }) };
+    }
+    return { exitCode: verb === 'arm' || isOurs ? 0 : 6 };
+  }
+
+  end(outcome: string, reason: string): void {
+    if (this.kept === undefined) return;
+    if (outcome === 'rolled-back') this.values = this.kept.values;
+    this.last = { id: this.kept.id, outcome, reason };
+    this.kept = undefined;
+  }
+}

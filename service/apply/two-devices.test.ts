@@ -1,0 +1,52 @@
+/** The whole house twice: the router is a device that may write of itself alone. */
+
+import { expect, test } from 'vitest';
+import { fakeNetwork, fakeRuntime, manualClock, seededRandom } from '#runtime/fake';
+import { A, configOf, type Home, homeOf, joinHome } from '../homes.fixture.ts';
+import { GUARD, Router } from './router.fixture.ts';
+
+const B = '192.0.2.2';
+const NOTHING = {
+  'ip route': {},
+  'ip -6': {},
+  'ip addr': {},
+  nft: {},
+  'ip -json': { stdout: '[]' },
+};
+
+async function laptopAndRouter(): Promise<{ a: Home; b: Home; router: Router }> {
+  const clock = manualClock();
+  const network = fakeNetwork(clock, seededRandom('network'));
+  const router = new Router();
+  const laptop = fakeRuntime({ seed: 'a', clock, network, addresses: [A] });
+  const machine = router.boot({ seed: 'b', clock, network, addresses: [B], exec: NOTHING });
+  await machine.files.makeDirectory('/usr/libexec');
+  await machine.files.replace(GUARD, new Uint8Array(1));
+  const settings = (name: string, address: string) =>
+    configOf({ name, endpoints: address, dns: `127.0.0.1:53,${address}:53`, applyNames: '' });
+  return {
+    a: homeOf(laptop, settings('laptop', A)),
+    b: homeOf(machine, settings('desktop', B)),
+    router,
+  };
+}
+
+test('what one device says is applied on the other, and confirmed there without a right to write', async () => {
+  const { a, b, router } = await laptopAndRouter();
+  await using _a = await a.start();
+  await using _b = await joinHome(a, b);
+  const pass = async (milliseconds: number): Promise<void> => {
+    for (let passed = 0; passed < milliseconds; passed += 500) await a.runtime.clock.advance(500);
+  };
+  await a.run('option set network.lan.ipaddr 10.9.9.9 --device desktop');
+  await pass(100_000);
+  expect(router.values.get('network.lan.ipaddr')).toBe('10.9.9.9');
+  expect(await b.json('apply status')).toMatchObject({ pending: { kind: 'risky' } });
+  expect((await b.run('option set system.main.zonename CET')).stderr).toContain('made on laptop');
+  expect((await b.run('confirm')).stdout).toContain('is confirmed');
+  await pass(20_000);
+  expect(await b.json('apply status')).toMatchObject({
+    last: { outcome: 'confirmed', reason: 'everything works, and command line confirmed it' },
+    devices: [{ name: 'desktop', outcome: 'confirmed' }],
+  });
+});

@@ -1,0 +1,97 @@
+import { expect, test } from 'vitest';
+import { printApply, printDrift, printOptions, printProvenance } from './apply.ts';
+
+const COMMIT = 'ab'.repeat(32);
+
+test('what is pending comes first, with what to do', () => {
+  expect(
+    printApply({
+      state: 'on',
+      applied: COMMIT,
+      last: { commit: COMMIT, outcome: 'confirmed', reason: 'everything works' },
+      pending: {
+        ...{ id: 'f00', commit: COMMIT, kind: 'risky', secondsLeft: 280 },
+        ...{ options: ['network.lan.ipaddr'], failing: ['tunnels'] },
+      },
+      devices: [
+        {
+          ...{ device: 'x', name: 'router', applied: COMMIT, outcome: 'rolled-back', at: 0 },
+          reason: 'nobody confirmed it in time',
+        },
+      ],
+    }),
+  ).toMatchInlineSnapshot(`
+    "Pending f00: network.lan.ipaddr, taken back in 280 s.
+      Does not work: tunnels.
+      It stays only if somebody says so, on any of your devices: nymote confirm f00
+    In force: the options of abababababab.
+    Last change (abababababab): confirmed, everything works.
+
+    router  taken back  abababababab  1970-01-01 00:00 UTC  nobody confirmed it in time"
+  `);
+});
+
+test('where nothing is applied that is said', () => {
+  expect(printApply({ state: 'off', reason: 'this machine has no uci', devices: [] })).toBe(
+    'Options are not applied here: this machine has no uci.',
+  );
+  expect(printApply({ state: 'on', devices: [] })).toBe('Nothing was applied yet.');
+});
+
+test('drift is a diff', () => {
+  expect(
+    printDrift({
+      drift: [
+        {
+          ...{ target: 'uci', line: 'network.lan.dns', kind: 'different', source: 'options/a' },
+          ...{ wanted: ['1.1.1.1', '9.9.9.9'], found: '8.8.8.8' },
+        },
+        { target: 'nft', line: 'inet nymote_old', kind: 'extra' },
+      ],
+    }),
+  ).toMatchInlineSnapshot(`
+    "uci network.lan.dns (different, options/a)
+    - 1.1.1.1, 9.9.9.9
+    + 8.8.8.8
+    nft inet nymote_old (not in the head)"
+  `);
+  expect(printDrift({ drift: [] })).toBe('This device is as the head says.');
+});
+
+test('options are a table', () => {
+  const option = {
+    id: 'a',
+    device: 'x',
+    name: 'router',
+    option: 'network.lan.dns',
+    value: ['1', '2'],
+  };
+  expect(printOptions({ options: [option] })).toBe('router  network.lan.dns  1, 2');
+  expect(printOptions({ options: [] })).toBe('There are no options.');
+});
+
+test('a line has a chain', () => {
+  expect(
+    printProvenance({
+      lines: [
+        {
+          ...{ target: 'wg', line: 'nymote0.peer.phone', value: ['fd00::1/128'] },
+          ...{ source: 'devices/p', person: 'alice', version: '1' },
+          rule: { id: 'own-connections', tier: 'default', sentence: 'Yes.' },
+          commits: [
+            { id: COMMIT, device: 'laptop', via: 'cli', at: 0, message: 'Add phone' },
+            { id: COMMIT, device: 'laptop', via: 'web', at: 0, message: 'Add it before' },
+          ],
+        },
+      ],
+    }),
+  ).toMatchInlineSnapshot(`
+    "wg nymote0.peer.phone = fd00::1/128
+      rule     own-connections (default): Yes.
+      person   alice
+      commit   abababababab by laptop (cli), 1970-01-01 00:00 UTC: Add phone
+      before   abababababab by laptop (web), 1970-01-01 00:00 UTC: Add it before
+      source   devices/p
+      version  nymote 1"
+  `);
+});
