@@ -3,12 +3,14 @@
  *
  * This is git's "dumb" protocol: a few fixed files, and loose objects by name, made on the fly from
  * the log. The index of names is built on the first request and grows with the history; until then
- * nothing is kept. Heads that no commit joins yet are branches. Not served: packs, pushing.
+ * nothing is kept. Long histories are served as packs (backup/segments.ts), and only what is not in
+ * one as loose objects. Heads that no commit joins yet are branches. Not served: pushing.
  *
  * @see Documentation/gitprotocol-http of Git, "Dumb Clients"
  */
 
 import type { Crypto } from '#runtime';
+import { createSegments } from './backup/segments.ts';
 import { encodeText } from './bytes.ts';
 import { StorageError } from './error.ts';
 import type { History } from './history.ts';
@@ -29,6 +31,7 @@ export type GitFile = { readonly body: Uint8Array; readonly type: string };
 /** The repository's files by path, undefined for what it does not have. */
 export type GitView = (path: string) => Promise<GitFile | undefined>;
 
+const PACKS = 'objects/pack/';
 const OBJECT = /^objects\/([0-9a-f]{2})\/([0-9a-f]{62})$/;
 
 /** Makes the view of a history that may grow. `history` is asked each time: it may be replaced. */
@@ -37,7 +40,8 @@ export function createGitView(crypto: Pick<Crypto, 'hash'>, history: () => Histo
   let index = new Map<string, number>();
   let indexed = 0;
   let source: History | undefined;
-  let building: Promise<void> = Promise.resolve();
+  let building: Promise<unknown> = Promise.resolve();
+  const segments = createSegments(crypto, history);
 
   const extend = async (): Promise<void> => {
     const current = history();
@@ -45,6 +49,11 @@ export function createGitView(crypto: Pick<Crypto, 'hash'>, history: () => Histo
       index = new Map();
       indexed = 0;
       source = current;
+    }
+    // Git asks for a pack only when the object is not to be had alone.
+    if (indexed < segments.packed()) {
+      index = new Map();
+      indexed = segments.packed();
     }
     while (indexed < current.entries.length) {
       for (const { id } of await listObjects(crypto, current, indexed)) {
@@ -57,7 +66,13 @@ export function createGitView(crypto: Pick<Crypto, 'hash'>, history: () => Histo
   return async (path) => {
     if (path === 'HEAD') return text('ref: refs/heads/main\n');
     if (path === 'info/refs') return text(listHeads(history()));
-    if (path === 'objects/info/packs') return text('\n');
+    if (path === 'objects/info/packs') return text(`${segments.list()}\n`);
+    if (path.startsWith(PACKS)) {
+      const finding = building.then(() => segments.find(path.slice(PACKS.length)));
+      building = finding.catch(() => undefined);
+      const body = await finding;
+      return body && { body, type: 'application/octet-stream' };
+    }
     const match = OBJECT.exec(path);
     if (match === null) return undefined;
     building = building.then(extend, extend);

@@ -11,7 +11,7 @@
 
 import type { Crypto } from '#runtime';
 import { concat } from '../bytes.ts';
-import { type CommitId, parseCommit } from '../commit.ts';
+import { type CommitId, type ParsedCommit, parseCommit } from '../commit.ts';
 import { StorageError } from '../error.ts';
 import { extendVector, type Vector } from '../export.ts';
 import { decodeFrame, measureFrame } from '../frame.ts';
@@ -29,7 +29,7 @@ export type Reach = {
 /** What is asked of a history. The store is one. */
 export type Told = {
   /** Frames of the commits beyond `vector`, in causal order; empty when there are none. */
-  exportMissing(vector: Vector): Promise<Uint8Array>;
+  exportMissing(vector: Vector, limit: number): Promise<Uint8Array>;
   contentAt(id: CommitId): Promise<Content>;
   readonly heads: readonly CommitId[];
 };
@@ -47,6 +47,9 @@ export const BEGINNING: Reach = { vector: {}, heads: [] };
 /** A bundle is ended when it has grown beyond this: it is held in memory, sealed and not. */
 const MAX_STRETCH = 16 * 1024 * 1024;
 
+/** What is asked for at once: every page is looked for in the whole history. */
+const PAGE = 1024 * 1024;
+
 /** Bundles what comes after `after`; undefined when nothing does. */
 export async function gather(
   crypto: Pick<Crypto, 'hash'>,
@@ -60,14 +63,12 @@ export async function gather(
   let before: State = new Map();
   for (const head of after.heads) before = (await told.contentAt(head)).state;
   while (pack.size < limit) {
-    const page = await told.exportMissing(vector);
+    const page = await told.exportMissing(vector, PAGE);
     if (page.length === 0) break;
     for (const { commit: bytes, ops } of framesIn(page)) {
       const commit = parseCommit(crypto, bytes);
       const content = await told.contentAt(commit.id);
-      addState(crypto, pack, before, content.state);
-      addTree(crypto, pack, { content, ops, tree: commit.tree });
-      pack.add(nameObject(crypto, { type: 'commit', body: bytes }));
+      addCommit(crypto, pack, before, { commit, ops, content });
       before = content.state;
       vector = extendVector(vector, commit);
       ends.add(commit);
@@ -121,14 +122,18 @@ function padding(size: number): number {
   return wanted - size >= MIN_PADDING ? wanted - size : padme(size + MIN_PADDING) - size;
 }
 
-/** Records and directories that are others than before. */
-function addState(
+/** Adds a commit and what of its tree is not in the state `before`, which a reader has. */
+export function addCommit(
   crypto: Pick<Crypto, 'hash'>,
   pack: PackWriter,
   before: State,
-  state: State,
+  {
+    commit,
+    ops,
+    content,
+  }: { readonly commit: ParsedCommit; readonly ops: string; readonly content: Content },
 ): void {
-  for (const [name, collection] of state) {
+  for (const [name, collection] of content.state) {
     const old = before.get(name);
     if (old === collection) continue;
     for (const [key, record] of collection) {
@@ -136,20 +141,12 @@ function addState(
     }
     pack.addVersion(collectionTree(crypto, collection), old && collectionTree(crypto, old).id);
   }
-}
-
-function addTree(
-  crypto: Pick<Crypto, 'hash'>,
-  pack: PackWriter,
-  {
-    content,
-    ops,
-    tree,
-  }: { readonly content: Content; readonly ops: string; readonly tree: string },
-): void {
   const { root, others } = buildTree(crypto, content, ops);
-  if (root.id !== tree) throw new StorageError('wrong-tree', `no state makes the tree ${tree}`);
+  if (root.id !== commit.tree) {
+    throw new StorageError('wrong-tree', `no state makes the tree of ${commit.id}`);
+  }
   for (const object of [...others, root]) pack.add(object);
+  pack.add(nameObject(crypto, { type: 'commit', body: commit.bytes }));
 }
 
 function* framesIn(page: Uint8Array): Generator<{ commit: Uint8Array; ops: string }> {

@@ -4,7 +4,7 @@
  */
 
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -133,6 +133,50 @@ describe('git', () => {
     const paths = ['../store/format', 'objects/00/', `objects/00/${'0'.repeat(62)}`, 'config', ''];
     for (const path of paths) expect(await store.git(path), path).toBeUndefined();
   });
+});
+
+describe('a long history', () => {
+  test('is cloned in a few requests, and fetched from', async () => {
+    const long = await mkdtemp(join(root, 'long-'));
+    const { privateKey } = await runtime.crypto.generateSigningKey('ed25519');
+    const signer = runtime.crypto.signer('ed25519', privateKey);
+    const writer = { deviceId: 'router', name: 'Router', signer };
+    await using own = await openStore(runtime, { directory: join(long, 'store'), writer });
+    const commit = (seq: number) =>
+      own.commit({ ops: [set(`names/n${seq % 50}`, { seq })], message: 'Change', via: 'web' });
+    while (own.seq < 1030) await commit(own.seq);
+    let requests = 0;
+    await using listener = await runtime.http.listen(
+      { address: '127.0.0.1', port: 0 },
+      async (request) => {
+        requests += 1;
+        const file = await own.git(new URL(request.url).pathname.slice(1));
+        const body = file && new Blob([Uint8Array.from(file.body)]);
+        return new Response(body ?? null, { status: file === undefined ? 404 : 200 });
+      },
+    );
+    if (!('port' in listener.local)) throw new Error('unreachable: not on TCP');
+    const target = join(long, 'clone');
+    await tool('git', ['clone', '-q', `http://127.0.0.1:${listener.local.port}`, target]);
+    // A pack and its index, and what came after it object by object.
+    expect(requests).toBeLessThan(100);
+    const head = async () => (await tool('git', ['-C', target, 'rev-parse', 'origin/main'])).trim();
+    expect(await head()).toBe(own.head);
+    expect(await tool('git', ['-C', target, 'fsck', '--strict', '--full'])).toBe('');
+    await commit(own.seq);
+    await tool('git', ['-C', target, 'fetch', '-q']);
+    expect(await head()).toBe(own.head);
+    const [, name = ''] = /^P (pack-\S+)\.pack$/m.exec(await filed(own, 'info/packs')) ?? [];
+    await writeFile(join(long, 'a.pack'), (await own.git(`objects/pack/${name}.pack`))?.body ?? '');
+    const words = ['index-pack', '--object-format=sha256', '-o', join(long, 'a.idx')];
+    await tool('git', [...words, join(long, 'a.pack')]);
+    const index = await own.git(`objects/pack/${name}.idx`);
+    expect(Buffer.from(index?.body ?? []).equals(await readFile(join(long, 'a.idx')))).toBe(true);
+  });
+
+  async function filed(own: Store, name: string): Promise<string> {
+    return new TextDecoder().decode((await own.git(`objects/${name}`))?.body);
+  }
 });
 
 describe('ssh-keygen', () => {

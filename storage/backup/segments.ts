@@ -1,0 +1,91 @@
+/**
+ * A long history as packs for `git clone` over plain HTTP: one request for a thousand commits
+ * instead of one for every object.
+ *
+ * A pack is made when somebody asks for it, and the last one is kept until another is asked for. Its
+ * name is made of the commits in it, so that a list of packs costs nothing. Commits after the last
+ * whole segment are no matter of this file: they are served as loose objects.
+ *
+ * @see Documentation/gitprotocol-http of Git, "Dumb Clients"; git-update-server-info(1)
+ */
+
+import type { Crypto } from '#runtime';
+import { encodeHex, encodeText } from '../bytes.ts';
+import type { History } from '../history.ts';
+import { NOTHING } from '../merge/merged.ts';
+import { addCommit } from './gather.ts';
+import { createPack } from './pack.ts';
+import { indexPack } from './pack-index.ts';
+
+type Segment = { readonly name: string; readonly pack: Uint8Array; readonly index: Uint8Array };
+
+/** The packs of a history. */
+export type Segments = {
+  /** How many of the first commits are in packs. */
+  packed(): number;
+  /** What `objects/info/packs` says. */
+  list(): string;
+  /** A pack or its index, by its name under `objects/pack/`. */
+  find(name: string): Promise<Uint8Array | undefined>;
+};
+
+/** Some megabytes each. */
+const COMMITS = 1024;
+const FILE = /^pack-([0-9a-f]{64})\.(pack|idx)$/;
+
+/** Makes the packs of a history that may grow. `history` is asked each time: it may be replaced. */
+export function createSegments(crypto: Pick<Crypto, 'hash'>, history: () => History): Segments {
+  let last: Segment | undefined;
+
+  const packed = (): number => {
+    const { entries, hole } = history();
+    return hole === undefined ? entries.length - (entries.length % COMMITS) : 0;
+  };
+
+  const nameOf = (start: number): string => {
+    const ids = history().entries.slice(start, start + COMMITS);
+    return encodeHex(crypto.hash('sha256', encodeText(ids.map(({ id }) => id).join('\n'))));
+  };
+
+  const names = (): string[] =>
+    Array.from({ length: packed() / COMMITS }, (_, index) => nameOf(index * COMMITS));
+
+  const build = async (name: string): Promise<Segment | undefined> => {
+    if (last?.name === name) return last;
+    const place = names().indexOf(name);
+    if (place < 0) return undefined;
+    const pack = await packRange(crypto, history(), place * COMMITS, (place + 1) * COMMITS);
+    last = { name, pack: pack.bytes, index: indexPack(crypto, pack) };
+    return last;
+  };
+
+  return {
+    packed,
+    list: () =>
+      names()
+        .map((name) => `P pack-${name}.pack\n`)
+        .join(''),
+    async find(file) {
+      const [, name, kind] = FILE.exec(file) ?? [];
+      const segment = name === undefined ? undefined : await build(name);
+      return kind === 'pack' ? segment?.pack : segment?.index;
+    },
+  };
+}
+
+async function packRange(
+  crypto: Pick<Crypto, 'hash'>,
+  history: History,
+  start: number,
+  end: number,
+): Promise<ReturnType<ReturnType<typeof createPack>['finish']>> {
+  const pack = createPack(crypto);
+  let before = start === 0 ? NOTHING.state : (await history.stateAt(start - 1)).state;
+  for (let index = start; index < end; index++) {
+    const { commit, ops } = await history.read(index);
+    const content = await history.stateAt(index);
+    addCommit(crypto, pack, before, { commit, ops, content });
+    before = content.state;
+  }
+  return pack.finish();
+}
