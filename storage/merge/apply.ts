@@ -104,9 +104,9 @@ function applyOp(
   if (isTakingAway && !isThere) return record;
   const touched = touch(record, dot, decide);
   const seen = touched.fields === record.fields ? entries : (touched.fields.get(path.field) ?? []);
-  const after = FIELD_OPS[op.op]?.(seen, op as never, dot, decide) ?? seen;
   // Removing from what is not there makes nothing.
-  if (isTakingAway && after === seen && seen.length === 0) return record;
+  if (isTakingAway && seen.length === 0) return record;
+  const after = FIELD_OPS[op.op]?.(seen, op as never, dot, decide) ?? seen;
   const fields = new Map(touched.fields);
   if (after.length === 0) fields.delete(path.field);
   else fields.set(path.field, after);
@@ -165,18 +165,15 @@ const FIELD_OPS: FieldOps &
     valueEntry(dot, value, rule),
   ],
   del: (seen, _op, _dot, decide) => seen.filter((entry) => !decide.replaces(entry)),
-  add(seen, { value }, dot, decide) {
+  add(seen, { value }, dot) {
     const text = canonicalize(value);
-    const others = useAsSet(seen).filter(
-      (entry) => entry.kind !== 'set' && !(decide.replacesMember && isMember(entry, text)),
-    );
+    const others = useAsSet(seen).filter((entry) => entry.kind !== 'set' && !isMember(entry, text));
     return [...others, { kind: 'set', dot }, { kind: 'member', dot, value }];
   },
-  rem(seen, op, _dot) {
+  rem(seen, op) {
     if ('item' in op) return removeItem(seen, op.item);
-    if (!seen.some((entry) => isSetLike(entry))) return seen;
     const text = canonicalize(op.value);
-    return useAsSet(seen).flatMap((entry) => {
+    return seen.flatMap((entry) => {
       if (isMember(entry, text)) return [];
       return [entry.kind === 'value' ? removeElements(entry, text) : entry];
     });
@@ -230,6 +227,7 @@ function isMember(entry: Entry, text: string): boolean {
 }
 
 function removeElements(entry: Extract<Entry, { kind: 'value' }>, text: string): Entry {
+  if (!Array.isArray(entry.value)) return entry;
   const elements = entry.value as readonly Json[];
   const found = elements.flatMap((value, place) => (canonicalize(value) === text ? [place] : []));
   const removed = [...new Set([...(entry.removed ?? []), ...found])].sort((a, b) => a - b);

@@ -27,8 +27,6 @@ export const DECISIONS = {
   beginsAnew: true,
   /** Whether a write to a field replaces an entry it has seen. */
   replaces: (entry: Entry): boolean => entry.kind !== 'grown',
-  /** Whether adding a value again replaces the membership it has seen. */
-  replacesMember: true,
   sum: (counts: readonly number[]): number => {
     const total = counts.reduce((sum, count) => sum + BigInt(count), 0n);
     return Number(total > MAX ? MAX : total < -MAX ? -MAX : total);
