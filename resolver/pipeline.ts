@@ -21,6 +21,7 @@ import { withDns64 } from './recursion/dns64.ts';
 import { withEncryption } from './recursion/encrypted.ts';
 import type { Settings } from './recursion/frame.ts';
 import type { Judgement } from './recursion/judgement.ts';
+import { type Nat64Watch, watchNat64 } from './recursion/nat64-watch.ts';
 import { createPriming, primed } from './recursion/priming.ts';
 import { withoutRebinding } from './recursion/rebinding.ts';
 import { createRecursion, type Recursion } from './recursion/recursion.ts';
@@ -31,7 +32,7 @@ import { createValidation } from './recursion/validation.ts';
 import type { ResolverOptions } from './resolver.ts';
 import { createRouting } from './routing.ts';
 import { type Answering, createAnswering, type IsLocal } from './serving/answering.ts';
-import { anchorsOf, nameFor, settingsOf } from './settings.ts';
+import { anchorsOf, nameFor, routeServer, settingsOf } from './settings.ts';
 
 /** What a resolver needs of the world. */
 export type Seams = Pick<
@@ -41,9 +42,7 @@ export type Seams = Pick<
 
 /** From a question to its answer, without listeners. */
 export function pipelineOf(runtime: Seams, options: ResolverOptions) {
-  const { sources = [], randomiseCase = true, cookies = true } = options;
   const { localZones = true, cacheBytes, time } = options;
-  const { ednsBufferSize: udpSize = UDP_SIZE, cacheMinTtl = 0, cacheMaxTtl = MAX_TTL } = options;
   const { crypto, random, log } = runtime;
   const stale = options.serveStale === false ? 0 : (options.maxStale ?? DEFAULT_STALE);
   const cache = createCache(cacheBytes ?? DEFAULT_CACHE_BYTES, stale, random);
@@ -52,11 +51,8 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
     validation.clear();
   };
   const clock = time === 'wall' ? wallLifetimes(runtime.clock, forget) : runtime.clock;
-  const open = createUpstream(runtime, { sources, randomiseCase, udpSize, cookies });
-  const upstream = withEncryption(runtime, open, { sources, udpSize });
   const seen: Seen = { timeouts: 0, verdicts: { secure: 0, insecure: 0, bogus: 0 } };
-  const counted = countingTimeouts(upstream, seen);
-  const bounded = withTtlBounds(counted, { least: cacheMinTtl, most: cacheMaxTtl });
+  const { upstream, bounded } = upstreamOf(runtime, options, seen);
   const configured = anchorsOf(options);
   const positive = new Map(configured.positive);
   const routing = createRouting(options, positive);
@@ -87,25 +83,34 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const near = { clock, log, cache, validation, isWanted: options.prefetch ?? true };
   const served = withSentinel(withPrefetch(fresh, near), anchors);
   const plain = createAnswering({ clock, log }, served, { isLocal });
-  const answering = dressed(plain, options, isRouted);
+  const nat64 = nat64Watch({ clock, log, upstream }, options);
+  const answering = dressed(plain, options, isRouted, nat64);
   const kept = {
     ...{ clock, crypto },
     get scope() {
       return scopeOf({ ...options, routes: routing.given });
     },
   };
-  const trust = (anchor: TrustAnchor | undefined) => {
-    if (anchor === undefined) positive.delete(ROOT.key);
-    else positive.set(ROOT.key, anchor);
-    validation.clear();
-  };
   const root = configured.positive.get(ROOT.key);
+  const trust = rootTrust(positive, validation.clear);
   const watch = watchRoot({ clock, crypto, log, recursion }, options, root, trust);
+  const watches = together(watch, nat64, options);
   const explain = createExplain({
     ...{ clock, crypto, cache, anchors, isForwarding, isLocal, upstream: bounded },
     ...{ recursionOver, ...synthesis },
   });
-  return { cache, upstream, recursion, answering, forget, kept, routing, watch, explain, seen };
+  const asking = { cache, upstream, recursion, answering };
+  return { ...asking, forget, kept, routing, watches, explain, seen };
+}
+
+/** Asks others, in the clear or not; their TTLs within bounds. */
+function upstreamOf(runtime: Seams, options: ResolverOptions, seen: Seen) {
+  const { sources = [], randomiseCase = true, cookies = true } = options;
+  const { ednsBufferSize: udpSize = UDP_SIZE, cacheMinTtl = 0, cacheMaxTtl = MAX_TTL } = options;
+  const open = createUpstream(runtime, { sources, randomiseCase, udpSize, cookies });
+  const upstream = withEncryption(runtime, open, { sources, udpSize });
+  const counted = countingTimeouts(upstream, seen);
+  return { upstream, bounded: withTtlBounds(counted, { least: cacheMinTtl, most: cacheMaxTtl }) };
 }
 
 /** What metrics tell of the way to an answer. */
@@ -119,6 +124,43 @@ function countingTimeouts({ ask }: Pick<Upstream, 'ask'>, seen: Seen): Pick<Upst
       return event;
     },
   };
+}
+
+/** What takes note of the root's keys as they change. */
+function rootTrust(positive: Map<string, TrustAnchor>, clear: () => void) {
+  return (anchor: TrustAnchor | undefined) => {
+    if (anchor === undefined) positive.delete(ROOT.key);
+    else positive.set(ROOT.key, anchor);
+    clear();
+  };
+}
+
+/** What asks others by itself, from the start to the end. */
+function together(
+  watch: AnchorWatch | undefined,
+  nat64: Nat64Watch | undefined,
+  { followRoot }: ResolverOptions,
+) {
+  return {
+    start() {
+      watch?.start(followRoot?.delay ?? 0);
+      nat64?.start();
+    },
+    stop() {
+      watch?.[Symbol.dispose]();
+      nat64?.[Symbol.dispose]();
+    },
+  };
+}
+
+/** Asks the network for the prefix of its NAT64, where none is given. */
+function nat64Watch(
+  seams: Parameters<typeof watchNat64>[0],
+  { dns64 = {} }: ResolverOptions,
+): Nat64Watch | undefined {
+  const { prefix, discover = [] } = dns64;
+  const isAsked = prefix === undefined && discover.length > 0;
+  return isAsked ? watchNat64(seams, discover.map(routeServer)) : undefined;
 }
 
 /** Follows the root's keys, where that is wanted and there is an anchor to begin with. */
@@ -162,11 +204,14 @@ function dressed(
   plain: Answering,
   { rebindProtection, dns64 }: ResolverOptions,
   isOwn: (name: Name) => boolean,
+  nat64: Nat64Watch | undefined,
 ): Answering {
   const except = (rebindProtection?.except ?? []).map(nameFor);
   const isExcept = (name: Name) => isOwn(name) || except.some((zone) => isWithin(name, zone));
   const guarded = rebindProtection === undefined ? plain : withoutRebinding(plain, isExcept);
-  return dns64 === undefined ? guarded : withDns64(guarded, dns64);
+  if (dns64 === undefined) return guarded;
+  const { prefix, excluded = [] } = dns64;
+  return withDns64(guarded, { prefix: () => prefix ?? nat64?.prefix, excluded });
 }
 
 /** Whom we ask and whom we trust: what others said is not for us. */

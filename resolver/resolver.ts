@@ -13,7 +13,7 @@ import type { Message } from './message/message.ts';
 import { type Name, printName } from './message/name.ts';
 import { CLASS, OPCODE, RCODE, rcodeName, typeName } from './message/type.ts';
 import { pipelineOf, type Seams } from './pipeline.ts';
-import type { Nat64Prefix } from './recursion/dns64.ts';
+import type { Ipv6Range, Nat64Prefix } from './recursion/nat64.ts';
 import type { RootHint } from './recursion/root-hints.ts';
 import { UDP_SIZE } from './recursion/upstream.ts';
 import { createRerouting } from './routing.ts';
@@ -37,8 +37,8 @@ export type ResolverOptions = {
   readonly forward?: readonly UpstreamServer[];
   /** Takes private addresses out of answers about public names, but for these and below. */
   readonly rebindProtection?: { readonly except: readonly string[] };
-  /** Makes AAAA records of A records for a NAT64 (RFC 6147), with this prefix. */
-  readonly dns64?: Nat64Prefix;
+  /** Makes AAAA records of A records for a NAT64 (RFC 6147). */
+  readonly dns64?: Dns64Options;
   /** Zones whose servers are set by hand; of several that fit, the longest counts. */
   readonly routes?: readonly RouteOption[];
   readonly cacheBytes?: number;
@@ -98,6 +98,15 @@ export type ResolverOptions = {
   readonly courtesy?: CourtesyOptions;
   /** Answers repeated questions on threads of their own; without them where they cannot be had. */
   readonly datapath?: 'auto' | 'on' | 'off';
+};
+
+/** The NAT64: a prefix that is given, or else the one that the network's resolvers show. */
+export type Dns64Options = {
+  readonly prefix?: Nat64Prefix;
+  /** Resolvers to ask for the prefix (RFC 7050); those of the network, no others know it. */
+  readonly discover?: readonly UpstreamServer[];
+  /** IPv6 addresses that count as none (RFC 6147 §5.1.4). */
+  readonly excluded?: readonly Ipv6Range[];
 };
 
 /** Authoritative servers (`stub`) or resolvers (`forward`) to ask about a zone. */
@@ -187,7 +196,7 @@ export type Resolver = AsyncDisposable & {
 /** Makes a resolver; it asks nobody and listens nowhere before it is started or used. */
 export function createResolver(runtime: Seams, options: ResolverOptions): Resolver {
   const pipeline = pipelineOf(runtime, options);
-  const { cache, upstream, recursion, answering, forget, kept, watch, seen } = pipeline;
+  const { cache, upstream, recursion, answering, forget, kept, watches, seen } = pipeline;
   const events = createEvents(runtime.clock);
   const lane = createFastLane(runtime, options.datapath ?? 'off', events.reportHit);
   let listeners: Listeners | undefined;
@@ -217,7 +226,7 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
       const seams = { ...runtime, udp };
       listeners = await startListeners(seams, options.listen, handle, courtesy);
       lane.start();
-      watch?.start(options.followRoot?.delay ?? 0);
+      watches.start();
       return listeners.addresses;
     },
     get addresses() {
@@ -245,7 +254,7 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
       upstreamTimeouts: seen.timeouts,
     }),
     async [Symbol.asyncDispose]() {
-      watch?.[Symbol.dispose]();
+      watches.stop();
       rerouting.stop();
       // The threads first: they sleep on the listeners' sockets.
       await lane[Symbol.asyncDispose]();

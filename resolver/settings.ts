@@ -46,7 +46,7 @@ export function routesOf({
 }
 
 /** Whose name is not given must have its address in the certificate, or a key that is. */
-function routeServer({ address: text, port, tls, https }: UpstreamServer): RouteServer {
+export function routeServer({ address: text, port, tls, https }: UpstreamServer): RouteServer {
   const address = canonicalAddress(text);
   if (tls === undefined && https === undefined) return { address, port };
   const { name, pins } = tls ?? {};

@@ -1,8 +1,14 @@
 import { expect, test } from 'vitest';
 import { printRecord } from '../authority/zone-file.ts';
-import { parseIpv4, printIpv6 } from '../message/wire/address-text.ts';
+import { printName } from '../message/name.ts';
+import { parseIpv4, parseIpv6, printIpv6 } from '../message/wire/address-text.ts';
 import { ask, knowing, type Said } from '../serving/answered.fixture.ts';
-import { parseNat64Prefix, translated, withDns64 } from './dns64.ts';
+import type { Answering } from '../serving/answering.ts';
+import { withDns64 } from './dns64.ts';
+import { parseIpv6Range, parseNat64Prefix, prefixIn, translated } from './nat64.ts';
+import { nameOf } from './reply.fixture.ts';
+
+const WELL_KNOWN = parseNat64Prefix('64:ff9b::/96');
 
 const IPV4 = parseIpv4('192.0.2.33') ?? new Uint8Array(4);
 
@@ -18,6 +24,30 @@ test.each([
 ])('192.0.2.33 in $prefix is $made', ({ prefix, made }) => {
   const parsed = parseNat64Prefix(prefix);
   expect(parsed && printIpv6(translated(parsed, IPV4))).toBe(made);
+});
+
+/** RFC 7050 §3. */
+test.each([
+  { prefix: '2001:db8::/32' },
+  { prefix: '2001:db8:100::/40' },
+  { prefix: '2001:db8:122::/48' },
+  { prefix: '2001:db8:122:300::/56' },
+  { prefix: '2001:db8:122:344::/64' },
+  { prefix: '2001:db8:122:344::/96' },
+  { prefix: '64:ff9b::/96' },
+])('$prefix is found in what it makes of the well-known addresses', ({ prefix }) => {
+  const parsed = parseNat64Prefix(prefix);
+  for (const last of [170, 171]) {
+    const made = parsed && translated(parsed, new Uint8Array([192, 0, 0, last]));
+    expect(made && prefixIn(made)).toEqual(parsed);
+  }
+});
+
+test.each([
+  { text: '2001:db8::1', why: 'no well-known address' },
+  { text: '2001:db8:c000:aa::c000:aa', why: 'two places: not clear' },
+])('$text shows no prefix: $why', ({ text }) => {
+  expect(prefixIn(parseIpv6(text) ?? new Uint8Array(16))).toBeUndefined();
 });
 
 test.each([
@@ -44,7 +74,7 @@ async function synthesise(
   const parsed = parseNat64Prefix(prefix);
   if (parsed === undefined) throw new Error(prefix);
   const edns = { udpSize: 1232, version: 0, dnssecOk, options: [] };
-  const answering = withDns64(knowing(NAME, table), parsed);
+  const answering = withDns64(knowing(NAME, table), { prefix: () => parsed, excluded: [] });
   const { response } = await ask(answering, NAME, type, { checkingDisabled: cd, edns });
   const text = response.answers.map((record) =>
     printRecord(record).split(' ').slice(0, 5).join(' '),
@@ -140,4 +170,108 @@ test.each([
 ])('authentic $ad: $why (I1)', async ({ denial, data, ad }) => {
   const table = { AAAA: { authorities: [SOA], ad: denial }, A: { answers: [A], ad: data } };
   expect(await synthesise(table, { dnssecOk: true })).toEqual({ text: [MADE], ad, rcode: 0 });
+});
+
+const IN_PREFIX = '1.0.4.6.3.3.6.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.b.9.f.f.4.6.0.0.ip6.arpa.';
+const OUTSIDE = IN_PREFIX.replace('4.6.0.0.ip6', '4.6.0.1.ip6');
+
+/** Answers PTR questions by name; others have no data. */
+const reverse = (table: Readonly<Record<string, Said>>): Answering => ({
+  answer: (query, ...rest) => {
+    const name = printName(query.questions[0]?.name ?? nameOf('.'));
+    const { answers = [], rcode = 0 } = table[name] ?? { rcode: 3 };
+    return knowing(name, { PTR: { answers, rcode } }).answer(query, ...rest);
+  },
+});
+
+test.each([
+  {
+    name: IN_PREFIX,
+    table: {
+      '1.100.51.198.in-addr.arpa.': { answers: ['1.100.51.198.in-addr.arpa. PTR www.example.'] },
+    },
+    rcode: 0,
+    text: ['CNAME 1.100.51.198.in-addr.arpa.', 'PTR www.example.'],
+    why: 'an address of the NAT64 leads to the name of the IPv4 one',
+  },
+  {
+    name: IN_PREFIX,
+    table: {},
+    rcode: 3,
+    text: ['CNAME 1.100.51.198.in-addr.arpa.'],
+    why: 'or to none',
+  },
+  {
+    name: IN_PREFIX,
+    table: { '1.100.51.198.in-addr.arpa.': { rcode: 5 } },
+    rcode: 5,
+    text: [],
+    why: 'who may not ask is told nothing',
+  },
+  { name: OUTSIDE, table: {}, rcode: 3, text: [], why: 'another address is asked for as it is' },
+  {
+    name: '170.0.0.192.in-addr.arpa.',
+    table: {},
+    rcode: 0,
+    text: ['PTR ipv4only.arpa.'],
+    why: 'the well-known addresses have one name (RFC 8880 §7.2)',
+  },
+  {
+    name: 'a.a.0.0.0.0.0.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.b.9.f.f.4.6.0.0.ip6.arpa.',
+    table: {},
+    rcode: 0,
+    text: ['CNAME 170.0.0.192.in-addr.arpa.', 'PTR ipv4only.arpa.'],
+    why: 'also behind the NAT64',
+  },
+])('PTR: $why', async ({ name, table, rcode, text }) => {
+  const answering = withDns64(reverse(table), { prefix: () => WELL_KNOWN, excluded: [] });
+  const { response } = await ask(answering, name, 'PTR');
+  expect(response.rcode).toBe(rcode);
+  expect(response.answers.map((each) => printRecord(each).split(' ').slice(3).join(' '))).toEqual(
+    text,
+  );
+});
+
+test.each([
+  { type: 'A', text: ['192.0.0.170', '192.0.0.171'], why: 'the addresses it has' },
+  { type: 'AAAA', text: ['64:ff9b::c000:aa', '64:ff9b::c000:ab'], why: 'and the ones made' },
+  { type: 'TXT', text: [], why: 'nothing else' },
+])('ipv4only.arpa $type, asked of nobody: $why (RFC 8880)', async ({ type, text }) => {
+  const nobody: Answering = { answer: () => Promise.reject(new Error('asked')) };
+  const answering = withDns64(nobody, { prefix: () => WELL_KNOWN, excluded: [] });
+  const { response } = await ask(answering, 'ipv4only.arpa.', type);
+  expect(response.rcode).toBe(0);
+  expect(response.answers.map((each) => printRecord(each).split(' ').at(-1))).toEqual(text);
+});
+
+test('without a prefix nothing is made, whatever the name', async () => {
+  const answering = withDns64(knowing('ipv4only.arpa.', {}), {
+    prefix: () => undefined,
+    excluded: [],
+  });
+  expect((await ask(answering, 'ipv4only.arpa.', 'AAAA')).response.answers).toEqual([]);
+});
+
+test.each([
+  {
+    answers: ['2001:db8::1'],
+    text: ['AAAA 64:ff9b::c633:6401'],
+    why: 'none but excluded ones: made',
+  },
+  {
+    answers: ['2001:db8::1', '2001:db9::1'],
+    text: ['AAAA 2001:db9::1'],
+    why: 'the others are left',
+  },
+])('excluded addresses: $why (RFC 6147 §5.1.4)', async ({ answers, text }) => {
+  const range = parseIpv6Range('2001:db8::/32');
+  if (range === undefined) throw new Error('unreachable: a range');
+  const lines = answers.map((address) => `${NAME} 300 AAAA ${address}`);
+  const table = { AAAA: { answers: lines, ad: true }, A: { answers: [A] } };
+  const dns64 = { prefix: () => WELL_KNOWN, excluded: [range] };
+  const { response } = await ask(withDns64(knowing(NAME, table), dns64), NAME, 'AAAA');
+  expect(response.answers.map((each) => printRecord(each).split(' ').slice(3).join(' '))).toEqual(
+    text,
+  );
+  expect(response.authenticData).toBe(false);
 });

@@ -1,81 +1,113 @@
 /**
  * DNS64: IPv6 addresses made of IPv4 ones, for networks that have only IPv6 and a NAT64.
  *
- * @see RFC 6147: §5.1 when, §5.5 what validation allows  @see RFC 6052 §2.2: the form of the address
- * Does not make PTR records (§5.3), and does not look for the prefix itself (RFC 7050).
+ * Also the way back, from such an address to its name, and the name by which others find out that
+ * there is a NAT64: that one is answered here, without asking anybody.
+ *
+ * @see RFC 6147: §5.1 when, §5.3.1 the way back, §5.5 what validation allows
+ * @see RFC 8880 §7.1: ipv4only.arpa
  */
 
 import { isSpecial } from '../message/address.ts';
 import type { Message, Question } from '../message/message.ts';
+import { type Name, nameFromWire, parseName, ROOT } from '../message/name.ts';
 import type { ResourceRecord } from '../message/record.ts';
 import { coveredType } from '../message/rrset.ts';
-import { RCODE, TYPE } from '../message/type.ts';
-import { parseIpv6 } from '../message/wire/address-text.ts';
+import { CLASS, RCODE, TYPE } from '../message/type.ts';
 import type { Answered, Answering } from '../serving/answering.ts';
+import { bare, respond } from '../serving/response.ts';
+import {
+  embedded,
+  type Ipv6Range,
+  isInRange,
+  isWellKnown,
+  type Nat64Prefix,
+  translated,
+  WELL_KNOWN_ADDRESSES,
+} from './nat64.ts';
 
-/** A prefix of RFC 6052 §2.2. */
-export type Nat64Prefix = { readonly octets: Uint8Array; readonly length: number };
-
-const LENGTHS: readonly number[] = [32, 40, 48, 56, 64, 96];
-
-/** Bits 64 to 71 of the address are zero (RFC 6052 §2.2). */
-const RESERVED = 8;
-
-/** Seconds, when the denial of AAAA came without an SOA (RFC 6147 §5.1.7). */
+/** Seconds, when the denial of AAAA came without an SOA (RFC 6147 §5.1.7), and of what is made here. */
 const TTL = 600;
 
-/** Reads `64:ff9b::/96`; other lengths than RFC 6052's, and bits behind them, are refused. */
-export function parseNat64Prefix(text: string): Nat64Prefix | undefined {
-  const [address = '', bits = '', ...more] = text.split('/');
-  const octets = parseIpv6(address);
-  const length = /^\d{2}$/.test(bits) ? Number(bits) : 0;
-  if (octets === undefined || more.length > 0 || !LENGTHS.includes(length)) return undefined;
-  const isBare = octets.subarray(length / 8).every((octet) => octet === 0);
-  return isBare && octets[RESERVED] === 0 ? { octets, length } : undefined;
-}
-
-/** The IPv6 address for an IPv4 one (RFC 6052 §2.2). */
-export function translated({ octets, length }: Nat64Prefix, ipv4: Uint8Array): Uint8Array {
-  const made = octets.slice();
-  let at = length / 8;
-  for (const octet of ipv4) {
-    if (at === RESERVED) at++;
-    made[at++] = octet;
-  }
-  return made;
-}
+export type Dns64 = {
+  /** As it is now; undefined: there is no NAT64. */
+  readonly prefix: () => Nat64Prefix | undefined;
+  /** Addresses that count as none, beside ::ffff:0:0/96 (RFC 6147 §5.1.4). */
+  readonly excluded: readonly Ipv6Range[];
+};
 
 /** The same answers, and AAAA records made of A records for names that have none of their own. */
-export function withDns64({ answer }: Answering, prefix: Nat64Prefix): Answering {
+export function withDns64({ answer }: Answering, { prefix: current, excluded }: Dns64): Answering {
   return {
     async answer(query, asker, transport, before) {
-      const first = await answer(query, asker, transport, before);
+      const prefix = current();
       const [question] = query.questions;
-      if (question?.type !== TYPE.AAAA || !isAllowed(query) || !isEmpty(first.response)) {
-        return first;
+      if (prefix === undefined || question === undefined || !isAllowed(query)) {
+        return answer(query, asker, transport, before);
       }
-      const asked = { ...query, questions: [{ ...question, type: TYPE.A }] };
-      const second = await answer(asked, asker, transport, before);
-      return synthesised(first, second, question, prefix) ?? first;
+      const special = answerSpecial(query, question, prefix);
+      // Who may not ask for names here may not for this one.
+      if (special !== undefined && (await before(question, asker, transport)).kind === 'recurse') {
+        return special;
+      }
+      const ask: Ask = (other) =>
+        answer({ ...query, questions: [other] }, asker, transport, before);
+      const back = question.type === TYPE.PTR ? wayBack(question.name, prefix) : undefined;
+      if (back !== undefined) return leadBack(query, question, back, ask);
+      return question.type === TYPE.AAAA
+        ? answerAddresses(question, prefix, excluded, ask)
+        : ask(question);
     },
   };
 }
+
+type Ask = (question: Question) => Promise<Answered>;
 
 /** Who wants signatures and checks them alone gets the data as they are (RFC 6147 §5.5, 3). */
 function isAllowed({ checkingDisabled, edns }: Message): boolean {
   return !(checkingDisabled && edns?.dnssecOk === true);
 }
 
-/** No address that counts: mapped ones do not (RFC 6147 §5.1.4). */
-function isEmpty({ rcode, answers }: Message): boolean {
-  const isReal = ({ type, rdata }: ResourceRecord) => type === TYPE.AAAA && !isMapped(rdata);
+/* AAAA */
+
+/** ::ffff:0:0/96 */
+const MAPPED: Ipv6Range = {
+  octets: Uint8Array.from({ length: 16 }, (_, at) => (at === 10 || at === 11 ? 0xff : 0)),
+  length: 96,
+};
+
+const isExcluded = ({ type, rdata }: ResourceRecord, excluded: readonly Ipv6Range[]): boolean =>
+  type === TYPE.AAAA && [MAPPED, ...excluded].some((range) => isInRange(rdata, range));
+
+async function answerAddresses(
+  question: Question,
+  prefix: Nat64Prefix,
+  excluded: readonly Ipv6Range[],
+  ask: Ask,
+): Promise<Answered> {
+  const first = await ask(question);
+  if (!isEmpty(first.response, excluded)) return withoutExcluded(first, excluded);
+  const second = await ask({ ...question, type: TYPE.A });
+  return synthesised(first, second, question, prefix) ?? first;
+}
+
+/** No address that counts (RFC 6147 §5.1.4). */
+function isEmpty({ rcode, answers }: Message, excluded: readonly Ipv6Range[]): boolean {
+  const isReal = (record: ResourceRecord) =>
+    record.type === TYPE.AAAA && !isExcluded(record, excluded);
   return rcode === RCODE.NOERROR && !answers.some(isReal);
 }
 
-/** ::ffff:0:0/96 */
-function isMapped(rdata: Uint8Array): boolean {
-  const isZero = rdata.subarray(0, 10).every((octet) => octet === 0);
-  return isZero && rdata[10] === 0xff && rdata[11] === 0xff;
+/** Of several addresses those that count (RFC 6147 §5.1.4); then the signature fits no more. */
+function withoutExcluded(answered: Answered, excluded: readonly Ipv6Range[]): Answered {
+  const { response } = answered;
+  if (!response.answers.some((record) => isExcluded(record, excluded))) return answered;
+  const answers = response.answers.filter(
+    (record) =>
+      !isExcluded(record, excluded) &&
+      !(record.type === TYPE.RRSIG && coveredType(record.rdata) === TYPE.AAAA),
+  );
+  return { ...answered, response: { ...response, answers, authenticData: false } };
 }
 
 function synthesised(
@@ -114,7 +146,91 @@ function translatedRecord(
   return [{ ...record, type: TYPE.AAAA, ttl, rdata: translated(prefix, rdata) }];
 }
 
-/** With the well-known prefix only global addresses can be reached (RFC 6052 §3.1). */
-function isWellKnown({ octets, length }: Nat64Prefix): boolean {
-  return length === 96 && octets[1] === 0x64 && octets[2] === 0xff && octets[3] === 0x9b;
+/* The way back */
+
+const IP6_ARPA = nameOf('ip6.arpa.');
+const NIBBLES = 32;
+
+/** The name in in-addr.arpa for one in ip6.arpa that is an address of the NAT64 (RFC 6147 §5.3.1). */
+function wayBack({ key, wire }: Name, prefix: Nat64Prefix): Name | undefined {
+  const isReverse =
+    wire.length === NIBBLES * 2 + IP6_ARPA.wire.length && key.endsWith(IP6_ARPA.key);
+  if (!isReverse) return undefined;
+  const octets = new Uint8Array(NIBBLES / 2);
+  for (let at = 0; at < NIBBLES; at++) {
+    const digit = Number.parseInt(String.fromCharCode(wire[at * 2 + 1] ?? 0), 16);
+    if (wire[at * 2] !== 1 || Number.isNaN(digit)) return undefined;
+    const octet = octets.length - 1 - (at >> 1);
+    octets[octet] = (octets[octet] ?? 0) | (at % 2 === 0 ? digit : digit << 4);
+  }
+  const ipv4 = embedded(prefix, octets);
+  return ipv4 && reverseName(ipv4);
+}
+
+const reverseName = (ipv4: Uint8Array): Name =>
+  nameOf(`${[...ipv4].reverse().join('.')}.in-addr.arpa.`);
+
+/** An alias in front of what is found there; nobody signs that one. */
+async function leadBack(
+  query: Message,
+  question: Question,
+  back: Name,
+  ask: Ask,
+): Promise<Answered> {
+  const there = { ...question, name: back };
+  const found = answerWellKnownBack(query, there) ?? (await ask(there));
+  const { response } = found;
+  const isFound = response.rcode === RCODE.NOERROR || response.rcode === RCODE.NXDOMAIN;
+  const alias: ResourceRecord = {
+    ...{ owner: question.name, type: TYPE.CNAME, class: CLASS.IN, ttl: TTL },
+    rdata: back.wire,
+  };
+  const answers = isFound ? [alias, ...response.answers] : [];
+  const message = { ...response, questions: [question], answers, authenticData: false };
+  return { ...found, response: message };
+}
+
+/* ipv4only.arpa */
+
+const IPV4_ONLY = nameOf('ipv4only.arpa.');
+const WELL_KNOWN_BACK = new Set(WELL_KNOWN_ADDRESSES.map((ipv4) => reverseName(ipv4).key));
+
+/** What discovery asks for; who makes the addresses says so himself (RFC 8880 §7.1, 5). */
+function answerSpecial(
+  query: Message,
+  question: Question,
+  prefix: Nat64Prefix,
+): Answered | undefined {
+  const { name, type } = question;
+  if (name.key !== IPV4_ONLY.key) {
+    return type === TYPE.PTR ? answerWellKnownBack(query, question) : undefined;
+  }
+  const rdatas = { [TYPE.A]: WELL_KNOWN_ADDRESSES, [TYPE.AAAA]: translatedAll(prefix) }[type] ?? [];
+  return madeHere(query, name, type, rdatas);
+}
+
+const translatedAll = (prefix: Nat64Prefix) =>
+  WELL_KNOWN_ADDRESSES.map((ipv4) => translated(prefix, ipv4));
+
+/** 170.0.0.192.in-addr.arpa and the one after it (RFC 8880 §7.2). */
+function answerWellKnownBack(query: Message, { name }: Question): Answered | undefined {
+  if (!WELL_KNOWN_BACK.has(name.key)) return undefined;
+  return madeHere(query, name, TYPE.PTR, [IPV4_ONLY.wire]);
+}
+
+function madeHere(
+  query: Message,
+  owner: Name,
+  type: number,
+  rdatas: readonly Uint8Array[],
+): Answered {
+  const answers = rdatas.map((rdata) => ({ owner, type, class: CLASS.IN, ttl: TTL, rdata }));
+  const response = respond(query, { ...bare(RCODE.NOERROR), answers });
+  return { response, from: 'local', error: undefined };
+}
+
+function nameOf(text: string): Name {
+  const name = nameFromWire((parseName(text) ?? ROOT).wire);
+  if (name === undefined) throw new Error(`unreachable: ${text} is no name`);
+  return name;
 }

@@ -117,7 +117,16 @@ test.each([
     why: 'only the stub is trusted',
   },
   { json: { priming: true }, options: { priming: true }, why: 'the root says who it is' },
-  { json: { dns64: '64:ff9b::/96' }, options: { dns64: { length: 96 } }, why: 'a NAT64' },
+  {
+    json: { dns64: '64:ff9b::/96' },
+    options: { dns64: { prefix: { length: 96 } } },
+    why: 'a NAT64',
+  },
+  {
+    json: { dns64: { discover: '192.0.2.1', excluded: '2001:db8::/32' } },
+    options: { dns64: { discover: [{ address: '192.0.2.1' }], excluded: [{ length: 32 }] } },
+    why: 'a NAT64 that the network knows of',
+  },
   { json: { rebindProtection: true }, options: { rebindProtection: { except: [] } }, why: 'on' },
   {
     json: { rebindProtection: { except: ['corp'] } },
@@ -279,6 +288,11 @@ test.each([
     json: '{"listen":"127.0.0.1","stub":{"lab":"::1"},"forward":{"LAB.":"::1"}}',
     problem: /the same zone twice/,
     why: 'two ways for one zone',
+  },
+  {
+    json: '{"listen":"127.0.0.1","dns64":{"excluded":"2001:db8::/32"}}',
+    problem: /^dns64: either "prefix" or "discover"/,
+    why: 'nowhere to have it from',
   },
   {
     json: '{"listen":"127.0.0.1","dns64":"64:ff9b::/95"}',

@@ -4,26 +4,19 @@
  */
 
 import * as v from 'valibot';
-import {
-  parseName,
-  parseNat64Prefix,
-  type ResolverOptions,
-  type RouteOption,
-  readAnchors,
-} from '#resolver';
+import { parseName, type ResolverOptions, type RouteOption, readAnchors } from '#resolver';
 import type { Endpoint, LogLevel } from '#runtime';
 import type { ConfigProblem } from '../config.ts';
 import {
   ADDRESS,
   ANCHOR,
+  DNS64,
   ENDPOINT,
   FORWARD,
   NAME,
   PORT,
-  reads,
   STUB,
   some,
-  text,
   ZONE,
 } from './bare-values.ts';
 
@@ -119,9 +112,7 @@ const SETTINGS = {
   prefetch: v.exactOptional(SWITCH),
   serveStale: v.exactOptional(SWITCH),
   aggressiveNsec: v.exactOptional(SWITCH),
-  dns64: v.exactOptional(
-    reads((value) => parseNat64Prefix(text(value)), 'a prefix as in RFC 6052, e.g. "64:ff9b::/96"'),
-  ),
+  dns64: v.exactOptional(DNS64),
   priming: v.exactOptional(SWITCH),
   rfc5011: v.exactOptional(SWITCH),
   anchorFile: v.exactOptional(PATH),

@@ -4,7 +4,7 @@
  */
 
 import * as v from 'valibot';
-import { parseName, readAnchors } from '#resolver';
+import { parseIpv6Range, parseName, parseNat64Prefix, readAnchors } from '#resolver';
 import type { Endpoint } from '#runtime';
 import { isAddress, readEndpoint } from '../config.ts';
 
@@ -14,7 +14,7 @@ const DOT_PORT = 853;
 const DOH_PORT = 443;
 
 /** A value that `read` makes something of. */
-export function reads<T>(read: (value: unknown) => T | undefined, expects: string) {
+function reads<T>(read: (value: unknown) => T | undefined, expects: string) {
   return v.pipe(
     v.unknown(),
     v.rawTransform<unknown, T>(({ dataset, addIssue, NEVER }) => {
@@ -32,8 +32,7 @@ export function some<const Item extends v.GenericSchema>(item: Item) {
   return v.pipe(v.unknown(), listed, v.array(item), v.nonEmpty('the list is empty'));
 }
 
-/** The text, or none. */
-export const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 export const ENDPOINT = reads((value) => {
   if (typeof value !== 'object' || value === null) return readEndpoint(text(value), DNS_PORT);
@@ -144,4 +143,36 @@ export const STUB = v.record(
     ),
   ),
   'an object of zones expected',
+);
+
+const PREFIX = reads(
+  (value) => parseNat64Prefix(text(value)),
+  'a prefix as in RFC 6052, e.g. "64:ff9b::/96"',
+);
+
+const RANGE = reads((value) => parseIpv6Range(text(value)), 'a range of IPv6 addresses');
+
+/** A prefix, or where to learn it (RFC 7050), and which addresses count as none. */
+const NAT64 = v.pipe(
+  v.strictObject(
+    {
+      prefix: v.exactOptional(PREFIX),
+      discover: v.exactOptional(some(RESOLVER)),
+      excluded: v.exactOptional(some(RANGE)),
+    },
+    'a NAT64 is {"prefix", "discover", "excluded"}',
+  ),
+  v.check(
+    ({ prefix, discover }) => (prefix === undefined) !== (discover === undefined),
+    'either "prefix" or "discover"',
+  ),
+);
+
+export const DNS64 = v.lazy((value) =>
+  typeof value === 'object'
+    ? NAT64
+    : v.pipe(
+        PREFIX,
+        v.transform((prefix) => ({ prefix })),
+      ),
 );
