@@ -11,6 +11,7 @@ import { type Applying, openApplying } from './apply/open.ts';
 import { type Backups, createBackups } from './backup/backups.ts';
 import { type Config, ignoredSettings } from './config.ts';
 import { type Current, createCurrent } from './current.ts';
+import { followWithStore } from './dns/anchor-store.ts';
 import { keepCache } from './dns/cache-file.ts';
 import type { EncryptedDns } from './dns/encrypted-dns.ts';
 import { listenForForwarder, openEncryptedDns, startResolver } from './dns/serve.ts';
@@ -63,6 +64,7 @@ export async function assemble(
   const { resolver, dns } = await startResolver(runtime, config, {
     ...{ current, tunnels, overlay, warnings },
     designation: () => encryptedDns?.designation() ?? none,
+    followRoot: followWithStore(runtime, realm.store),
   });
   opening.use(resolver);
   opening.use(await keepCache(runtime, config.data, resolver));

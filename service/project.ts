@@ -22,6 +22,7 @@ import { decodeBase64 } from './base64.ts';
 import { readEndpoint } from './config.ts';
 import { isPrivate } from './endpoints.ts';
 import {
+  AnchorRecord,
   ConfirmationRecord,
   DeviceRecord,
   DeviceStatus,
@@ -140,6 +141,7 @@ const SCHEMAS: Readonly<Record<string, v.GenericSchema>> = {
   options: OptionRecord,
   confirmations: ConfirmationRecord,
   status: DeviceStatus,
+  anchors: AnchorRecord,
 };
 
 function ruleProblems(record: unknown, key: string): readonly string[] {

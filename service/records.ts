@@ -5,6 +5,7 @@
  */
 
 import * as v from 'valibot';
+import { readTracked } from '#resolver';
 import { isSecretOption, parseOption } from './apply/option.ts';
 import { isAddress, MAX_APEX, readEndpoint } from './config.ts';
 
@@ -121,6 +122,14 @@ export const DeviceStatus = v.strictObject({
     }),
   ),
   at: v.pipe(v.number(), v.integer()),
+});
+
+/** `anchors/root`: what is known of the root's keys (RFC 5011) beyond what we are shipped with. */
+export const AnchorRecord = v.strictObject({
+  keys: v.pipe(
+    v.unknown(),
+    v.check((keys) => readTracked(keys) !== undefined, 'a list of DNSKEYs and their states'),
+  ),
 });
 
 export type OptionRecord = v.InferOutput<typeof OptionRecord>;

@@ -3,7 +3,13 @@
  * forwarder of the LAN, and DoT and DoH where somebody asked for them.
  */
 
-import { createResolver, type Designation, type Resolver, startListeners } from '#resolver';
+import {
+  createResolver,
+  type Designation,
+  type Resolver,
+  type ResolverOptions,
+  startListeners,
+} from '#resolver';
 import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
 import type { Tunnels } from '#tunnels';
 import { type Config, readEndpoint } from '../config.ts';
@@ -24,13 +30,15 @@ type Asked = {
   readonly overlay: readonly string[];
   readonly warnings: string[];
   readonly designation: () => Designation;
+  /** How the root's keys are followed. */
+  readonly followRoot: NonNullable<ResolverOptions['followRoot']>;
 };
 
 /** Serves DNS where we are told to and, for phones, on our overlay addresses. */
 export async function startResolver(
   runtime: Runtime,
   config: Config,
-  { current, tunnels, overlay, warnings, designation }: Asked,
+  { current, tunnels, overlay, warnings, designation, followRoot }: Asked,
 ): Promise<{ readonly resolver: Resolver; readonly dns: readonly Endpoint[] }> {
   const before = createRulings(
     runtime.clock,
@@ -46,7 +54,9 @@ export async function startResolver(
     createResolver(runtime, {
       listen,
       before,
-      courtesy,
+      ...{ courtesy, followRoot },
+      // A laboratory's servers are not whom the signal is for.
+      keyTagSignal: config.rootHints.length === 0,
       forward: config.forward,
       ...(config.rootHints.length === 0 ? {} : { rootHints: groupHints(config) }),
       // A laboratory's root is where real ones never are.
