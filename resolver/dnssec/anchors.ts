@@ -6,7 +6,7 @@
  * @see RFC 7646: negative trust anchors
  * @see https://data.iana.org/root-anchors/root-anchors.xml
  *
- * Does not follow rollovers by itself (RFC 5011).
+ * How the root's follow its keys is rollover.ts's (RFC 5011).
  */
 
 import { parseRecord } from '../authority/zone-file.ts';
