@@ -27,7 +27,7 @@ export class Router {
       exec: {
         ...options.exec,
         uci: ({ args }) =>
-          this.uci(args.filter((word) => word !== '-q' && word !== '-P' && word !== STAGE)),
+          this.uci(args.filter((word) => word !== '-q' && word !== '-t' && word !== STAGE)),
         reload_config: {},
         [GUARD]: ({ args }) => this.guard(args),
       },

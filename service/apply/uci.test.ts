@@ -47,18 +47,20 @@ test('no text is too odd to be read', () => {
   );
 });
 
-function uciOver(shown: string, exitCodes: Record<string, number> = {}) {
+function uciOver(shown: string, exitCodes: Record<string, number> = {}, unsaved = '') {
   const runtime = fakeRuntime({
     exec: {
       uci: ({ args }) => {
-        const [verb = ''] = args.slice(3);
-        return { exitCode: exitCodes[verb] ?? 0, stdout: verb === 'show' ? shown : '' };
+        const [verb = ''] = args.slice(args[1] === '-t' ? 3 : 1);
+        const stdout = { show: shown, changes: unsaved }[verb] ?? '';
+        return { exitCode: exitCodes[verb] ?? 0, stdout };
       },
       reload_config: {},
     },
   });
   const changes = (): string[] =>
     runtime.exec.calls
+      .filter(({ args }) => args[0] !== '-q' || args[1] === '-t')
       .map(({ file, args }) => (file === 'uci' ? args.slice(3).join(' ') : file))
       .filter((line) => !line.startsWith('show'));
   return { uci: createUci(runtime.exec), changes };
@@ -123,4 +125,12 @@ test('what cannot be written is named without its value', async () => {
   await expect(uci.write([{ option: 'network.lan.ipaddr', value: 'x y' }])).rejects.toThrow(
     /^uci set network\.lan\.ipaddr: failed$/,
   );
+});
+
+test('what somebody has not saved yet is not committed with ours', async () => {
+  const { uci, changes } = uciOver(LAN, {}, "network.lan.mtu='1400'\n");
+  await expect(uci.write([{ option: 'network.lan.ipaddr', value: '2' }])).rejects.toThrow(
+    'somebody has unsaved changes of network',
+  );
+  expect(changes()).toEqual([]);
 });

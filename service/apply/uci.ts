@@ -1,8 +1,9 @@
 /**
  * OpenWrt's configuration by its program `uci`: reading values, and writing some of them.
  *
- * Changes are gathered in a directory of our own, so that nobody's unsaved ones (LuCI's, a person's
- * at the shell) are committed with ours; libuci then replaces each file by a rename (I7).
+ * Changes are gathered in a directory of our own. Unsaved ones of a person at the shell would be
+ * committed with ours all the same (libuci reads /tmp/.uci always), so nothing is written while there
+ * are any; LuCI's are elsewhere. libuci replaces each file by a rename (I7).
  *
  * @see https://openwrt.org/docs/guide-user/base-system/uci
  */
@@ -35,7 +36,7 @@ const MAX_OUTPUT = 4 << 20;
 /** The program `uci`. */
 export function createUci(exec: Exec): Uci {
   const run = (...args: readonly string[]) =>
-    exec('uci', ['-q', '-P', STAGE, ...args], { timeoutMs: TIMEOUT_MS });
+    exec('uci', ['-q', '-t', STAGE, ...args], { timeoutMs: TIMEOUT_MS });
   const must = async (...args: readonly string[]): Promise<void> => {
     const { exitCode, stderr } = await run(...args);
     // Values stay out of the words: they may be somebody's Wi-Fi.
@@ -61,12 +62,22 @@ export function createUci(exec: Exec): Uci {
       if (missing !== undefined) {
         throw new RuntimeError('not-found', `${missing.option}: there is no such section`);
       }
+      for (const name of packages) await refuseUnsaved(exec, name);
       for (const name of packages) await run('revert', name);
       for (const line of inOrder(lines)) await writeLine(line, before, { run, must });
       for (const name of packages) await must('commit', name);
       await reload(exec);
     },
   };
+}
+
+async function refuseUnsaved(exec: Exec, name: string): Promise<void> {
+  const { stdout } = await exec('uci', ['-q', 'changes', name], { timeoutMs: TIMEOUT_MS });
+  if (stdout.trim() === '') return;
+  throw new RuntimeError(
+    'refused',
+    `somebody has unsaved changes of ${name}: uci commit ${name}, or uci revert ${name}`,
+  );
 }
 
 type Runs = {

@@ -23,7 +23,7 @@ const GUARD = join(import.meta.dirname, '../../openwrt/package/files/usr/libexec
 const UCI = `#!${process.execPath}
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 const words = process.argv.slice(2).filter((word) => word !== '-q');
-if (words[0] === '-P') words.splice(0, 2);
+if (words[0] === '-t') words.splice(0, 2);
 const [verb, what = ''] = words;
 const [key] = what.split('=', 1);
 const value = what.slice(key.length + 1);
@@ -68,6 +68,7 @@ else if (verb === 'delete') {
   for (const each of [...values.keys()]) if (each === key || each.startsWith(key + '.')) values.delete(each);
   save();
 }
+else if (verb === 'changes') process.exit(0);
 else if (verb === 'revert') rmSync(stage, { force: true });
 else if (verb === 'commit') { writeFileSync(file, print()); rmSync(stage, { force: true }); }
 else process.exit(1);

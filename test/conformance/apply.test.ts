@@ -70,7 +70,7 @@ test.concurrent('a plain change stays by itself; drift is shown, healed and adop
   const zone = (text: string) => SYSTEM.replace('UTC', text);
   await router.service().run('option', 'set', 'system.main.zonename', 'Europe/Berlin');
   expect(await router.outcome()).toMatchObject({ outcome: 'confirmed' });
-  expect(await router.config('system')).toBe(zone('Europe/Berlin'));
+  expect(await router.config('system')).toContain("zonename 'Europe/Berlin'");
   await router.edit('system', zone('Asia/Tokyo'));
   const drift = await router.service().run('drift');
   expect(drift.stdout).toContain('- Europe/Berlin\n+ Asia/Tokyo');
