@@ -38,7 +38,7 @@ export type Shell = (typeof SHELLS)[number];
 
 /** Programs of the guard that touch files, or that a test wants to count. */
 const PROGRAMS = ['cp', 'mv', 'rm', 'mkdir', 'ln', 'sync', 'cat', 'wc', 'df', 'flock'];
-const OTHERS = ['sh', 'sleep', 'strace', 'dash', 'busybox', 'setsid'];
+const OTHERS = ['sh', 'sleep', 'find', 'strace', 'dash', 'busybox', 'setsid'];
 
 /** What changes a file or makes a change last; a `?` is for kernels that lack the call. */
 const CALLS = [
@@ -130,8 +130,14 @@ export function createStand(shell: Shell, base = tmpdir()) {
   /** A clock that stands still, and a boot of its own. */
   function setClock(boot: string, seconds: number): void {
     mkdirSync(join(proc, 'sys/kernel/random'), { recursive: true });
-    writeFileSync(join(proc, 'sys/kernel/random/boot_id'), `${boot}\n`);
-    writeFileSync(join(proc, 'uptime'), `${seconds}.25 1.00\n`);
+    for (const [name, content] of [
+      ['sys/kernel/random/boot_id', `${boot}\n`],
+      ['uptime', `${seconds}.25 1.00\n`],
+    ] as const) {
+      // Somebody may be reading.
+      writeFileSync(join(proc, `${name}.new`), content);
+      renameSync(join(proc, `${name}.new`), join(proc, name));
+    }
   }
 
   const environment = () => ({
@@ -175,6 +181,7 @@ export function createStand(shell: Shell, base = tmpdir()) {
 
   return {
     folder,
+    root,
     state,
     config,
     setClock,

@@ -11,9 +11,10 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createStand, FILES, GUARD, NEW, OLD, SHELLS } from './guard-stand.ts';
@@ -154,6 +155,31 @@ describe.each(SHELLS)('$name', (shell) => {
     change();
     expect(arm('second').status).toBe(3);
     expect(stand.status().pending).toMatchObject({ id: 'change', secondsLeft: 60 });
+  });
+
+  describe("LuCI's own rollback", () => {
+    const snapshot = () => join(stand.root, 'var/run/rpcd/snapshot-files/network');
+    function applyInLuci(minutesAgo: number): void {
+      mkdirSync(dirname(snapshot()), { recursive: true });
+      writeFileSync(snapshot(), 'what LuCI would bring back');
+      const time = Date.now() / 1_000 - minutesAgo * 60;
+      utimesSync(snapshot(), time, time);
+    }
+
+    test.each([
+      { minutesAgo: 0, status: 3, why: 'may still take away what would be kept' },
+      { minutesAgo: 5, status: 0, why: 'is over' },
+    ])('of $minutesAgo minutes ago $why', ({ minutesAgo, status }) => {
+      applyInLuci(minutesAgo);
+      expect(arm().status).toBe(status);
+    });
+
+    test('does not bring back what we took back', () => {
+      change();
+      applyInLuci(0);
+      expect(stand.run('restore').status).toBe(0);
+      expect(() => readFileSync(snapshot())).toThrow('ENOENT');
+    });
   });
 
   test.each(['confirm other', 'extend other 60', 'restore other'])(
