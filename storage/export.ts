@@ -69,16 +69,15 @@ export async function exportMissing(
   return concat(frames);
 }
 
-function findMissing(
-  { entries, find }: Pick<History, 'entries' | 'find'>,
-  vector: Vector,
-): number[] {
+function findMissing(history: Pick<History, 'entries' | 'find'>, vector: Vector): number[] {
+  const { entries } = history;
   const own = vectorOf({ entries, hole: undefined });
   const isForked = (device: string): boolean =>
     (own[device]?.length ?? 0) > 1 ||
     (Object.hasOwn(vector, device) &&
       (vector[device] ?? []).some(
-        ([seq, id]) => id !== '' && find(id) === undefined && seq <= (own[device]?.[0]?.[0] ?? 0),
+        ([seq, id]) =>
+          id !== '' && history.find(id) === undefined && seq <= (own[device]?.[0]?.[0] ?? 0),
       ));
   const forked = new Set(Object.keys(own).filter(isForked));
   const isMissing = ({ device, seq, id }: Entry): boolean => {
@@ -100,7 +99,7 @@ function firstFork(own: Vector[string] | undefined, theirs: Vector[string]): num
 
 /** Parents first, and what concerns devices as early as that allows. */
 async function devicesFirst(
-  { entries, find, read }: Pick<History, 'entries' | 'find' | 'read'>,
+  history: Pick<History, 'entries' | 'find' | 'read'>,
   missing: readonly number[],
 ): Promise<readonly number[]> {
   if (missing.length > MAX_LOOK_AHEAD) return missing;
@@ -112,12 +111,14 @@ async function devicesFirst(
     for (let index = past.pop(); index !== undefined; index = past.pop()) {
       if (!open.delete(index)) continue;
       found.push(index);
-      for (const parent of entries[index]?.parents ?? []) past.push(find(parent) ?? -1);
+      for (const parent of history.entries[index]?.parents ?? []) {
+        past.push(history.find(parent) ?? -1);
+      }
     }
     ordered.push(...found.sort((a, b) => a - b));
   };
   for (const index of missing) {
-    if ((await read(index)).ops.includes(DEVICES)) take(index);
+    if ((await history.read(index)).ops.includes(DEVICES)) take(index);
   }
   for (const index of missing) take(index);
   return ordered;

@@ -33,124 +33,122 @@ export type Entry = {
   readonly place: Place;
 };
 
-/** The history of one realm as far as it is held. */
-export type History = {
-  readonly entries: readonly Entry[];
-  /** How many entries come before a hole; undefined when nothing is missing. */
-  readonly hole: number | undefined;
-  /** The commits that no other one follows. */
-  readonly heads: readonly CommitId[];
-  find(id: CommitId): number | undefined;
-  /** Takes a verified commit into account that is not in the log yet. */
-  stage(commit: Step, past: Merged, state: Merged): void;
-  /** Forgets what was staged and did not reach the log. */
-  unstage(): void;
-  append(entry: Entry, state: Merged): void;
-  read(index: number): Promise<{ readonly commit: ParsedCommit; readonly ops: string }>;
-  show(index: number): Promise<Commit>;
-  /** The state after the commit at `index`. */
-  stateAt(index: number): Promise<Merged>;
-  /** What commits, held or staged, make together with all of their past. */
-  join(ids: readonly CommitId[]): Promise<Merged>;
-  /** What a commit makes of `past`, the state of its parents together. */
-  extend(past: Merged, commit: Step): Promise<Merged>;
-};
-
 /** What the judgement over void commits knows of one, besides its place. */
 type Facts = Pick<VoidNode, 'rank' | 'revokes' | 'admits'>;
+
+type Staged = { readonly step: Step; readonly state: Merged };
 
 /** States kept for neighbours; also the distance of marks. */
 const WINDOW = 256;
 
-/** Makes the history of `initial`. `known` are states that need no replay: at all heads, at least. */
-export function createHistory(
-  crypto: Pick<Crypto, 'hash'>,
-  log: CommitLog,
-  initial: readonly Entry[],
-  known: ReadonlyMap<CommitId, Merged>,
-  hole: number | undefined,
-): History {
-  const entries: Entry[] = [];
-  const indices = new Map<CommitId, number>();
-  const heads = new Map<CommitId, Merged | undefined>();
-  const marks = new Map<number, Merged>();
-  const window = new Map<number, Merged>();
+/** The history of one realm as far as it is held. */
+export class History {
+  /** How many entries come before a hole; undefined when nothing is missing. */
+  readonly hole: number | undefined;
+  readonly #crypto: Pick<Crypto, 'hash'>;
+  readonly #log: CommitLog;
+  readonly #entries: Entry[] = [];
+  readonly #indices = new Map<CommitId, number>();
+  readonly #heads = new Map<CommitId, Merged | undefined>();
+  readonly #marks = new Map<number, Merged>();
+  readonly #window = new Map<number, Merged>();
+  readonly #staged = new Map<CommitId, Staged>();
+  readonly #facts = new Map<CommitId, Facts>();
   /** First sequence number that a device wrote twice, and the highest one of each. */
-  const forks = new Map<string, number>();
-  const highest = new Map<string, number>();
-  const staged = new Map<CommitId, { readonly step: Step; readonly state: Merged }>();
-  const facts = new Map<CommitId, Facts>();
+  readonly #forks = new Map<string, number>();
+  readonly #highest = new Map<string, number>();
+  #order: readonly CommitId[] = [];
 
-  const noteNumber = ({ device, seq }: Pick<Entry, 'device' | 'seq'>): void => {
-    const last = highest.get(device) ?? 0;
-    if (seq <= last) forks.set(device, Math.min(seq, forks.get(device) ?? seq));
-    else highest.set(device, seq);
-  };
+  /** Makes the history of `initial`; `known` are states that need no replay: of all heads, at least. */
+  constructor(
+    crypto: Pick<Crypto, 'hash'>,
+    log: CommitLog,
+    initial: readonly Entry[],
+    known: ReadonlyMap<CommitId, Merged>,
+    hole: number | undefined,
+  ) {
+    this.#crypto = crypto;
+    this.#log = log;
+    this.hole = hole;
+    initial.forEach((entry, index) => {
+      const state = known.get(entry.id);
+      this.#add(entry, state);
+      // The near side of a hole is no head: what follows it is only not held.
+      if (index < (hole ?? 0)) this.#heads.clear();
+      if (state !== undefined) this.#marks.set(index, state);
+    });
+  }
 
-  const append = (entry: Entry, state: Merged | undefined): void => {
-    const { id, parents } = entry;
-    if (!staged.delete(id)) noteNumber(entry);
-    indices.set(id, entries.length);
-    entries.push(entry);
-    for (const parent of parents) heads.delete(parent);
-    heads.set(id, state);
-  };
+  get entries(): readonly Entry[] {
+    return this.#entries;
+  }
 
-  const read = async (index: number) => {
-    const entry = entries[index];
-    const frame = entry && (await log.read(entry.place));
+  /** The commits that no other one follows. */
+  get heads(): readonly CommitId[] {
+    return [...this.#heads.keys()].sort((a, b) => (a < b ? -1 : 1));
+  }
+
+  /** All commits, oldest first, in the order in which every replica lists them. */
+  get order(): readonly CommitId[] {
+    if (this.#order.length !== this.#entries.length) {
+      const ordered =
+        this.hole === undefined ? orderCausally(this.#entries).ordered : this.#entries;
+      this.#order = ordered.map(({ id }) => id);
+    }
+    return this.#order;
+  }
+
+  find(id: CommitId): number | undefined {
+    return this.#indices.get(id);
+  }
+
+  /** Takes a verified commit into account that is not in the log yet. */
+  stage(step: Step, past: Merged, state: Merged): void {
+    this.#noteNumber(step);
+    this.#facts.set(step.id, factsOf(past.state, step.device, step.ops));
+    this.#staged.set(step.id, { step, state });
+  }
+
+  /** Forgets what was staged and did not reach the log. */
+  unstage(): void {
+    if (this.#staged.size === 0) return;
+    this.#staged.clear();
+    this.#forks.clear();
+    this.#highest.clear();
+    for (const entry of this.#entries) this.#noteNumber(entry);
+  }
+
+  append(entry: Entry, state: Merged): void {
+    this.#add(entry, state);
+  }
+
+  async read(index: number): Promise<{ readonly commit: ParsedCommit; readonly ops: string }> {
+    const entry = this.#entries[index];
+    const frame = entry && (await this.#log.read(entry.place));
     if (entry === undefined || frame === undefined) {
       throw new StorageError('corrupt', `commit ${entry?.id ?? index} cannot be read any more`);
     }
-    return { commit: parseCommit(crypto, frame.commit), ops: frame.ops };
-  };
+    return { commit: parseCommit(this.#crypto, frame.commit), ops: frame.ops };
+  }
 
-  const stepAt = async (index: number): Promise<Step> => {
-    const { ops } = await read(index);
-    return { ...(entries[index] as Entry), ops: parseOps(ops) };
-  };
+  async show(index: number): Promise<Commit> {
+    const { commit, ops } = await this.read(index);
+    return showCommit(commit, ops);
+  }
 
-  const knownAt = (index: number): Merged | undefined =>
-    heads.get(entries[index]?.id ?? '') ?? marks.get(index) ?? window.get(index);
-
-  const keep = (index: number, state: Merged): void => {
-    if (index % WINDOW === 0) marks.set(index, state);
-    window.set(index, state);
-    const [oldest] = window.keys();
-    if (window.size > WINDOW && oldest !== undefined) window.delete(oldest);
-  };
-
-  /** What has to be replayed for the state at `target`, parents first. */
-  const findReplay = (target: number): number[] => {
-    const needed = new Set<number>();
-    const stack = [target];
-    for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
-      if (needed.has(index) || knownAt(index) !== undefined) continue;
-      needed.add(index);
-      for (const parent of entries[index]?.parents ?? []) {
-        const at = indices.get(parent);
-        if (at === undefined) throw new StorageError('corrupt', 'commits before it are missing');
-        stack.push(at);
-      }
-    }
-    return [...needed].sort((a, b) => a - b);
-  };
-
-  const stateAt = async (target: number): Promise<Merged> => {
-    const replay = findReplay(target);
+  /** The state after the commit at `index`. */
+  async stateAt(target: number): Promise<Merged> {
+    const replay = this.#findReplay(target);
     const states = new Map<number, Merged>();
-    const uses = countUses(replay);
-    const get = (index: number): Merged | undefined => states.get(index) ?? knownAt(index);
+    const uses = this.#countUses(replay);
+    const get = (index: number): Merged | undefined => states.get(index) ?? this.#knownAt(index);
     for (const index of replay) {
-      const step = await stepAt(index);
-      const parents = step.parents.map((parent) => indices.get(parent) as number);
-      const past = await joinStates(
-        parents.map((parent) => get(parent) as Merged),
-        step.parents,
-      );
-      const state = await extend(past, step);
+      const step = await this.#stepAt(index);
+      const parents = step.parents.map((parent) => this.#indices.get(parent) as number);
+      const known = parents.map((parent) => get(parent) as Merged);
+      const state = await this.extend(await this.#joinStates(known, step.parents), step);
       states.set(index, state);
-      keep(index, state);
+      this.#keep(index, state);
       for (const parent of parents) {
         const left = (uses.get(parent) ?? 0) - 1;
         uses.set(parent, left);
@@ -160,122 +158,133 @@ export function createHistory(
     const state = get(target);
     if (state === undefined) throw new Error(`unreachable: no state at ${target}`);
     return state;
-  };
+  }
 
-  const countUses = (replay: readonly number[]): Map<number, number> => {
+  /** What commits, held or staged, make together with all of their past. */
+  async join(ids: readonly CommitId[]): Promise<Merged> {
+    const states: Merged[] = [];
+    for (const id of ids) {
+      const index = this.#indices.get(id);
+      const fresh = this.#staged.get(id)?.state;
+      const state = fresh ?? (index === undefined ? undefined : await this.stateAt(index));
+      if (state === undefined) throw new StorageError('unknown-parent', `no commit ${id}`);
+      states.push(state);
+    }
+    return this.#joinStates(states, ids);
+  }
+
+  /** What a commit makes of `past`, the state of its parents together. */
+  async extend(past: Merged, step: Step): Promise<Merged> {
+    const state = applyOps(past, step, step.ops);
+    const changesWhatCounts =
+      past.revoked.has(step.device) ||
+      (this.#forks.get(step.device) ?? step.seq + 1) <= step.seq ||
+      step.ops.some(({ op }) => op === 'revoke');
+    if (!(changesWhatCounts && this.#isSuspect(state))) return state;
+    return this.#foldAll(step.parents, [step]);
+  }
+
+  #add(entry: Entry, state: Merged | undefined): void {
+    const { id, parents } = entry;
+    if (!this.#staged.delete(id)) this.#noteNumber(entry);
+    this.#indices.set(id, this.#entries.length);
+    this.#entries.push(entry);
+    for (const parent of parents) this.#heads.delete(parent);
+    this.#heads.set(id, state);
+  }
+
+  #noteNumber({ device, seq }: Pick<Entry, 'device' | 'seq'>): void {
+    const last = this.#highest.get(device) ?? 0;
+    if (seq > last) this.#highest.set(device, seq);
+    else this.#forks.set(device, Math.min(seq, this.#forks.get(device) ?? seq));
+  }
+
+  async #stepAt(index: number): Promise<Step> {
+    const { ops } = await this.read(index);
+    return { ...(this.#entries[index] as Entry), ops: parseOps(ops) };
+  }
+
+  #knownAt(index: number): Merged | undefined {
+    const { id } = this.#entries[index] ?? {};
+    return this.#heads.get(id ?? '') ?? this.#marks.get(index) ?? this.#window.get(index);
+  }
+
+  #keep(index: number, state: Merged): void {
+    if (index % WINDOW === 0) this.#marks.set(index, state);
+    this.#window.set(index, state);
+    const [oldest] = this.#window.keys();
+    if (this.#window.size > WINDOW && oldest !== undefined) this.#window.delete(oldest);
+  }
+
+  /** What has to be replayed for the state at `target`, parents first. */
+  #findReplay(target: number): number[] {
+    const needed = new Set<number>();
+    const stack = [target];
+    for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
+      if (needed.has(index) || this.#knownAt(index) !== undefined) continue;
+      needed.add(index);
+      for (const parent of this.#entries[index]?.parents ?? []) {
+        const at = this.#indices.get(parent);
+        if (at === undefined) throw new StorageError('corrupt', 'commits before it are missing');
+        stack.push(at);
+      }
+    }
+    return [...needed].sort((a, b) => a - b);
+  }
+
+  #countUses(replay: readonly number[]): Map<number, number> {
     const uses = new Map<number, number>();
     for (const index of replay) {
-      for (const parent of entries[index]?.parents ?? []) {
-        const at = indices.get(parent) as number;
+      for (const parent of this.#entries[index]?.parents ?? []) {
+        const at = this.#indices.get(parent) as number;
         uses.set(at, (uses.get(at) ?? 0) + 1);
       }
     }
     return uses;
-  };
-
-  const isForked = (device: string, seq: number): boolean => (forks.get(device) ?? seq + 1) <= seq;
+  }
 
   /** Whether a revocation or a fork may make commits of this past count for nothing. */
-  const isSuspect = ({ revoked, vector }: Merged): boolean =>
-    [...revoked].some(([device, last]) => (vector.get(device) ?? 0) > last) ||
-    [...forks].some(([device, seq]) => (vector.get(device) ?? 0) >= seq);
+  #isSuspect({ revoked, vector }: Merged): boolean {
+    const reaches = (device: string, seq: number) => (vector.get(device) ?? 0) >= seq;
+    return (
+      [...revoked].some(([device, last]) => reaches(device, last + 1)) ||
+      [...this.#forks].some(([device, seq]) => reaches(device, seq))
+    );
+  }
 
-  const joinStates = async (
-    states: readonly Merged[],
-    ids: readonly CommitId[],
-  ): Promise<Merged> => {
+  async #joinStates(states: readonly Merged[], ids: readonly CommitId[]): Promise<Merged> {
     const [first = NOTHING] = states;
     if (states.length < 2) return first;
     const joined = joinAll(states);
-    return isSuspect(joined) ? foldAll(ids) : joined;
-  };
+    return this.#isSuspect(joined) ? this.#foldAll(ids) : joined;
+  }
 
   /** From the beginning, without what counts for nothing: rare, and as slow as the history is long. */
-  const foldAll = async (ids: readonly CommitId[], last: readonly Step[] = []): Promise<Merged> => {
+  async #foldAll(ids: readonly CommitId[], last: readonly Step[] = []): Promise<Merged> {
     const steps = new Map<CommitId, Step>(last.map((step) => [step.id, step]));
     const stack = [...ids];
     for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
       if (steps.has(id)) continue;
-      const index = indices.get(id);
-      const step = staged.get(id)?.step ?? (index === undefined ? undefined : await stepAt(index));
+      const index = this.#indices.get(id);
+      const fresh = this.#staged.get(id)?.step;
+      const step = fresh ?? (index === undefined ? undefined : await this.#stepAt(index));
       if (step === undefined) throw new StorageError('corrupt', 'commits before it are missing');
       steps.set(id, step);
       stack.push(...step.parents);
     }
     const nodes: VoidNode[] = [];
     for (const step of orderCausally(steps.values()).ordered) {
-      nodes.push({ ...step, ...(facts.get(step.id) ?? (await learn(step))) });
+      nodes.push({ ...step, ...(this.#facts.get(step.id) ?? (await this.#learn(step))) });
     }
-    const voided = findVoid(nodes);
-    return fold(steps.values(), (id) => voided.has(id));
-  };
+    const voids = findVoid(nodes);
+    return fold(steps.values(), (id) => voids.has(id));
+  }
 
   /** Looks at a commit with the eyes of its own past. */
-  const learn = async (step: Step): Promise<Facts> => {
-    const found = factsOf((await join(step.parents)).state, step.device, step.ops);
-    if (step.id !== '') facts.set(step.id, found);
-    return found;
-  };
-
-  const join = async (ids: readonly CommitId[]): Promise<Merged> => {
-    const states: Merged[] = [];
-    for (const id of ids) {
-      const index = indices.get(id);
-      const fresh = staged.get(id)?.state;
-      const state = fresh ?? (index === undefined ? undefined : await stateAt(index));
-      if (state === undefined) throw new StorageError('unknown-parent', `no commit ${id}`);
-      states.push(state);
-    }
-    return joinStates(states, ids);
-  };
-
-  const extend = async (past: Merged, step: Step): Promise<Merged> => {
-    const state = applyOps(past, step, step.ops);
-    const changesWhatCounts =
-      past.revoked.has(step.device) ||
-      isForked(step.device, step.seq) ||
-      step.ops.some(({ op }) => op === 'revoke');
-    if (!(changesWhatCounts && isSuspect(state))) return state;
-    return foldAll(step.parents, [step]);
-  };
-
-  initial.forEach((entry, index) => {
-    const state = known.get(entry.id);
-    append(entry, state);
-    // The near side of a hole is no head: what follows it is only not held.
-    if (index < (hole ?? 0)) heads.clear();
-    if (state !== undefined) marks.set(index, state);
-  });
-
-  return {
-    get entries() {
-      return entries;
-    },
-    hole,
-    get heads() {
-      return [...heads.keys()].sort();
-    },
-    find: (id) => indices.get(id),
-    stage(step, past, state) {
-      noteNumber(step);
-      facts.set(step.id, factsOf(past.state, step.device, step.ops));
-      staged.set(step.id, { step, state });
-    },
-    unstage() {
-      if (staged.size === 0) return;
-      staged.clear();
-      forks.clear();
-      highest.clear();
-      for (const entry of entries) noteNumber(entry);
-    },
-    append,
-    read,
-    async show(index) {
-      const { commit, ops } = await read(index);
-      return showCommit(commit, ops);
-    },
-    stateAt,
-    join,
-    extend,
-  };
+  async #learn(step: Step): Promise<Facts> {
+    const past = await this.join(step.parents);
+    const facts = factsOf(past.state, step.device, step.ops);
+    if (step.id !== '') this.#facts.set(step.id, facts);
+    return facts;
+  }
 }

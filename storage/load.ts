@@ -12,7 +12,7 @@ import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
 import { type CommitId, parseCommit, peekCommit } from './commit.ts';
 import { StorageError } from './error.ts';
 import { isCausal, orderCausally } from './fold.ts';
-import { createHistory, type Entry, type History } from './history.ts';
+import { type Entry, History } from './history.ts';
 import { type CommitLog, type Damage, hasQuarantine, openLog, translate } from './log.ts';
 import type { Merged } from './merge/merged.ts';
 import { isClaimTrue, type Root, verifyCommit, verifyTree } from './verify.ts';
@@ -163,7 +163,7 @@ async function verify(
 ): Promise<Held> {
   const { entries, verified, known, hole } = start;
   const kept = entries.filter(({ id }) => verified.has(id));
-  const history = createHistory(crypto, log, kept, known, hole);
+  const history = new History(crypto, log, kept, known, hole);
   let { root } = start;
   let grown = 0;
   for (const entry of entries) {

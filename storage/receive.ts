@@ -39,6 +39,9 @@ export type Reception = {
 /** One page of an exchange; a larger one is refused unread. */
 export const MAX_PAGE = 1024 * 1024;
 
+/** Bytes of commits that are kept in memory while their past is missing. */
+const MAX_WAITING = 1024 * 1024;
+
 type Needs = {
   readonly crypto: Pick<Crypto, 'hash' | 'verify'>;
   readonly history: History;
@@ -58,23 +61,17 @@ export async function receive(
   const arrivals = new Map(earlier.map((arrival) => [arrival.commit.id, arrival]));
   for (const arrival of readFrames(needs, bytes, refused)) arrivals.set(arrival.commit.id, arrival);
   const { history } = needs;
-  let { root } = needs;
-  let pending = [...arrivals.values()].filter(
-    ({ commit }) => history.find(commit.id) === undefined,
-  );
   const received = new Map<CommitId, Received>();
   const isHere = (id: CommitId) => received.has(id) || history.find(id) !== undefined;
-  for (let isMoving = true; isMoving; ) {
-    isMoving = false;
-    const later: Arrival[] = [];
-    for (const arrival of pending) {
+  let { root } = needs;
+  let pending = [...arrivals.values()].filter(({ commit }) => !isHere(commit.id));
+  for (;;) {
+    const isOurs = ({ realm, id }: ParsedCommit) =>
+      root === undefined || (realm ?? id) === root.realm;
+    const ready = pending.filter(({ commit }) => !isOurs(commit) || commit.parents.every(isHere));
+    if (ready.length === 0) break;
+    for (const arrival of ready) {
       const { commit } = arrival;
-      const isOurs = root === undefined || (commit.realm ?? commit.id) === root.realm;
-      if (isOurs && !commit.parents.every(isHere)) {
-        later.push(arrival);
-        continue;
-      }
-      isMoving = true;
       try {
         received.set(commit.id, await verify({ ...needs, root }, arrival));
         root ??= { realm: commit.id, founder: commit.device };
@@ -83,10 +80,12 @@ export async function receive(
         refused.push({ id: commit.id, reason: cause });
       }
     }
-    pending = later;
+    const done = new Set(ready);
+    pending = pending.filter((arrival) => !done.has(arrival));
   }
   const bad = refused.flatMap(({ id }) => id ?? []);
-  return { received: [...received.values()], refused, root, waiting: dropAfter(pending, bad) };
+  const waiting = keepNewest(dropAfter(pending, bad));
+  return { received: [...received.values()], refused, root, waiting };
 }
 
 async function verify(
@@ -143,4 +142,14 @@ function dropAfter(pending: readonly Arrival[], bad: readonly CommitId[]): Arriv
     left = left.filter(({ commit }) => !lost.has(commit.id));
   }
   return left;
+}
+
+/** The newest of those that wait, as many as may. */
+function keepNewest(waiting: readonly Arrival[]): readonly Arrival[] {
+  let room = MAX_WAITING;
+  const first = waiting.findLastIndex(({ frame }) => {
+    room -= frame.length;
+    return room < 0;
+  });
+  return waiting.slice(first + 1);
 }

@@ -8,24 +8,23 @@
 
 import { type Cancel, RuntimeError } from '#runtime';
 import { encodeHex, encodeText } from './bytes.ts';
-import { type Change, diffStates, invert } from './change.ts';
+import { type Change, diffStates } from './change.ts';
 import { isCheckpointDue, MAX_CHECKPOINT_HEADS, writeCheckpoint } from './checkpoint.ts';
 import { type Commit, type CommitId, MAX_PARENTS, peekCommit, showCommit } from './commit.ts';
 import { type Conflict, listConflicts, toResolution } from './conflict.ts';
 import { type Draft, type Prepared, prepare } from './draft.ts';
 import { type Problem, StorageError } from './error.ts';
 import { exportMissing, type Vector, vectorOf } from './export.ts';
-import { orderCausally } from './fold.ts';
 import { createGitView, type GitFile, type GitView } from './git.ts';
-import type { Entry } from './history.ts';
 import type { Json } from './json.ts';
+import { draftRevert, type LogQuery, listCommits } from './listing.ts';
 import { type Held, load } from './load.ts';
 import type { Damage, Place } from './log.ts';
 import type { Content } from './object.ts';
 import type { State } from './op.ts';
-import { overlaps } from './path.ts';
 import { begin, type StoreOptions, type StoreRuntime } from './realm.ts';
 import { type Arrival, type Refused, receive } from './receive.ts';
+import { findShown, type Shown } from './shown.ts';
 import { peekKey, printAllowedSigner } from './sshsig.ts';
 import { isLeading } from './verify.ts';
 
@@ -38,16 +37,6 @@ export type Moved = {
   readonly commits: readonly CommitId[];
 };
 
-/** Which commits to list, newest first. */
-export type LogQuery = {
-  /** At most 1,000; 50 when absent. */
-  readonly limit?: number;
-  /** A collection, record or field. */
-  readonly path?: string;
-  /** Only older ones than this commit. */
-  readonly before?: CommitId;
-};
-
 /** What became of commits that another device sent. */
 export type Imported = {
   readonly added: number;
@@ -57,14 +46,6 @@ export type Imported = {
   /** Their past is not held; they are tried again with the next import. */
   readonly waiting: readonly CommitId[];
 };
-
-/** Bytes of commits that are kept in memory while their past is missing. */
-const MAX_WAITING = 1024 * 1024;
-/** How far back a state that obeys the rules is looked for when the newest does not. */
-const MAX_LOOK_BACK = 64;
-const DEFAULT_LOG = 50;
-const MAX_LOG = 1000;
-const MAX_TITLE = 100;
 
 /** Opens a directory; an empty one becomes a new realm when a writer is given. */
 export async function openStore(runtime: StoreRuntime, options: StoreOptions): Promise<Store> {
@@ -77,31 +58,10 @@ export async function openStore(runtime: StoreRuntime, options: StoreOptions): P
     await held.log[Symbol.asyncDispose]();
     throw new StorageError('other-realm', `the directory holds the realm ${root.realm}`);
   }
-  const store = new Store(runtime, options, held, await findValid(options, held));
+  const store = new Store(runtime, options, held, await findShown(options, held));
   const isNew = root === undefined && !held.isStuck && options.realm === undefined;
   if (isNew && options.writer !== undefined) await store.commit(begin(options, options.writer));
   return store;
-}
-
-/** What may be shown of a state: itself, or the last one that obeyed the rules. */
-type Shown = { readonly state: State; readonly problems: readonly Problem[] };
-
-/**
- * When the state does not obey the rules, the newest that does is shown. If there is none nearby,
- * the rules have changed rather than the state, and there is nothing better to show.
- */
-async function findValid(
-  { schema }: StoreOptions,
-  { root, history, merged }: Held,
-): Promise<Shown> {
-  const problems = root === undefined ? [] : (schema?.(merged.state) ?? []);
-  if (problems.length === 0) return { state: merged.state, problems };
-  const { length } = history.entries;
-  for (let index = length - 1; index >= Math.max(0, length - MAX_LOOK_BACK); index--) {
-    const { state } = await history.stateAt(index).catch(() => merged);
-    if (schema?.(state).length === 0) return { state, problems };
-  }
-  return { state: merged.state, problems };
 }
 
 /** An open store. */
@@ -116,7 +76,6 @@ export class Store implements AsyncDisposable {
   #waiting: readonly Arrival[] = [];
   /** Commits whose authors saw another state than this device. */
   readonly #diverged = new Set<CommitId>();
-  #order: { readonly of: readonly Entry[]; readonly length: number; readonly ids: CommitId[] };
   #queue: Promise<unknown> = Promise.resolve();
   /** Bytes in the log that no checkpoint covers, and the size of the last one. */
   #grown: number;
@@ -129,7 +88,6 @@ export class Store implements AsyncDisposable {
     this.#shown = shown;
     this.#grown = held.grown;
     this.#head = this.#nameHead();
-    this.#order = { of: [], length: 0, ids: [] };
     this.#git = createGitView(runtime.crypto, () => this.#held.history);
   }
 
@@ -199,8 +157,9 @@ export class Store implements AsyncDisposable {
 
   /** Decides a conflict by a commit; `value` undefined deletes what is at `path`. */
   resolve(path: string, value: Json | undefined, via: string): Promise<Commit> {
-    const { merged } = this.#held;
-    return this.commit({ ...toResolution(merged, path, value), via });
+    return this.#serially(async () => {
+      return this.#commit({ ...toResolution(this.#held.merged, path, value), via });
+    });
   }
 
   /**
@@ -214,19 +173,11 @@ export class Store implements AsyncDisposable {
 
   /** Lists commits, newest first: children before parents. */
   async log(query: LogQuery = {}): Promise<readonly Commit[]> {
+    const { before } = query;
     const { history } = this.#held;
-    const ids = this.#orderIds();
-    const limit = Math.min(Math.max(query.limit ?? DEFAULT_LOG, 0), MAX_LOG);
-    const commits: Commit[] = [];
-    let index = query.before === undefined ? ids.length : this.#position(query.before);
-    while (commits.length < limit && --index >= 0) {
-      const commit = await history.show(this.#find(ids[index] as CommitId));
-      const { path } = query;
-      if (path === undefined || commit.ops.some((op) => overlaps(op.path, path))) {
-        commits.push(commit);
-      }
-    }
-    return commits;
+    if (before !== undefined && !this.#isJoinOfHeads(before)) this.#find(before);
+    else if (before !== undefined) return listCommits(history, { ...query, before: undefined });
+    return listCommits(history, query);
   }
 
   /** One commit with its ops. */
@@ -252,7 +203,7 @@ export class Store implements AsyncDisposable {
 
   /** Everything as of a commit. */
   async stateAt(id: CommitId): Promise<State> {
-    if (id === this.head && this.heads.length !== 1) return this.merged();
+    if (this.#isJoinOfHeads(id)) return this.merged();
     return (await this.#held.history.stateAt(this.#find(id))).state;
   }
 
@@ -264,20 +215,9 @@ export class Store implements AsyncDisposable {
   /** Takes a commit back by a new one; 'does-not-apply' when it was overwritten since. */
   revert(id: CommitId, via: string, options: Pick<Draft, 'ifHead'> = {}): Promise<Commit> {
     return this.#serially(async () => {
-      const { history } = this.#held;
-      const index = this.#find(id);
-      const reverted = await history.show(index);
-      const before = await history.join(reverted.parents);
-      const changes = diffStates(before.state, (await history.stateAt(index)).state);
-      const inverse = invert(changes, reverted.ops, this.merged());
-      if (!inverse.ok) {
-        const problems = inverse.overwritten.map((path) => ({ path, message: 'changed since' }));
-        throw new StorageError('does-not-apply', 'what it changed was changed since', { problems });
-      }
-      const title = reverted.message.split('\n', 1).join('').slice(0, MAX_TITLE).toWellFormed();
-      const message = `Revert "${title}"\n\nThis reverts commit ${id}.`;
+      const draft = await draftRevert(this.#held.history, this.#find(id), this.merged());
       const { head } = this;
-      const commit = await this.#commit({ ...options, ops: inverse.ops, message, via });
+      const commit = await this.#commit({ ...options, ...draft, via });
       if (this.head === head) throw new StorageError('does-not-apply', 'it is taken back already');
       return commit;
     });
@@ -358,7 +298,7 @@ export class Store implements AsyncDisposable {
     const parents = history.heads.slice(0, MAX_PARENTS);
     const isAll = parents.length === history.heads.length;
     const merged = isAll ? this.#held.merged : await history.join(parents);
-    const needs = { crypto, writer, rules: this.#options, extend: history.extend };
+    const needs = { crypto, writer, rules: this.#options, extend: history.extend.bind(history) };
     const prepared = await prepare(needs, { root, parents, merged }, draft, clock.now());
     if (prepared === undefined) return this.read(parents[0] ?? '');
     await this.#append([prepared]);
@@ -370,7 +310,7 @@ export class Store implements AsyncDisposable {
     const { history, root } = this.#held;
     const needs = { crypto, history, root, realm: this.#options.realm };
     const { received, waiting, refused } = await receive(needs, bytes, this.#waiting);
-    this.#waiting = keepNewest(waiting);
+    this.#waiting = waiting;
     if (received.length > 0) await this.#append(received);
     for (const { commit } of received) this.#diverged.delete(commit.id);
     for (const { id, reason } of refused) {
@@ -468,29 +408,8 @@ export class Store implements AsyncDisposable {
     return index;
   }
 
-  #position(id: CommitId): number {
-    if (id === this.head && this.heads.length !== 1) return this.#orderIds().length;
-    this.#find(id);
-    return this.#orderIds().indexOf(id);
+  /** Tells whether an id is the name of several heads together. */
+  #isJoinOfHeads(id: CommitId): boolean {
+    return id === this.head && this.heads.length !== 1;
   }
-
-  /** All commits, oldest first, in the order that every replica lists them in. */
-  #orderIds(): readonly CommitId[] {
-    const { entries, hole } = this.#held.history;
-    if (this.#order.of !== entries || this.#order.length !== entries.length) {
-      const ordered = hole === undefined ? orderCausally(entries).ordered : entries;
-      this.#order = { of: entries, length: entries.length, ids: ordered.map(({ id }) => id) };
-    }
-    return this.#order.ids;
-  }
-}
-
-/** The newest of those that wait, as many as may. */
-function keepNewest(waiting: readonly Arrival[]): readonly Arrival[] {
-  let room = MAX_WAITING;
-  const first = waiting.findLastIndex(({ frame }) => {
-    room -= frame.length;
-    return room < 0;
-  });
-  return waiting.slice(first + 1);
 }

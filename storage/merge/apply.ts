@@ -93,24 +93,24 @@ function applyOp(
   dot: Dot,
   decide: Decisions,
 ): MergedRecord {
-  if (op.op === 'revoke') return { ...record, alive: [], gone: [] };
-  const isThere = decide.isAlive(record);
-  if (path.field === undefined) {
-    if (op.op === 'set') return setRecord(touch(record, dot, decide), op, dot, decide);
-    return isThere ? { ...record, alive: [], gone: [dot] } : record;
-  }
-  const entries = record.fields.get(path.field) ?? [];
+  if (path.field === undefined) return applyToRecord(record, op, dot, decide);
   const isTakingAway = op.op === 'del' || op.op === 'rem' || op.op === 'mv';
+  const isThere = decide.isAlive(record) && record.fields.has(path.field);
+  // Removing from what is not there makes nothing.
   if (isTakingAway && !isThere) return record;
   const touched = touch(record, dot, decide);
-  const seen = touched.fields === record.fields ? entries : (touched.fields.get(path.field) ?? []);
-  // Removing from what is not there makes nothing.
-  if (isTakingAway && seen.length === 0) return record;
+  const seen = touched.fields.get(path.field) ?? [];
   const after = FIELD_OPS[op.op]?.(seen, op as never, dot, decide) ?? seen;
   const fields = new Map(touched.fields);
   if (after.length === 0) fields.delete(path.field);
   else fields.set(path.field, after);
   return { ...touched, fields };
+}
+
+function applyToRecord(record: MergedRecord, op: Op, dot: Dot, decide: Decisions): MergedRecord {
+  if (op.op === 'revoke') return { ...record, alive: [], gone: [] };
+  if (op.op === 'set') return setRecord(touch(record, dot, decide), op, dot, decide);
+  return decide.isAlive(record) ? { ...record, alive: [], gone: [dot] } : record;
 }
 
 /** A write keeps the record alive; one to a deleted record begins it anew. */

@@ -31,31 +31,37 @@ export function meaningOf(steps: readonly Step[]): Meaning {
   const deeds = listDeeds(steps);
   const values: Record<string, Record<string, Json>> = {};
   const conflicts: Record<string, readonly (Json | undefined)[]> = {};
+  const revoked = revocationsIn(deeds);
+  for (const record of new Set(deeds.map((deed) => deed.record))) {
+    const own = deeds.filter((deed) => deed.record === record);
+    const isRevoked = record.startsWith('devices/') && record.slice('devices/'.length) in revoked;
+    if (isRevoked || !isAlive(own)) continue;
+    const fields = [...new Set(own.flatMap(fieldsOf))].map(
+      (field) => [field, candidatesOf(own, field)] as const,
+    );
+    values[record] = Object.fromEntries(
+      fields.flatMap(([field, [first]]) => (first === undefined ? [] : [[field, first]])),
+    );
+    for (const [field, candidates] of fields) {
+      if (candidates.length > 1) conflicts[`${record}/${field}`] = candidates;
+    }
+    if (own.some((deed) => isDeletion(deed) && !isOverwritten(own, deed))) conflicts[record] = [];
+  }
+  return { values, conflicts, revoked };
+}
+
+function revocationsIn(deeds: readonly Deed[]): Record<string, number> {
   const revoked: Record<string, number> = {};
   for (const { op } of deeds) {
     if (op.op !== 'revoke') continue;
     const id = op.path.slice('devices/'.length);
     revoked[id] = Math.min(op.lastSeq, revoked[id] ?? op.lastSeq);
   }
-  for (const record of new Set(deeds.map((deed) => deed.record))) {
-    const own = deeds.filter((deed) => deed.record === record);
-    const isRevoked = record.startsWith('devices/') && record.slice(8) in revoked;
-    if (isRevoked || !isAlive(own)) continue;
-    const fields = new Set(own.flatMap(fieldsOf));
-    const shown: [string, Json][] = [];
-    for (const field of fields) {
-      const candidates = candidatesOf(own, field);
-      const [first] = candidates;
-      if (first !== undefined) shown.push([field, first]);
-      if (candidates.length > 1) conflicts[`${record}/${field}`] = candidates;
-    }
-    values[record] = Object.fromEntries(shown);
-    const isDeletedAsWell = own.some(
-      (deed) => isDeletion(deed) && !own.some((other) => isEdit(other) && other.past.has(deed)),
-    );
-    if (isDeletedAsWell) conflicts[record] = [];
-  }
-  return { values, conflicts, revoked };
+  return revoked;
+}
+
+function isOverwritten(deeds: readonly Deed[], deletion: Deed): boolean {
+  return deeds.some((other) => isEdit(other) && other.past.has(deletion));
 }
 
 function listDeeds(steps: readonly Step[]): Deed[] {

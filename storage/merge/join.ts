@@ -36,16 +36,7 @@ export function join(a: Merged, b: Merged, decide: Decisions = DECISIONS): Merge
   for (const name of new Set([...a.collections.keys(), ...b.collections.keys()])) {
     const [left, right] = [a.collections.get(name), b.collections.get(name)];
     if (left === right) continue;
-    const records = new Map(left);
-    for (const key of new Set([...(left?.keys() ?? []), ...(right?.keys() ?? [])])) {
-      const [old = NO_RECORD, other = NO_RECORD] = [left?.get(key), right?.get(key)];
-      if (old === other) continue;
-      const record = joinRecords(old, other, sides);
-      if (record === old) continue;
-      changed.push(`${name}/${key}`);
-      if (isNothing(record)) records.delete(key);
-      else records.set(key, record);
-    }
+    const records = joinCollections(left, right, sides, (key) => changed.push(`${name}/${key}`));
     if (records.size > 0) collections.set(name, records);
     else collections.delete(name);
   }
@@ -55,6 +46,26 @@ export function join(a: Merged, b: Merged, decide: Decisions = DECISIONS): Merge
     revoked: joinNumbers(a.revoked, b.revoked, decide.joinLastSeq),
   };
   return reveal(a, joined, changed, decide);
+}
+
+type Records = ReadonlyMap<string, MergedRecord>;
+
+function joinCollections(
+  a: Records | undefined,
+  b: Records | undefined,
+  sides: Sides,
+  report: (key: string) => void,
+): Records {
+  const records = new Map(a);
+  for (const key of new Set([...(a?.keys() ?? []), ...(b?.keys() ?? [])])) {
+    const [old = NO_RECORD, other = NO_RECORD] = [a?.get(key), b?.get(key)];
+    const record = old === other ? old : joinRecords(old, other, sides);
+    if (record === old) continue;
+    report(key);
+    if (isNothing(record)) records.delete(key);
+    else records.set(key, record);
+  }
+  return records;
 }
 
 function joinNumbers(a: Vector, b: Vector, choose: (a: number, b: number) => number): Vector {

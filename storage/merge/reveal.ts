@@ -71,9 +71,7 @@ function update(
   for (const path of paths) {
     const slash = path.indexOf('/');
     const [name, key] = [path.slice(0, slash), path.slice(slash + 1)];
-    const record = next.collections.get(name)?.get(key);
-    const isRevoked = name === 'devices' && next.revoked.has(key);
-    const shown = record === undefined || isRevoked ? undefined : revealRecord(record, context);
+    const shown = revealAt(next, name, key, context);
     if (shown === undefined || shown.conflicts.length === 0) conflicts.delete(path);
     else conflicts.set(path, shown.conflicts);
     const old = state.get(name)?.get(key);
@@ -91,6 +89,18 @@ function update(
     if (copy.size === 0) state.delete(name);
   }
   return { ...next, state, conflicts };
+}
+
+/** A revoked device is not there, whatever anybody writes to its record. */
+function revealAt(
+  { collections, revoked }: Pick<Merged, 'collections' | 'revoked'>,
+  name: string,
+  key: string,
+  context: Context,
+): Revealed | undefined {
+  const record = collections.get(name)?.get(key);
+  const isRevoked = name === 'devices' && revoked.has(key);
+  return record === undefined || isRevoked ? undefined : revealRecord(record, context);
 }
 
 function revealRecord(record: MergedRecord, context: Context): Revealed {
