@@ -14,6 +14,7 @@ import { type Current, createCurrent } from './current.ts';
 import { followWithStore } from './dns/anchor-store.ts';
 import { keepCache } from './dns/cache-file.ts';
 import type { EncryptedDns } from './dns/encrypted-dns.ts';
+import { watchLan } from './dns/lan.ts';
 import { listenForForwarder, openEncryptedDns, startResolver } from './dns/serve.ts';
 import { createDeviceChanges } from './faces/devices.ts';
 import { examine, TUNNEL_FIXES } from './faces/doctor.ts';
@@ -59,10 +60,11 @@ export async function assemble(
   if (assets.size === 0) warnings.push(NO_PAGE);
   const tunnels = opening.use(createTunnels(runtime, tunnelOptions(realm, config, current)));
   const overlay = await startTunnels(runtime, config, tunnels, current);
+  const lan = opening.use(await watchLan(runtime, lanFiles(config)));
   let encryptedDns: EncryptedDns | undefined;
   const none = createDesignation();
   const { resolver, dns } = await startResolver(runtime, config, {
-    ...{ current, tunnels, overlay, warnings },
+    ...{ current, tunnels, overlay, warnings, lan },
     designation: () => encryptedDns?.designation() ?? none,
     followRoot: followWithStore(runtime, realm.store),
   });
@@ -103,6 +105,12 @@ export async function assemble(
     [Symbol.asyncDispose]: () => rooms.disposeAsync(),
   };
 }
+
+const lanFiles = ({ lanHosts, lanLeases, lanDomain }: Config) => ({
+  hosts: lanHosts,
+  leases: lanLeases,
+  domain: lanDomain,
+});
 
 function tunnelOptions(
   { keys }: Realm,

@@ -40,6 +40,11 @@ export type Config = BackupSettings & {
   readonly admin: readonly Endpoint[];
   /** Resolvers to forward to; empty: recursion from the root. */
   readonly forward: readonly Forwarder[];
+  /** Files that name the LAN's hosts: hosts files, and dnsmasq's leases. */
+  readonly lanHosts: readonly string[];
+  readonly lanLeases: readonly string[];
+  /** What the names of those hosts end in. */
+  readonly lanDomain: string;
   /** Root servers instead of IANA's, as `name=address`. */
   readonly rootHints: readonly RootHint[];
   readonly tunnels: 'auto' | 'on' | 'off';
@@ -89,6 +94,11 @@ const oneOf =
   <T extends string>(...values: readonly T[]): Read<T> =>
   (text) =>
     values.find((value) => value === text);
+const domain: Read<string> = (text) => {
+  const labels = text.replace(/\.$/, '').split('.');
+  const isDomain = labels.join('.').length <= MAX_APEX && labels.every((part) => LABEL.test(part));
+  return isDomain ? labels.join('.') : undefined;
+};
 const listOf =
   <T>(read: Read<T>): Read<readonly T[]> =>
   (text) => {
@@ -104,12 +114,7 @@ const SETTINGS: Settings = {
   user: { read: label, expects: LABEL_WORDS, help: 'whose devices these are' },
   name: { read: label, expects: LABEL_WORDS, help: "this device's name in front of <user>.nymote" },
   apex: {
-    read: (text) => {
-      const labels = text.replace(/\.$/, '').split('.');
-      return labels.join('.').length <= MAX_APEX && labels.every((part) => LABEL.test(part))
-        ? labels.join('.')
-        : undefined;
-    },
+    read: domain,
     expects: `a domain name in lower case (at most ${MAX_APEX})`,
     help: 'the domain that names end in, instead of <user>.nymote',
   },
@@ -156,6 +161,21 @@ const SETTINGS: Settings = {
     read: listOf(readForwarder),
     expects: 'address[:port], tls://name@address or https://name/path@address, several with commas',
     help: 'ask these resolvers (those of your provider, say) instead of the name servers of the internet',
+  },
+  lanHosts: {
+    read: listOf((text) => text),
+    expects: 'paths, several with commas',
+    help: 'hosts files whose names are answered, such as /etc/hosts',
+  },
+  lanLeases: {
+    read: listOf((text) => text),
+    expects: 'paths, several with commas',
+    help: "dnsmasq's lease files, whose hosts get names and the way back",
+  },
+  lanDomain: {
+    read: domain,
+    expects: 'a domain name in lower case',
+    help: "what the names of the LAN's hosts end in",
   },
   rootHints: {
     read: listOf((text) => {
@@ -249,6 +269,9 @@ const DEFAULTS: Config = {
   tlsKey: '',
   admin: [{ address: '127.0.0.1', port: 8053 }],
   forward: [],
+  lanHosts: [],
+  lanLeases: [],
+  lanDomain: 'lan',
   rootHints: [],
   tunnels: 'auto',
   validate: 'on',

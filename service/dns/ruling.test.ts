@@ -1,9 +1,17 @@
 import { expect, test } from 'vitest';
 import { createPolicy, DEFAULT_RULES, type Rule } from '#policy';
-import { type Authority, createDesignation, parseName, type Ruling, TYPE } from '#resolver';
+import {
+  type Authority,
+  createDesignation,
+  parseName,
+  type Ruling,
+  readHosts,
+  TYPE,
+} from '#resolver';
 import { manualClock } from '#runtime/fake';
 import type { Reach } from '#tunnels';
 import type { RealmDevice } from '../project.ts';
+import { type Lan, lanHosts } from './lan.ts';
 import { createRulings, FORWARDED, identify } from './ruling.ts';
 
 const device = (name: string, more: Partial<RealmDevice> = {}): RealmDevice => ({
@@ -41,7 +49,7 @@ const designation = createDesignation();
 async function rule(
   from: string,
   name: string,
-  options: { type?: number; reach?: Reach; rules?: readonly Rule[] } = {},
+  options: { type?: number; reach?: Reach; rules?: readonly Rule[]; lan?: Lan } = {},
 ) {
   const reached: string[] = [];
   const policy = createPolicy({
@@ -63,6 +71,7 @@ async function rule(
       return options.reach ?? { state: 'up', milliseconds: 3, via: 'asked' };
     },
     () => designation,
+    options.lan,
   );
   const question = { name: parseName(name) ?? fail(), type: options.type ?? TYPE.AAAA, class: 1 };
   const ruling: Ruling = await before(question, { address: from, port: 5 }, 'udp');
@@ -258,4 +267,41 @@ test.each([
   const { ruling } = await rule(from, name, { type: TYPE.SVCB });
   expect(ruling.kind).toBe(kind);
   if (ruling.kind === 'zone') expect(ruling.authority).toBe(designation);
+});
+
+const REVERSE_NAS = `3.${'0.'.repeat(29)}d.f.ip6.arpa`;
+const NEIGHBOUR = '192.168.1.9';
+
+test.each([
+  { from: LAPTOP, name: REVERSE_NAS, kind: 'zone', why: 'a device of the household' },
+  { from: PHONE, name: '3.0.64.100.in-addr.arpa', kind: 'zone', why: 'and by its IPv4 address' },
+  { from: LAPTOP, name: `8${REVERSE_NAS.slice(1)}`, kind: 'recurse', why: 'nobody has that one' },
+  {
+    from: NEIGHBOUR,
+    name: REVERSE_NAS,
+    kind: 'recurse',
+    why: 'who may not know the name learns as much as of nobody’s (I10)',
+  },
+  { from: NEIGHBOUR, name: `8${REVERSE_NAS.slice(1)}`, kind: 'recurse', why: 'namely this' },
+])('$name for $from is $kind: $why', async ({ from, name, kind }) => {
+  const { ruling, reached } = await rule(from, name, { type: TYPE.PTR });
+  expect(ruling.kind).toBe(kind);
+  // The way back wakes no tunnel.
+  expect(reached).toEqual([]);
+});
+
+test.each([
+  { name: 'printer.lan', type: TYPE.A, kind: 'zone', why: 'a host of the LAN' },
+  { name: 'printer.lan', type: TYPE.TXT, kind: 'zone', why: 'that has nothing else' },
+  { name: '5.1.168.192.in-addr.arpa', type: TYPE.PTR, kind: 'zone', why: 'the way back' },
+  { name: '6.1.168.192.in-addr.arpa', type: TYPE.PTR, kind: 'recurse', why: 'a local zone’s' },
+  { name: 'scanner.lan', type: TYPE.A, kind: 'nxdomain', why: 'no host of the LAN' },
+  { name: 'lan.example', type: TYPE.A, kind: 'recurse', why: 'another name' },
+])('with a LAN $name is $kind: $why', async ({ name, type, kind }) => {
+  const read = readHosts(lanHosts(['192.168.1.5 printer'], [], 'lan', 0));
+  if (!read.ok) throw new Error(read.problem);
+  const lan: Lan = { domain: 'lan', hosts: () => read.hosts, [Symbol.dispose]() {} };
+  expect((await rule(NEIGHBOUR, name, { type, lan })).ruling.kind).toBe(kind);
+  // Who may not ask for names at all gets these no more than others.
+  expect((await rule('198.51.100.9', name, { type, lan })).ruling.kind).toBe('refuse');
 });

@@ -13,16 +13,19 @@ import {
   type Before,
   DESIGNATION_APEX,
   type Designation,
+  type Hosts,
   printName,
   type Question,
   type Reusable,
   type Ruling,
+  readHosts,
   TYPE,
 } from '#resolver';
 import type { Clock, Endpoint } from '#runtime';
 import type { Reach } from '#tunnels';
 import { DEVICE_TTL, type RealmDevice } from '../project.ts';
 import { viewOf } from './askers.ts';
+import type { Lan } from './lan.ts';
 
 /** How long an answer may wait for its tunnel; resolvers of clients give up after some seconds. */
 const REACH_DEADLINE_MS = 1_500;
@@ -48,8 +51,10 @@ export function createRulings(
   household: () => Household,
   reach: (device: string, deadlineMs: number) => Promise<Reach>,
   designation: () => Designation,
+  lan?: Lan,
 ): Before {
-  return (question, from) => rule({ clock, home: household(), reach, designation }, question, from);
+  return (question, from) =>
+    rule({ clock, home: household(), reach, designation, lan }, question, from);
 }
 
 type Parts = {
@@ -57,10 +62,11 @@ type Parts = {
   readonly home: Household;
   readonly reach: (device: string, deadlineMs: number) => Promise<Reach>;
   readonly designation: () => Designation;
+  readonly lan: Lan | undefined;
 };
 
 async function rule(
-  { clock, home, reach, designation }: Parts,
+  { clock, home, reach, designation, lan }: Parts,
   question: Question,
   from: Endpoint,
 ): Promise<Ruling> {
@@ -74,7 +80,18 @@ async function rule(
   const resolving = decide('resolve', `${isOurs ? 'record' : 'name'}:${name}`);
   if (resolving.effect === 'deny') return refusal(resolving);
   if (isBelow(name, DESIGNATION_APEX)) return { kind: 'zone', authority: designation() };
-  if (!isOurs) return { kind: 'recurse', ...repeat(resolving) };
+  if (!isOurs) {
+    const owner = isBelow(name, 'arpa')
+      ? home.devices.find((device) => isAddressOf(question, device))
+      : undefined;
+    if (owner === undefined)
+      return ofLan(lan, question, name) ?? { kind: 'recurse', ...repeat(resolving) };
+    const told = [
+      decide('resolve', `record:${owner.fqdn}`),
+      decide('connect', `device:${owner.id}`),
+    ];
+    return { ...wayBack(owner, told), ...repeat(resolving, ...told) };
+  }
 
   const device = home.devices.find(({ fqdn }) => fqdn === name);
   const answer = zoneRuling(home, resolving, device, clock.now());
@@ -87,6 +104,42 @@ async function rule(
   const reached = await reach(device.id, REACH_DEADLINE_MS);
   // A name that wakes a tunnel is asked for each time; without tunnels there is none to wake.
   return reached.state === 'off' ? said : withPath(answer, reached);
+}
+
+/** Names of addresses in the overlay; who may not know the device learns as much as of no device (I10). */
+function wayBack(owner: RealmDevice, told: readonly Decision[]): Ruling {
+  if (told.some(({ effect }) => effect === 'deny')) return { kind: 'recurse' };
+  return { kind: 'zone', authority: hostsOf(owner), ttlCap: DEVICE_TTL };
+}
+
+const isAddressOf = (question: Question, device: RealmDevice): boolean =>
+  hostsOf(device).knows({ ...question, type: TYPE.PTR });
+
+const reverses = new WeakMap<RealmDevice, Hosts>();
+
+function hostsOf(device: RealmDevice): Hosts {
+  const known = reverses.get(device);
+  if (known !== undefined) return known;
+  const { ipv6, ipv4, fqdn } = device;
+  const read = readHosts(`${ipv6} ${fqdn}\n${ipv4} ${fqdn}`);
+  if (!read.ok) throw new Error(`unreachable: ${read.problem}`);
+  reverses.set(device, read.hosts);
+  return read.hosts;
+}
+
+/** EDE "Synthesized" (RFC 8914 §4.30). */
+const EDE_SYNTHESIZED = 29;
+
+/** A host of the LAN; what is below its domain and unknown is nowhere else either (RFC 8244 §4.2). */
+function ofLan(lan: Lan | undefined, question: Question, name: string): Ruling | undefined {
+  if (lan === undefined) return undefined;
+  const authority = lan.hosts();
+  const isHost = [question.type, TYPE.A, TYPE.AAAA].some((type) =>
+    authority.knows({ ...question, type }),
+  );
+  if (isHost) return { kind: 'zone', authority };
+  if (lan.domain === undefined || !isBelow(name, lan.domain)) return undefined;
+  return { kind: 'nxdomain', ede: EDE_SYNTHESIZED, text: 'no host of this network has that name' };
 }
 
 /** Stands for whoever asks through a forwarder on this machine: it comes from loopback and names nobody. */

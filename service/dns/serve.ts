@@ -16,6 +16,7 @@ import { type Config, readEndpoint } from '../config.ts';
 import type { Current } from '../current.ts';
 import { askersOf } from './askers.ts';
 import type { EncryptedDns } from './encrypted-dns.ts';
+import type { Lan } from './lan.ts';
 import { createRulings, FORWARDED, type Household, identify } from './ruling.ts';
 
 const DNS_PORT = 53;
@@ -30,6 +31,7 @@ type Asked = {
   readonly overlay: readonly string[];
   readonly warnings: string[];
   readonly designation: () => Designation;
+  readonly lan: Lan;
   /** How the root's keys are followed. */
   readonly followRoot: NonNullable<ResolverOptions['followRoot']>;
 };
@@ -38,13 +40,14 @@ type Asked = {
 export async function startResolver(
   runtime: Runtime,
   config: Config,
-  { current, tunnels, overlay, warnings, designation, followRoot }: Asked,
+  { current, tunnels, overlay, warnings, designation, lan, followRoot }: Asked,
 ): Promise<{ readonly resolver: Resolver; readonly dns: readonly Endpoint[] }> {
   const before = createRulings(
     runtime.clock,
     current.household,
     (device, deadline) => tunnels.reach(device, deadline),
     designation,
+    lan,
   );
   const courtesy = {
     serverId: new TextEncoder().encode(current.household().self.slice(0, SERVER_ID_LENGTH)),
