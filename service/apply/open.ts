@@ -77,7 +77,13 @@ export async function openApplying(
     warnings: () => warningsOf(room, reason),
     statuses: () => statusesOf(room),
     confirm: (id, author) => confirm(room, id, author),
-    rollback: (author) => withEngine(room, reason).undo(author.name),
+    rollback(author) {
+      const { undo, state } = withEngine(room, reason);
+      if (state().pending === undefined) {
+        throw new WebAdminError('not-found', 'No change is pending on this device.');
+      }
+      undo(author.name);
+    },
     retry: () => withEngine(room, reason).again(),
     drift: () => findDrift(room),
     heal: () => heal(room),

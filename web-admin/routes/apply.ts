@@ -39,7 +39,7 @@ export function applyRoutes({ apply }: Backend) {
         tag: 'apply',
         summary: 'Take the pending change of this device back',
         ok: 'empty',
-        problems: ['unavailable'],
+        problems: ['not-found', 'unavailable'],
       }),
       (c) => {
         apply.rollback(authorOf(c));
