@@ -2,7 +2,8 @@
  * HTTP by node:http, with the web's Request and Response on both sides.
  *
  * The server side is @hono/node-server's adaptor; the client is ours because the built-in fetch
- * reaches no unix socket. It follows no redirect, keeps no connection and speaks no TLS.
+ * reaches no unix socket. It follows no redirect and keeps no connection. Under TLS it believes the
+ * authorities that the runtime brings or is told of (NODE_EXTRA_CA_CERTS).
  */
 
 import {
@@ -11,6 +12,7 @@ import {
   request as httpRequest,
   type IncomingMessage,
 } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import type { Server } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -150,7 +152,6 @@ async function fetchOver(
 ): Promise<Response> {
   const url = new URL(request.url);
   const doing = `cannot fetch ${url.origin}${options.path === undefined ? '' : ` at ${options.path}`}`;
-  if (url.protocol !== 'http:') throw new RuntimeError('unreachable', `${doing}: http only`);
   try {
     return responseOf(await exchange(request, url, options));
   } catch (thrown) {
@@ -166,10 +167,11 @@ function exchange(
   options: { readonly path?: string; readonly timeoutMs?: number },
 ): Promise<IncomingMessage> {
   const { path, timeoutMs = FETCH_TIMEOUT_MS } = options;
+  const isSecure = url.protocol === 'https:';
   return new Promise((resolve, reject) => {
-    const outgoing = httpRequest({
+    const outgoing = (isSecure ? httpsRequest : httpRequest)({
       ...(path === undefined
-        ? { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? 80 : url.port }
+        ? { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port || (isSecure ? 443 : 80) }
         : { socketPath: path }),
       agent: false,
       method: request.method,

@@ -198,9 +198,9 @@ describe('a pack', () => {
     const thin = concat([body, crypto.hash('sha256', body)]);
     expect(await readPack(crypto, thin).catch(codeOf)).toBe('corrupt');
     const asked: string[] = [];
-    const objects = await readPack(crypto, thin, async (id) => {
-      asked.push(id);
-      return base;
+    const objects = await readPack(crypto, thin, async (ids) => {
+      asked.push(...ids);
+      return new Map([[base.id, base]]);
     });
     expect(asked).toEqual([base.id]);
     const [id = ''] = objects.ids();

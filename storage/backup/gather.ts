@@ -62,18 +62,12 @@ export async function gather(
   const ends = createEnds(after.heads);
   let before: State = new Map();
   for (const head of after.heads) before = (await told.contentAt(head)).state;
-  while (pack.size < limit) {
-    const page = await told.exportMissing(vector, PAGE);
-    if (page.length === 0) break;
-    for (const { commit: bytes, ops } of framesIn(page)) {
-      const commit = parseCommit(crypto, bytes);
-      const content = await told.contentAt(commit.id);
-      addCommit(crypto, pack, before, { commit, ops, content });
-      before = content.state;
-      vector = extendVector(vector, commit);
-      ends.add(commit);
-      if (pack.size >= limit) break;
-    }
+  for await (const telling of retell(crypto, told, vector)) {
+    addCommit(crypto, pack, before, telling);
+    before = telling.content.state;
+    vector = extendVector(vector, telling.commit);
+    ends.add(telling.commit);
+    if (pack.size >= limit) break;
   }
   const commits = ends.count();
   if (commits === 0) return undefined;
@@ -81,6 +75,31 @@ export async function gather(
   const header = encodeBundleHeader(heads, ends.needed());
   const bundle = concat([header, pack.finish(padding(header.length + pack.size)).bytes]);
   return { bundle, reach: { vector, heads }, commits };
+}
+
+/** A commit, what it did, and what it left. */
+export type Telling = {
+  readonly commit: ParsedCommit;
+  readonly ops: string;
+  readonly content: Content;
+};
+
+/** Tells the commits beyond `after`, parents first, a page at a time. */
+export async function* retell(
+  crypto: Pick<Crypto, 'hash'>,
+  told: Told,
+  after: Vector,
+): AsyncGenerator<Telling> {
+  let vector = after;
+  for (;;) {
+    const page = await told.exportMissing(vector, PAGE);
+    if (page.length === 0) return;
+    for (const { commit: bytes, ops } of framesIn(page)) {
+      const commit = parseCommit(crypto, bytes);
+      vector = extendVector(vector, commit);
+      yield { commit, ops, content: await told.contentAt(commit.id) };
+    }
+  }
 }
 
 /** Follows which commits nothing builds on yet, and which earlier ones are built on. */
@@ -125,13 +144,9 @@ function padding(size: number): number {
 /** Adds a commit and what of its tree is not in the state `before`, which a reader has. */
 export function addCommit(
   crypto: Pick<Crypto, 'hash'>,
-  pack: PackWriter,
+  pack: Pick<PackWriter, 'add' | 'addVersion'>,
   before: State,
-  {
-    commit,
-    ops,
-    content,
-  }: { readonly commit: ParsedCommit; readonly ops: string; readonly content: Content },
+  { commit, ops, content }: Telling,
 ): void {
   for (const [name, collection] of content.state) {
     const old = before.get(name);

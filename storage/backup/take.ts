@@ -5,10 +5,11 @@
 import type { Crypto } from '#runtime';
 import type { CommitId } from '../commit.ts';
 import { StorageError } from '../error.ts';
-import { canonicalize } from '../json.ts';
-import { buildTree, collectionTree, type GitObject, recordBlob } from '../object.ts';
+import type { GitObject, NamedObject } from '../object.ts';
+import type { State } from '../op.ts';
 import type { Store } from '../store.ts';
 import { parseBundle } from './bundle.ts';
+import { addCommit, retell, type Told } from './gather.ts';
 import { type Find, recount } from './recount.ts';
 import { readPack } from './unpack.ts';
 
@@ -39,43 +40,42 @@ export async function takeHistory(
 /** Takes over a bundle; an incremental one needs what it builds on to be there. */
 export async function takeBundle(
   crypto: Pick<Crypto, 'hash'>,
-  store: Taker & Edge,
+  store: Taker & Told,
   bytes: Uint8Array,
   report?: Taken,
 ): Promise<number> {
   const { prerequisites, refs, pack } = parseBundle(bytes);
-  // Git leaves out what its reader has at the commits that the bundle builds on.
-  const known = await objectsAt(crypto, store, prerequisites);
-  const { find } = await readPack(crypto, pack, async (id) => known.get(id));
+  const missing = prerequisites.find((id) => !store.holds(id));
+  if (missing !== undefined) {
+    throw new StorageError(
+      'unknown-parent',
+      `it builds on the commit ${missing}, which is not here`,
+    );
+  }
+  // Git leaves out what a reader has who has the commits that the bundle builds on.
+  const lookup = (ids: ReadonlySet<string>) => findObjects(crypto, store, ids);
+  const { find } = await readPack(crypto, pack, lookup);
   const heads = [...new Set(refs.map(({ id }) => id))];
-  return takeHistory(store, (id) => find(id) ?? known.get(id), heads, report);
+  const findAnywhere: Find = async (id) => find(id) ?? (await lookup(new Set([id]))).get(id);
+  return takeHistory(store, findAnywhere, heads, report);
 }
 
-type Edge = Pick<Store, 'contentAt' | 'read' | 'holds'>;
-
-/** All that is in the trees of some commits. */
-async function objectsAt(
+/** Looks for objects in the whole history; ours never need it, those of stock git may. */
+async function findObjects(
   crypto: Pick<Crypto, 'hash'>,
-  store: Edge,
-  commits: readonly CommitId[],
+  told: Told,
+  wanted: ReadonlySet<string>,
 ): Promise<ReadonlyMap<string, GitObject>> {
-  const objects = new Map<string, GitObject>();
-  for (const id of commits) {
-    if (!store.holds(id)) {
-      throw new StorageError('unknown-parent', `it builds on the commit ${id}, which is not here`);
-    }
-    const content = await store.contentAt(id);
-    const { ops } = await store.read(id);
-    const { root, others } = buildTree(crypto, content, canonicalize(ops));
-    for (const object of [root, ...others]) objects.set(object.id, object);
-    for (const collection of content.state.values()) {
-      const tree = collectionTree(crypto, collection);
-      objects.set(tree.id, tree);
-      for (const record of collection.values()) {
-        const blob = recordBlob(crypto, record);
-        objects.set(blob.id, blob);
-      }
-    }
+  const found = new Map<string, GitObject>();
+  const keep = (object: NamedObject): void => {
+    if (wanted.has(object.id)) found.set(object.id, object);
+  };
+  const sieve = { add: keep, addVersion: keep };
+  let before: State = new Map();
+  for await (const telling of retell(crypto, told, {})) {
+    addCommit(crypto, sieve, before, telling);
+    before = telling.content.state;
+    if (found.size === wanted.size) break;
   }
-  return objects;
+  return found;
 }

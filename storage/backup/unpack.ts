@@ -22,8 +22,8 @@ export type Objects = {
   readonly find: (id: string) => GitObject | undefined;
 };
 
-/** Looks an object up that is in nobody's pack. */
-export type Lookup = (id: string) => Promise<GitObject | undefined>;
+/** Looks for objects that are not in the pack. */
+export type Lookup = (ids: ReadonlySet<string>) => Promise<ReadonlyMap<string, GitObject>>;
 
 /** Whoever sends more than this sends no household's history. */
 const MAX_PACK = 512 * 1024 * 1024;
@@ -57,7 +57,7 @@ type Needs = Pick<Crypto, 'hash'>;
 export async function readPack(
   crypto: Needs,
   bytes: Uint8Array,
-  lookup: Lookup = async () => undefined,
+  lookup: Lookup = async () => new Map(),
 ): Promise<Objects> {
   const entries = listEntries(crypto, bytes);
   const outside = new Map<string, GitObject>();
@@ -88,13 +88,10 @@ async function findOutside(
   lookup: Lookup,
   outside: Map<string, GitObject>,
 ): Promise<void> {
-  const before = outside.size;
-  for (const { base } of waiting) {
-    if (typeof base !== 'string' || outside.has(base)) continue;
-    const object = await lookup(base);
-    if (object !== undefined) outside.set(base, object);
-  }
-  if (outside.size === before) throw corrupt('it builds on objects that are not here');
+  const bases = waiting.flatMap(({ base }) => (typeof base === 'string' ? [base] : []));
+  const found = await lookup(new Set(bases.filter((id) => !outside.has(id))));
+  for (const [id, object] of found) outside.set(id, object);
+  if (found.size === 0) throw corrupt('it builds on objects that are not here');
 }
 
 /** Where the bases of deltas are looked for. */

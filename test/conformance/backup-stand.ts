@@ -6,10 +6,12 @@
 import { spawn } from 'node:child_process';
 import { createHash, createHmac } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Credentials } from '#runtime';
 import { type Ended, findPorts, runProgram } from './service-stand.ts';
 
 const PATIENCE_MS = 10_000;
@@ -83,10 +85,10 @@ export async function saveCredentials(
   return path;
 }
 
-/** Keeps objects in memory, a page of two names at a time, for whoever signs as Amazon says. */
-export async function startS3(room: string): Promise<Server> {
+/** Over TLS. Keeps objects in memory, lists two at a time, for whoever signs as Amazon says. */
+export async function startS3(room: string, { certificate, key }: Credentials): Promise<Server> {
   const objects = new Map<string, Buffer>();
-  const server = createServer((request, response) => {
+  const server = createServer({ cert: certificate, key }, (request, response) => {
     void answer(request, response, objects);
   });
   server.listen(0, '127.0.0.1');
@@ -94,7 +96,7 @@ export async function startS3(room: string): Promise<Server> {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('unreachable: no port');
   return {
-    url: `s3+http://127.0.0.1:${address.port}/bucket/a/b`,
+    url: `s3+https://127.0.0.1:${address.port}/bucket/a/b`,
     credentials: await saveCredentials(room, 's3.json', { user: USER, secret: SECRET }),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
@@ -159,7 +161,7 @@ function isSigned(request: IncomingMessage, url: URL, body: Buffer): boolean {
   const isBody = said === 'UNSIGNED-PAYLOAD' || said === sha256(body);
   const query = [...url.searchParams]
     .map((pair) => pair.map(encodeURIComponent).join('='))
-    .sort()
+    .sort((a, b) => (a < b ? -1 : 1))
     .join('&');
   const headers = names.split(';').map((name) => `${name}:${String(request.headers[name])}\n`);
   const canonical = [request.method, url.pathname, query, headers.join(''), names, said].join('\n');

@@ -7,7 +7,9 @@ import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generateRecoveryPhrase, openRecoveryPhrase } from '#identity';
+import type { Credentials } from '#runtime';
 import { nodeRuntime } from '#runtime/node';
+import { makeCredentials } from '../suites/credentials.ts';
 import { git, startS3, startWebdav, succeed } from './backup-stand.ts';
 import {
   type Ended,
@@ -24,6 +26,9 @@ const { crypto, random } = nodeRuntime();
 
 let room: Awaited<ReturnType<typeof makeRoom>>;
 let service: Service;
+let certificate: Credentials;
+/** An authority of the test's own for servers under TLS. */
+let env: Record<string, string>;
 let ports: Ports;
 /** The folder of the backup: a full one, then an increment. */
 let folder = '';
@@ -68,14 +73,17 @@ async function copyFolder(): Promise<string> {
 const blank = (): string => join(room.path, `blank-${++blanks}`);
 
 function restore(from: string, data: string, ...more: readonly string[]): Promise<Ended> {
-  return nymote(['restore', '--from', from, '--data', data, ...more]);
+  return nymote(['restore', '--from', from, '--data', data, ...more], { env });
 }
 
 beforeAll(async () => {
   room = await makeRoom();
   folder = join(room.path, 'backup');
   ports = await findPorts();
-  service = await startService({ data: join(room.path, 'data'), ports });
+  certificate = await makeCredentials('s3.example');
+  env = { NODE_EXTRA_CA_CERTS: join(room.path, 'authority') };
+  await writeFile(join(room.path, 'authority'), certificate.certificate);
+  service = await startService({ data: join(room.path, 'data'), ports, env });
   ({ file: phraseFile, recipient } = await newPhrase('phrase'));
   for (const name of ['phone', 'tablet', 'camera']) await service.run('device', 'add', name);
   succeed(await backUp(folder), 'the first backup');
@@ -264,11 +272,11 @@ describe('a restore that is refused says why', () => {
 describe('a place', () => {
   test.each([
     { name: 'WebDAV (lighttpd)', start: startWebdav },
-    { name: 'S3', start: startS3 },
+    { name: 'S3 (over TLS)', start: startS3 },
   ])('on $name takes a backup, gives it back, and wants the right password', async ({ start }) => {
     const own = join(room.path, `place-${start.name}`);
     await mkdir(own);
-    await using server = await start(own);
+    await using server = await start(own, certificate);
     const { url, credentials } = server;
     succeed(await backUp(url, '--credentials', credentials), 'backup');
     await service.run('device', 'add', `via-${start.name.toLowerCase().slice(5)}`);
