@@ -121,6 +121,8 @@ export type Frame = {
   readonly known: number;
   readonly minimised: number;
   readonly minimise: boolean;
+  /** Minimises whatever the settings say: whose the name is has to be found out. */
+  readonly stepwise: boolean;
   readonly sends: number;
   readonly referrals: number;
   /** For this cut: questions to each server, addresses looked up, and `type name` of what was looked up. */
@@ -142,6 +144,7 @@ export function frameFor(name: Name, type: number): Frame {
     known: 0,
     minimised: 0,
     minimise: true,
+    stepwise: false,
     sends: 0,
     referrals: 0,
     tries: new Map(),

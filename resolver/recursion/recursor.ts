@@ -175,7 +175,8 @@ function nextQuestion(frame: Frame, now: number, world: World): { name: Name; ty
   const { name, type, minimised } = frame;
   const { settings, cache } = world;
   const whole = { name, type };
-  if (!frame.minimise || !settings.minimise || isForwarded(frame)) return whole;
+  const isWanted = settings.minimise || frame.stepwise;
+  if (!frame.minimise || !isWanted || isForwarded(frame)) return whole;
   const total = countLabels(name);
   let known = frame.known;
   for (;;) {
@@ -278,7 +279,11 @@ function read(state: State, sent: Send, message: Message, now: number, world: Wo
 }
 
 function interpret(state: State, sent: Send, reply: Reply, now: number, world: World): Progress {
-  const isPart = sent.name.key !== top(state).name.key;
+  const frame = top(state);
+  const isPart = sent.name.key !== frame.name.key;
+  if (isOfChild(reply, frame, world)) {
+    return { kind: 'go', state: replaceTop(state, { ...frame, stepwise: true }) };
+  }
   return isPart ? conclude(state, sent, reply, now, world) : act(state, sent, reply, now, world);
 }
 
@@ -344,6 +349,17 @@ function act(state: State, sent: Send, reply: Reply, now: number, world: World):
     case 'alias-loop':
       return fail(state, reply.kind, now, world);
   }
+}
+
+/**
+ * Tells whether an alias in place of a DS may be that of the zone that begins there: a server of
+ * that zone and of one above its parent answers so. The parent is then found label by label
+ * (RFC 4035 §4.2).
+ */
+function isOfChild(reply: Reply, frame: Frame, { settings }: World): boolean {
+  if (reply.kind !== 'alias' || frame.type !== TYPE.DS) return false;
+  const isFoundOut = settings.minimise || frame.stepwise || isForwarded(frame);
+  return !isFoundOut && countLabels(frame.name) > countLabels(frame.cut?.zone ?? ROOT) + 1;
 }
 
 /* Endings */

@@ -59,9 +59,6 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   'iter_cycle_noh off':
     'wants glue from outside the zone of the server that gives it (harden-glue: no); ' +
     'RFC 5452 §6 and RFC 2181 §5.4.1 have it ignored, and no setting of ours brings it back',
-  'iter_ds_locate_ns_cname off':
-    'the server of root and child answers for the DS with a CNAME at the apex of the child, which ' +
-    'RFC 1034 §3.6.2 forbids; RFC 9156 minimisation, here off, asks the parent and goes past it',
   'val_anchor_nx_nosig off':
     'the zone above the anchor has none itself: its word is no proof (RFC 4035 §5), and would ' +
     'switch validation off for whatever has an anchor',
