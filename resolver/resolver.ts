@@ -35,6 +35,8 @@ export type ResolverOptions = {
   readonly priming?: boolean;
   /** When given and not empty, these resolvers are asked instead of the tree. */
   readonly forward?: readonly UpstreamServer[];
+  /** Asks the tree when they fail; off unless told. */
+  readonly forwardFallback?: boolean;
   /** Takes private addresses out of answers about public names, but for these and below. */
   readonly rebindProtection?: { readonly except: readonly string[] };
   /** Makes AAAA records of A records for a NAT64 (RFC 6147). */
@@ -293,7 +295,8 @@ function createEvents(clock: Seams['clock']): Events {
     report({ response, from, error }, asker, transport, began) {
       questions++;
       if (from === 'cache') cacheHits++;
-      tally.count(transport, from, response.rcode, clock.monotonic() - began);
+      const isAsked = from === 'recursion' || from === 'forward';
+      tally.count(transport, from, response.rcode, isAsked ? clock.monotonic() - began : 0);
       const [question] = response.questions;
       if (question === undefined || heard.size === 0) return;
       const event: AnswerEvent = {

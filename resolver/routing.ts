@@ -25,7 +25,7 @@ export type Routing = {
 
 /** Begins with the options' routes, whose anchors are put among `positive`. */
 export function createRouting(
-  { forward = [], routes = [], validate = true }: ResolverOptions,
+  { forward = [], forwardFallback = false, routes = [], validate = true }: ResolverOptions,
   positive: Map<string, TrustAnchor>,
 ): Routing {
   /** What holds where no route says otherwise. */
@@ -36,7 +36,7 @@ export function createRouting(
   let anchored: readonly string[] = [];
 
   function apply(next: readonly RouteOption[]): void {
-    const read = routesOf({ forward, routes: next });
+    const read = routesOf({ forward, forwardFallback, routes: next });
     const anchors = validate ? next.flatMap(anchorOf) : [];
     for (const key of anchored) {
       const before = fixed.get(key);

@@ -34,9 +34,10 @@ export function settingsOf(options: ResolverOptions): Settings {
 /** The routes of the options, read. */
 export function routesOf({
   forward = [],
+  forwardFallback: fallback = false,
   routes = [],
-}: Pick<ResolverOptions, 'forward' | 'routes'>): Route[] {
-  const world: RouteOption = { zone: '.', kind: 'forward', servers: forward };
+}: Pick<ResolverOptions, 'forward' | 'forwardFallback' | 'routes'>): Route[] {
+  const world: RouteOption = { zone: '.', kind: 'forward', servers: forward, fallback };
   return [...(forward.length > 0 ? [world] : []), ...routes].map(
     ({ zone, kind, servers, fallback = false }) => ({
       ...{ zone: nameFor(zone), kind, servers: servers.map(routeServer) },

@@ -40,6 +40,8 @@ export type Config = BackupSettings & {
   readonly admin: readonly Endpoint[];
   /** Resolvers to forward to; empty: recursion from the root. */
   readonly forward: readonly Forwarder[];
+  /** Whether the internet's name servers are asked when those fail. */
+  readonly forwardFallback: 'on' | 'off';
   /** Files that name the LAN's hosts: hosts files, and dnsmasq's leases. */
   readonly lanHosts: readonly string[];
   readonly lanLeases: readonly string[];
@@ -162,6 +164,11 @@ const SETTINGS: Settings = {
     expects: 'address[:port], tls://name@address or https://name/path@address, several with commas',
     help: 'ask these resolvers (those of your provider, say) instead of the name servers of the internet',
   },
+  forwardFallback: {
+    read: oneOf('on', 'off'),
+    expects: 'on or off',
+    help: 'ask the name servers of the internet when those resolvers fail',
+  },
   lanHosts: {
     read: listOf((text) => text),
     expects: 'paths, several with commas',
@@ -269,6 +276,7 @@ const DEFAULTS: Config = {
   tlsKey: '',
   admin: [{ address: '127.0.0.1', port: 8053 }],
   forward: [],
+  forwardFallback: 'off',
   lanHosts: [],
   lanLeases: [],
   lanDomain: 'lan',

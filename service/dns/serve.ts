@@ -61,6 +61,7 @@ export async function startResolver(
       // A laboratory's servers are not whom the signal is for.
       keyTagSignal: config.rootHints.length === 0,
       forward: config.forward,
+      forwardFallback: config.forwardFallback === 'on',
       ...(config.rootHints.length === 0 ? {} : { rootHints: groupHints(config) }),
       // A laboratory's root is where real ones never are.
       allowPrivateUpstream: config.rootHints.length > 0,
