@@ -55,6 +55,11 @@ export type ApplyView = Immutable<v.InferOutput<typeof applySchema>>;
 export const confirmSchema = v.object({
   id: v.optional(v.pipe(v.string(), v.maxLength(64), v.description('Absent: the only one'))),
 });
+const MAX_SECONDS = 3_600;
+
+export const extendSchema = v.object({
+  seconds: v.pipe(v.number(), v.integer(), v.minValue(10), v.maxValue(MAX_SECONDS)),
+});
 export const confirmedSchema = v.object({ id: v.string() });
 
 export const driftSchema = v.object({
@@ -127,6 +132,8 @@ export type ApplyBackend<Author> = {
   /** Says that a pending change is good; throws 'not-found' when none is. */
   confirm(id: string | undefined, author: Author): Promise<string>;
   rollback(author: Author): void;
+  /** Gives the pending change so many seconds from now. */
+  extend(seconds: number): Promise<void>;
   retry(): Promise<void>;
   drift(): Promise<DriftView>;
   heal(): Promise<DriftView>;

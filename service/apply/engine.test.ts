@@ -139,6 +139,16 @@ test('only we were restarted: the change goes on', async () => {
   expect(home.status()).toMatchObject({ outcome: 'confirmed' });
 });
 
+test('a change on trial can have more time', async () => {
+  const home = await open(new Router());
+  expect(await home.engine.extend(600)).toBe(false);
+  await home.set(LAN, '2');
+  await home.pass(3_000);
+  expect(home.engine.secondsLeft()).toBe(9);
+  expect(await home.engine.extend(600)).toBe(true);
+  expect(home.engine.secondsLeft()).toBe(600);
+});
+
 test("somebody else's change is waited for", async () => {
   const router = new Router();
   router.isBusy = true;

@@ -44,6 +44,8 @@ export type Engine = {
   readonly lines: () => readonly OptionLine[];
   confirm(id: string, by: string): void;
   undo(by: string): void;
+  /** Gives the pending change so many seconds from now; false when it is over. */
+  extend(seconds: number): Promise<boolean>;
   /** Applies what was taken back, or what drifted. */
   again(): Promise<void>;
   stop(): Promise<void>;
@@ -94,6 +96,12 @@ export async function startEngine(runtime: EngineRuntime, parties: EngineParties
     lines: () => linesOf(running),
     confirm: (id, by) => feed(running, { kind: 'person', id, by }),
     undo: (by) => feed(running, { kind: 'undo', by }),
+    async extend(seconds) {
+      const id = running.state.pending?.id;
+      if (id === undefined || !(await parties.guard.extend(id, seconds))) return false;
+      running.left = { seconds, at: runtime.clock.monotonic() };
+      return true;
+    },
     async again() {
       await look(running);
       feed(running, { kind: 'again', id: newId(runtime) });

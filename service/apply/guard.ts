@@ -13,6 +13,8 @@ export type Guard = {
     seconds: number,
     files: readonly string[],
   ): Promise<'armed' | 'busy' | 'no-space' | 'failed'>;
+  /** Gives so many seconds from now. */
+  extend(id: string, seconds: number): Promise<boolean>;
   confirm(id: string): Promise<boolean>;
   restore(id: string): Promise<boolean>;
   /** Undefined when it cannot be asked. */
@@ -47,6 +49,7 @@ export function createGuard(exec: Exec, path: string): Guard {
       const { exitCode } = await run('arm', id, String(seconds), ...files);
       return ARMED[exitCode as keyof typeof ARMED] ?? 'failed';
     },
+    extend: async (id, seconds) => (await run('extend', id, String(seconds))).exitCode === 0,
     confirm: async (id) => (await run('confirm', id)).exitCode === 0,
     restore: async (id) => (await run('restore', id)).exitCode === 0,
     async status() {

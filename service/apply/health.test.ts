@@ -12,7 +12,7 @@ const WELL = {
   mine: {},
 };
 const UP = [{ id: 'nas', state: 'up' }];
-const GOOD = { rcode: 0, answers: [{}], authenticData: true };
+const GOOD = { rcode: 3, answers: [], authenticData: true };
 const BOGUS = { rcode: 2, answers: [], authenticData: false };
 
 type Scene = {

@@ -33,6 +33,8 @@ export type Applying = AsyncDisposable & {
   /** Says that a pending change is good; without an id the only one there is. */
   confirm(id: string | undefined, author: Author): Promise<string>;
   rollback(author: Author): void;
+  /** Gives the pending change of this device more time. */
+  extend(seconds: number): Promise<void>;
   retry(): Promise<void>;
   drift(): Promise<readonly Drift[]>;
   /** Puts back what the head says; returns what was to be put back. */
@@ -83,6 +85,10 @@ export async function openApplying(
         throw new WebAdminError('not-found', 'No change is pending on this device.');
       }
       undo(author.name);
+    },
+    async extend(seconds) {
+      if (await withEngine(room, reason).extend(seconds)) return;
+      throw new WebAdminError('not-found', 'No change is pending on this device.');
     },
     retry: () => withEngine(room, reason).again(),
     drift: () => findDrift(room),

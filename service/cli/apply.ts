@@ -50,6 +50,11 @@ export const APPLY_VERBS: Readonly<Record<string, Action>> = {
     await api('POST', '/apply/retry');
     return { value: {}, text: "It is tried again; 'nymote apply status' says how it goes." };
   },
+  async 'apply extend'(api, { operands }) {
+    const seconds = Number(operands['seconds']);
+    await api('POST', '/apply/extend', { seconds });
+    return { value: { seconds }, text: `It has ${seconds} seconds from now.` };
+  },
   async confirm(api, { operands }) {
     const { id } = operands;
     const confirmed = await api<{ id: string }>('POST', '/apply/confirm', {

@@ -253,6 +253,12 @@ export const VERBS: readonly Verb[] = [
     help: 'try a change again that was taken back',
   },
   {
+    name: 'apply extend',
+    operands: [{ name: 'seconds' }],
+    flags: [DATA],
+    help: 'give the pending change of this device so much time from now',
+  },
+  {
     name: 'confirm',
     operands: [{ name: 'id', optional: true }],
     flags: [DATA],

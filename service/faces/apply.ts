@@ -20,6 +20,7 @@ export function createApplyBackend(house: House): ApplyBackend<Author> {
     view: () => viewApply(house),
     confirm: (id, author) => inApiWords(() => applying.confirm(id, author)),
     rollback: applying.rollback,
+    extend: applying.extend,
     retry: () => onTheSystem(applying.retry),
     drift: async () => ({ drift: await onTheSystem(applying.drift) }),
     heal: async () => ({ drift: await onTheSystem(applying.heal) }),

@@ -239,6 +239,7 @@ function createRouter(now: () => number, changed: () => void): Household['apply'
       return pending.id;
     },
     rollback: () => end('rolled-back', 'taken back'),
+    extend: async () => undefined,
     async retry() {
       const router = { device: 'router', name: 'router', at: now() };
       const reason = 'nobody confirmed it in time';

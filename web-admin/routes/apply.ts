@@ -6,6 +6,7 @@ import {
   confirmedSchema,
   confirmSchema,
   driftSchema,
+  extendSchema,
   newOptionSchema,
   optionsSchema,
 } from '../apply-schema.ts';
@@ -43,6 +44,20 @@ export function applyRoutes({ apply }: Backend) {
       }),
       (c) => {
         apply.rollback(authorOf(c));
+        return c.body(null, 204);
+      },
+    )
+    .post(
+      '/extend',
+      describe({
+        tag: 'apply',
+        summary: 'Give the pending change of this device more time',
+        ok: 'empty',
+        problems: ['invalid', 'not-found', 'unavailable'],
+      }),
+      body(extendSchema),
+      async (c) => {
+        await apply.extend(c.req.valid('json').seconds);
         return c.body(null, 204);
       },
     )
