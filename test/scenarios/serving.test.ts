@@ -24,7 +24,7 @@ import {
   RESOLVER,
   recordOf,
 } from './internet.ts';
-import { WORLD } from './world.ts';
+import { EXAMPLE, SECOND, WORLD } from './world.ts';
 
 const parsedName = (text: string) => {
   const name = parseName(text);
@@ -381,6 +381,33 @@ describe('local names', () => {
     expect(answer.lines).toHaveLength(lines);
     expect(internet.asked).toEqual([]);
   });
+});
+
+/** Client subnet (RFC 7871): whatever askers send, nobody is told where they are. */
+test.each([
+  { subnet: '0001180051c8d9', why: 'a /24' },
+  { subnet: '00010000', why: 'a /0, which asks not to be told of (§7.1.2)' },
+  { subnet: '0002380020010db8000001', why: 'IPv6' },
+  { subnet: '00', why: 'nonsense' },
+])('a client subnet is neither passed on nor answered: $why', async ({ subnet }) => {
+  const SUBNET = 8;
+  const options: number[] = [];
+  const note: Quirk = (query, right) => {
+    options.push(...(query.edns?.options.map(({ code }) => code) ?? []));
+    return right;
+  };
+  const quirks = { [EXAMPLE]: note, [SECOND]: note };
+  await using internet = await openInternet(WORLD, { quirks });
+  const edns = { udpSize: 1232, version: 0, dnssecOk: false };
+  const asked = { edns: { ...edns, options: [{ code: SUBNET, data: octetsOf(subnet) }] } };
+  const answer = await internet.ask('www.example.com.', 'A', asked);
+  expect(answer.rcode).toBe(0);
+  expect(answer.message.edns?.options.map(({ code }) => code)).not.toContain(SUBNET);
+  // One answer for all: it is in the cache for who is elsewhere.
+  await internet.ask('www.example.com.', 'A');
+  expect(internet.events.at(-1)?.from).toBe('cache');
+  expect(options.length).toBeGreaterThan(0);
+  expect(options).not.toContain(SUBNET);
 });
 
 describe('forwarding', () => {
