@@ -306,6 +306,7 @@ describe.each(SHELLS)('$name', (shell) => {
     test('procd hears of each package of uci, and hooks of every path', () => {
       const say = `echo "\${0##*/} $*" >>'${stand.folder}/said'`;
       install(join(stand.folder, 'tools/ubus'), say);
+      install(join(stand.folder, 'tools/reload_config'), say);
       install(join(stand.folder, 'hooks/10-ours'), say);
       writeFileSync(join(stand.folder, 'hooks/README'), 'not a program');
       change();
@@ -316,6 +317,7 @@ describe.each(SHELLS)('$name', (shell) => {
         event('network'),
         event('wireless'),
         event('firewall'),
+        'reload_config ',
         `10-ours ${FILES.join(' ')}`,
       ]);
     });
