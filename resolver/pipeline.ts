@@ -93,7 +93,7 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   };
   const root = configured.positive.get(ROOT.key);
   const trust = rootTrust(positive, validation.clear);
-  const watch = watchRoot({ clock, crypto, log, recursion }, options, root, trust);
+  const watch = watchRoot({ clock, crypto, log, recursion: telling }, options, root, trust);
   const watches = together(watch, nat64, options);
   const explain = createExplain({
     ...{ clock, crypto, cache, anchors, isForwarding, isLocal, upstream: bounded },

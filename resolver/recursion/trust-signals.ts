@@ -65,16 +65,26 @@ export function withSentinel(
   anchors: Anchors,
 ): Pick<Validation, 'resolve'> {
   return {
-    async resolve(name, type, budget, unchecked) {
-      const judged = await validation.resolve(name, type, budget, unchecked);
-      const told = type === TYPE.A || type === TYPE.AAAA ? readSentinel(name) : undefined;
-      if (told === undefined || unchecked || !isSecureAnswer(judged)) return judged;
-      const tags = rootKeyTags(anchors);
-      if (tags === undefined || tags.includes(told.tag) === told.isThere) return judged;
-      const { outcome: _, judgement: __, ...rest } = judged;
-      return { ...rest, outcome: { kind: 'failure', reason: 'key-sentinel' } };
+    resolve(name, type, budget, unchecked) {
+      const isAddress = type === TYPE.A || type === TYPE.AAAA;
+      const told = isAddress && !unchecked ? readSentinel(name) : undefined;
+      const resolving = validation.resolve(name, type, budget, unchecked);
+      // Nearly all questions go this way.
+      return told === undefined
+        ? resolving
+        : resolving.then((judged) => held(judged, told, anchors));
     },
   };
+}
+
+type Told = { readonly tag: number; readonly isThere: boolean };
+
+function held(judged: Judged, { tag, isThere }: Told, anchors: Anchors): Judged {
+  const tags = rootKeyTags(anchors);
+  if (!isSecureAnswer(judged) || tags === undefined || tags.includes(tag) === isThere)
+    return judged;
+  const { outcome: _, judgement: __, ...rest } = judged;
+  return { ...rest, outcome: { kind: 'failure', reason: 'key-sentinel' } };
 }
 
 /** RFC 8509 §3.1: only what was found and validated is changed. */
@@ -86,7 +96,7 @@ function isSecureAnswer({ outcome, judgement }: Judged): boolean {
 const utf8 = new TextDecoder();
 
 /** What the leftmost label asks about. */
-function readSentinel({ wire }: Name): { tag: number; isThere: boolean } | undefined {
+function readSentinel({ wire }: Name): Told | undefined {
   const length = wire[0] ?? 0;
   // Looked at for every address asked for: the length rules most of them out.
   if (length !== IS_TA_LENGTH && length !== NOT_TA_LENGTH) return undefined;

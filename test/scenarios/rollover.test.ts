@@ -7,7 +7,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Message, type ResolverOptions, type ResourceRecord, TYPE } from '#resolver';
 import { fakeRuntime } from '#runtime/fake';
-import { type Internet, openInternet, ROOT_ADDRESS, recordOf } from './internet.ts';
+import { type Internet, nameOf, openInternet, ROOT_ADDRESS, recordOf } from './internet.ts';
 import { makeKeys, type ScenarioKeys } from './rpl-sign.ts';
 
 const START = Date.UTC(2026, 0, 15, 12) / 1000;
@@ -58,14 +58,16 @@ function dnskeySet({ shown, signing, revoked = [] }: RootKeys): ResourceRecord[]
   return [...set.map(({ record }) => record), ...all];
 }
 
-const WWW = recordOf('www. 60 IN A 198.51.100.1');
-
 function answer(query: Message, right: Message): Message {
   const [question] = query.questions;
   if (question?.type === TYPE.DNSKEY) return { ...right, rcode: 0, answers: dnskeySet(root) };
-  const line = { kind: 'record', record: WWW } as const;
-  const signer = root.signing[0] ?? '';
-  return { ...right, rcode: 0, answers: keys.expand([line, made('SIGN', [signer], FOREVER)]) };
+  const record = {
+    ...recordOf('www. 60 IN A 198.51.100.1'),
+    owner: question?.name ?? nameOf('www.'),
+  };
+  const line = { kind: 'record', record } as const;
+  const signers = root.signing.slice(0, 1);
+  return { ...right, rcode: 0, answers: keys.expand([line, made('SIGN', signers, FOREVER)]) };
 }
 
 async function start(): Promise<Internet> {
@@ -75,6 +77,7 @@ async function start(): Promise<Internet> {
     time: 'wall',
     minimise: false,
     randomiseCase: false,
+    keyTagSignal: true,
     followRoot: {
       saved,
       save: (now) => {
@@ -176,3 +179,33 @@ test('it is asked for as often as its TTL says: every half hour would be too oft
   await internet.clock.advance(2 * 60_000);
   expect(asked()).toBe(before + 1);
 });
+
+/** As in a name: five digits. */
+function tagInName(): string {
+  const [, tag = ''] = / DS (\d+) /.exec(keys.anchor('old')) ?? [];
+  return tag.padStart(5, '0');
+}
+
+test('the root hears which key is trusted, once for each time its keys are fetched (RFC 8145)', async () => {
+  await internet.ask('www.', 'A');
+  await internet.ask('other.', 'A');
+  await internet.clock.advance(1000);
+  const signals = () => internet.asked.filter(({ type }) => type === 'NULL');
+  const tag = Number(tagInName()).toString(16).padStart(4, '0');
+  expect(signals()).toMatchObject([{ name: `_ta-${tag}.`, server: ROOT_ADDRESS }]);
+});
+
+test.each([
+  { is: 'is', whose: 'ours', rcode: 0 },
+  { is: 'is', whose: 'nobody’s', rcode: 2 },
+  { is: 'not', whose: 'ours', rcode: 2 },
+  { is: 'not', whose: 'nobody’s', rcode: 0 },
+])(
+  'a sentinel that says $is of a key that is $whose: $rcode (RFC 8509)',
+  async ({ is, whose, rcode }) => {
+    const other = String((Number(tagInName()) + 1) % 65_536).padStart(5, '0');
+    const name = `root-key-sentinel-${is}-ta-${whose === 'ours' ? tagInName() : other}.`;
+    expect((await internet.ask(name, 'A')).rcode).toBe(rcode);
+    expect((await internet.ask(name, 'A', { checkingDisabled: true })).rcode).toBe(0);
+  },
+);
