@@ -15,6 +15,7 @@ import { type Made, makeBackup, type Recipients } from './make.ts';
 import { memoryFiles } from './memory-files.ts';
 import { openTarget } from './open-target.ts';
 import { bringBack, type Found, findNewest, type Report } from './read.ts';
+import { recoveryOf } from './recovery.ts';
 import { identityOf, recipientOf } from './seal.ts';
 import { collectSecrets } from './secrets.ts';
 import type { BackupSettings } from './settings.ts';
@@ -156,8 +157,8 @@ async function run(house: House, wish: Wish, report: Report): Promise<Made> {
 /** The realm's own recovery key, those that were named, and the owner's devices. */
 function chooseRecipients(store: Store, keys: DeviceKeys, more: readonly string[]): Recipients {
   const state = store.state();
-  const recovery = state.get('realm')?.get('settings')?.['recoveryRecipient'];
-  const named = [...(typeof recovery === 'string' ? [recovery] : []), ...more];
+  const { recipient } = recoveryOf(state);
+  const named = [...(recipient === undefined ? [] : [recipient]), ...more];
   if (named.length === 0) {
     throw new BackupError(
       'no-recipient',
@@ -166,7 +167,7 @@ function chooseRecipients(store: Store, keys: DeviceKeys, more: readonly string[
     );
   }
   const devices = [...(state.get('devices')?.values() ?? [])]
-    .filter((device) => device['kind'] !== 'plain' && device['role'] !== 'guest')
+    .filter(({ kind, role }) => kind !== 'plain' && role !== 'guest' && role !== 'hub')
     .map((device) => recipientOf(decodeBase64(String(device['wireguardKey']))));
   const self = recipientOf(keys.agreement.publicKey);
   return { history: [...named, self, ...devices], keys: [...named, self] };
@@ -213,9 +214,9 @@ async function tryOut(
   const reading = { store: copy, identities, withKeys: true, report };
   const { commits, secrets } = await bringBack(crypto, target, found, reading);
   if (secrets === undefined) throw new BackupError('damaged', 'the list names no keys');
-  const [head = ''] = chainOf(found.manifest).at(-1)?.reach.heads ?? [];
+  const heads = chainOf(found.manifest).at(-1)?.reach.heads ?? [];
   // Everything was verified on the way; that it is also our own past is the last question.
-  if (!store.holds(head)) {
+  if (!heads.every((id) => store.holds(id))) {
     throw new BackupError('not-ours', 'it ends with a commit that this device does not know');
   }
   return { number, commits };

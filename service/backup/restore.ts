@@ -12,6 +12,7 @@ import { openStore, StorageError, type Store } from '#storage';
 import { decodeZoneKeys, restoringMark } from '../realm.ts';
 import { BackupError } from './error.ts';
 import { bringBack, findNewest, type Report } from './read.ts';
+import { type Recovery, recoveryOf } from './recovery.ts';
 import type { Secrets } from './secrets.ts';
 import type { Target } from './target.ts';
 
@@ -30,14 +31,14 @@ const SECRET_MODE = 0o600;
 /** What is there when a realm, or the beginning of one, is. */
 const OCCUPANTS = ['realm', 'device.json', 'zone.json', 'joining'];
 
-/** Restores into a directory in which no realm is. `recipient` is the one of the recovery phrase. */
+/** Restores into a directory in which no realm is. `phrase` is what the recovery phrase stands for. */
 export async function restore(
   runtime: Pick<Runtime, 'files' | 'crypto' | 'clock' | 'log'>,
   directory: string,
   target: Target,
   reading: {
     readonly identities: readonly string[];
-    readonly recipient: string | undefined;
+    readonly phrase: Recovery | undefined;
     readonly report: Report;
   },
 ): Promise<Restored> {
@@ -50,10 +51,10 @@ export async function restore(
   await files.replace(mark, new Uint8Array(0), SECRET_MODE);
   const { realm, number, at } = found.manifest;
   await using store = await openStore(runtime, { directory: `${directory}/store`, realm });
-  const { identities, recipient, report } = reading;
+  const { identities, phrase, report } = reading;
   const into = { store, identities, withKeys: true, report };
   const { commits, secrets } = await bringBack(crypto, target, found, into);
-  requireOwnRealm(store, recipient);
+  requireOwnRealm(store, phrase);
   if (secrets === undefined) throw new BackupError('damaged', 'the backup holds no keys');
   checkSecrets(runtime, secrets, found.manifest.device);
   for (const [name, text] of Object.entries(secrets.files)) {
@@ -62,7 +63,7 @@ export async function restore(
   await files.replace(`${directory}/realm`, new TextEncoder().encode(`${realm}\n`));
   await files.remove(mark);
   const apex = String(store.state().get('realm')?.get('settings')?.['apex']);
-  return { realm, heads: [store.head], commits, number, at, apex };
+  return { realm, heads: store.heads, commits, number, at, apex };
 }
 
 /** Nothing of a realm is overwritten, ever. */
@@ -78,9 +79,13 @@ async function requireBlank({ files }: Pick<Runtime, 'files'>, directory: string
 }
 
 /** Anybody can seal a realm of their own for a known key; ours names the key itself. */
-function requireOwnRealm(store: Store, recipient: string | undefined): void {
-  const named = store.state().get('realm')?.get('settings')?.['recoveryRecipient'];
-  if (recipient === undefined || named === undefined || named === recipient) return;
+function requireOwnRealm(store: Store, phrase: Recovery | undefined): void {
+  const named = recoveryOf(store.state());
+  const isAnother = (own: string | undefined, theirs: string | undefined): boolean =>
+    own !== undefined && theirs !== undefined && own !== theirs;
+  const isForeign =
+    isAnother(phrase?.id, named.id) || isAnother(phrase?.recipient, named.recipient);
+  if (!isForeign) return;
   throw new BackupError('untrusted', 'this realm names another recovery phrase: it is not yours');
 }
 

@@ -12,6 +12,7 @@ import { BackupError } from '../backup/error.ts';
 import type { Outcome as Run } from '../backup/ledger.ts';
 import { openTarget, readCredentials } from '../backup/open-target.ts';
 import type { Progress, Report } from '../backup/read.ts';
+import type { Recovery } from '../backup/recovery.ts';
 import { importInto } from '../backup/repository.ts';
 import { explainRefusal, restore } from '../backup/restore.ts';
 import type { Invocation } from './arguments.ts';
@@ -199,19 +200,19 @@ export async function runRestore(
 async function readKeys(
   runtime: Runtime,
   flags: Flags,
-): Promise<{ identities: readonly string[]; recipient: string | undefined } | string> {
+): Promise<{ identities: readonly string[]; phrase: Recovery | undefined } | string> {
   const identityFile = flags['identity-file'];
   if (identityFile !== undefined) {
     const text = await readText(runtime, identityFile);
     const identities = text.split('\n').filter((line) => line.startsWith('AGE-SECRET-KEY-'));
     if (identities.length === 0) return `${identityFile} holds no AGE-SECRET-KEY-…`;
-    return { identities: identities.map((line) => line.trim()), recipient: undefined };
+    return { identities: identities.map((line) => line.trim()), phrase: undefined };
   }
   const file = flags['phrase-file'];
   const phrase = file === undefined ? await askPhrase() : await readText(runtime, file);
   const opened = await openRecoveryPhrase(runtime.crypto, phrase);
   if (!opened.ok) return PHRASE_PROBLEMS[opened.problem.reason](opened.problem);
-  return { identities: [opened.keys.identity], recipient: opened.keys.recipient };
+  return { identities: [opened.keys.identity], phrase: opened.keys };
 }
 
 const PHRASE_PROBLEMS: Readonly<

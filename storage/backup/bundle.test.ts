@@ -3,9 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
 import { concat, encodeHex, encodeText } from '../bytes.ts';
 import { StorageError } from '../error.ts';
+import { someone } from '../members.fixture.ts';
 import { type GitObject, nameObject } from '../object.ts';
-import { openFounder, openReplica, setName } from '../realm.fixture.ts';
-import type { Store } from '../store.ts';
+import { DIRECTORY, openFounder, openReplica, setName, signerOf } from '../realm.fixture.ts';
+import { openStore, type Store } from '../store.ts';
 import { parseBundle } from './bundle.ts';
 import { applyDelta, makeDelta } from './delta.ts';
 import { BEGINNING, gather, padme, type Reach } from './gather.ts';
@@ -103,6 +104,53 @@ describe('a history as bundles', () => {
       { numRuns: 100 },
     );
     expect(['', store.head]).toContain(replica.head);
+  });
+});
+
+describe('a history that several devices wrote', () => {
+  const laptop = someone(2);
+
+  async function household() {
+    const founder = await openFounder(fakeRuntime());
+    const value = { role: 'owner', rank: 2, signingKey: laptop.signingKey };
+    const ops = [{ op: 'set', path: laptop.path, value }] as const;
+    await founder.commit({ ops, message: 'Add', via: 'test' });
+    const writer = { deviceId: laptop.id, name: 'Laptop', signer: signerOf(crypto, 2) };
+    const second = await openStore(fakeRuntime(), {
+      ...{ directory: DIRECTORY, realm: founder.realm, writer },
+    });
+    await meet(founder, second);
+    return { founder, second };
+  }
+
+  async function meet(a: Store, b: Store): Promise<void> {
+    await b.importCommits(await a.exportMissing(b.vector()));
+    await a.importCommits(await b.exportMissing(a.vector()));
+  }
+
+  test('has every head in the bundle, and goes on from all of them', async () => {
+    const { founder, second } = await household();
+    await founder.commit(setName('a', 1));
+    await second.commit(setName('a', 2));
+    await second.commit(setName('b', 3));
+    await meet(founder, second);
+    const first = await gather(crypto, founder, BEGINNING);
+    const { refs } = parseBundle(first?.bundle ?? new Uint8Array(0));
+    expect(refs.map(({ name }) => name)).toEqual(['HEAD', 'refs/heads/main', 'refs/heads/head-2']);
+    expect(refs.slice(1).map(({ id }) => id)).toEqual(founder.heads);
+    await using replica = await openReplica(fakeRuntime());
+    await restore(replica, first?.bundle ?? new Uint8Array(0));
+    expect([replica.head, replica.conflicts()]).toEqual([founder.head, founder.conflicts()]);
+    // Both go on before they meet again, and one joins.
+    await second.commit(setName('c', 4));
+    await founder.commit(setName('d', 5));
+    await meet(founder, second);
+    await founder.commit(setName('e', 6));
+    const next = await gather(crypto, founder, first?.reach ?? BEGINNING);
+    expect(next?.commits).toBe(3);
+    await restore(replica, next?.bundle ?? new Uint8Array(0));
+    expect(replica.heads).toEqual(founder.heads);
+    expect(replica.state()).toEqual(founder.state());
   });
 });
 

@@ -43,7 +43,8 @@ $HTTP["url"] =~ "^/" {
 }
 `,
   );
-  const child = spawn('lighttpd', ['-D', '-f', join(room, 'lighttpd.conf')], { stdio: 'ignore' });
+  const program = 'lighttpd';
+  const child = spawn(program, ['-D', '-f', join(room, 'lighttpd.conf')], { stdio: 'ignore' });
   const failed = new Promise<never>((_, reject) => {
     child.once('error', () =>
       reject(new Error('lighttpd is missing: install the Debian package lighttpd-mod-webdav')),
