@@ -47,5 +47,5 @@ export function overlaps(a: string, b: string): boolean {
 
 /** The file name of a record in its collection's directory. */
 export function fileName(key: string): string {
-  return `${key.replaceAll('*', '%2a')}.json`;
+  return `${key.includes('*') ? key.replaceAll('*', '%2a') : key}.json`;
 }

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { deviceId } from '#identity';
 import type { Listener } from '#runtime';
 import { nodeRuntime } from '#runtime/node';
 import { type Json, openStore, type Store } from '#storage';
@@ -70,14 +71,8 @@ beforeAll(async () => {
   store = await openStore(runtime, { directory: join(root, 'store'), writer });
   await fill();
   await writeFile(signers, store.allowedSigners());
-  server = await runtime.http.listen({ address: '127.0.0.1', port: 0 }, async (request) => {
-    const file = await store.git(new URL(request.url).pathname.replace('/git/config.git/', ''));
-    if (file === undefined) return new Response('not found', { status: 404 });
-    return new Response(new Blob([Uint8Array.from(file.body)]), {
-      headers: { 'content-type': file.type },
-    });
-  });
-  await tool('git', ['clone', '-q', url(), clone]);
+  server = await serve(store);
+  await tool('git', ['clone', '-q', url(server), clone]);
 });
 
 afterAll(async () => {
@@ -86,7 +81,18 @@ afterAll(async () => {
   await rm(root, { recursive: true });
 });
 
-function url(): string {
+/** The store as a plain HTTP server shows it. */
+function serve(shown: Store): Promise<Listener> {
+  return runtime.http.listen({ address: '127.0.0.1', port: 0 }, async (request) => {
+    const file = await shown.git(new URL(request.url).pathname.replace('/git/config.git/', ''));
+    if (file === undefined) return new Response('not found', { status: 404 });
+    return new Response(new Blob([Uint8Array.from(file.body)]), {
+      headers: { 'content-type': file.type },
+    });
+  });
+}
+
+function url(server: Listener): string {
   if (!('port' in server.local)) throw new Error('unreachable: not on TCP');
   return `http://127.0.0.1:${server.local.port}/git/config.git`;
 }
@@ -202,6 +208,64 @@ describe('ssh-keygen', () => {
     await expect(said).rejects.toThrow();
   });
 });
+
+describe('a history of two devices', () => {
+  test('is branches while nothing joins them, and one afterwards; all signatures are good', async () => {
+    const [{ device: other, writer: second }, { writer: first }] = [await writer(), await writer()];
+    const add: Parameters<Store['commit']>[0] = {
+      ops: [
+        set(`devices/${other.id}`, { role: 'owner', rank: 2, signingKey: other.signingKey }),
+        set('names/p', { ttl: 60 }),
+      ],
+      message: 'Add a second owner',
+      via: 'web',
+    };
+    await using one = await openStore(runtime, { directory: join(root, 'one'), writer: first });
+    await one.commit(add);
+    const there = { directory: join(root, 'two'), writer: second, realm: one.realm };
+    await using two = await openStore(runtime, there);
+    await send(one, two);
+    for (const value of [1, 2]) {
+      await one.commit({ ops: [set('names/p/ttl', value)], message: 'Change', via: 'web' });
+      await two.commit({ ops: [set('names/p/ttl', -value)], message: 'Change', via: 'web' });
+    }
+    await send(two, one);
+    await using shown = await serve(one);
+    const forked = join(root, 'forked');
+    await tool('git', ['clone', '-q', url(shown), forked]);
+    await writeFile(signers, one.allowedSigners());
+    const inFork = (...args: string[]) =>
+      tool('git', ['-C', forked, '-c', `gpg.ssh.allowedSignersFile=${signers}`, ...args]);
+    const heads = (await inFork('for-each-ref', '--format=%(objectname)', 'refs/remotes')).trim();
+    expect([...new Set(heads.split('\n'))].sort((a, b) => (a < b ? -1 : 1))).toEqual(one.heads);
+    await one.commit({ ops: [set('names/q', {})], message: 'Go on', via: 'web' });
+    await inFork('pull', '-q');
+    expect((await inFork('rev-parse', 'HEAD')).trim()).toBe(one.head);
+    expect(await inFork('fsck', '--strict', '--full')).toBe('');
+    const marks = await inFork('log', '--format=%G? %P', 'HEAD');
+    const lines = marks.trim().split('\n');
+    expect(lines.map((line) => line.slice(0, 1))).toEqual(Array(7).fill('G'));
+    expect(lines[0]?.split(' ')).toHaveLength(3);
+    const conflict = await inFork('show', 'HEAD:.nymote/conflicts/names/p.json');
+    expect(JSON.parse(conflict).ttl).toHaveLength(2);
+    await one.resolve('names/p/ttl', 3, 'web');
+    await inFork('pull', '-q');
+    expect(await inFork('ls-tree', '--name-only', 'HEAD:.nymote')).toBe('ops.json\n');
+  });
+});
+
+async function send(from: Store, to: Store): Promise<void> {
+  const { refused } = await to.importCommits(await from.exportMissing(to.vector()));
+  expect(refused).toEqual([]);
+}
+
+async function writer() {
+  const { privateKey } = await runtime.crypto.generateSigningKey('ed25519');
+  const signer = runtime.crypto.signer('ed25519', privateKey);
+  const id = deviceId(runtime.crypto, signer.publicKey);
+  const signingKey = Buffer.from(signer.publicKey).toString('base64');
+  return { device: { id, signingKey }, writer: { deviceId: id, name: 'Device', signer } };
+}
 
 /** What of a commit is signed, and the signature (gitformat-signature(5)). */
 function splitSigned(text: string): { payload: string; signature: string } {
