@@ -137,6 +137,16 @@ test.each([
     why: 'the deadline passed',
   },
   {
+    events: [
+      ...until(risky),
+      guardSays({ pending: { id: '1', secondsLeft: 0 }, last: NONE }),
+      { kind: 'restored', ok: true } as const,
+    ],
+    ends: ['arm', 'write', 'restore', 'look'],
+    outcome: 'rolled-back',
+    why: 'the deadline passed and nobody watches',
+  },
+  {
     events: [...until(plain), UNDO, { kind: 'restored', ok: true } as const],
     ends: ['arm', 'write', 'restore', 'look'],
     outcome: 'rolled-back',

@@ -280,7 +280,12 @@ function judge(state: Apply, { at, ...pending }: Pending & { readonly at: number
 
 /** What the guard did without us. */
 function heed(state: Apply, pending: Pending, guard: GuardStatus | undefined): Step {
-  if (guard === undefined || guard.pending?.id === pending.id) return stay(state);
+  if (guard === undefined) return stay(state);
+  if (guard.pending?.id === pending.id) {
+    // Where nobody runs `nymote-guard watch`, the deadline is kept nevertheless.
+    const isLate = guard.pending.secondsLeft <= 0 && pending.phase === 'watching';
+    return isLate ? takeBack(state, pending, describeRollback(pending, 'deadline')) : stay(state);
+  }
   const { id, outcome, reason } = guard.last;
   if (id !== pending.id || outcome === 'none') return settle(state, pending, 'failed', LOST);
   if (outcome === 'confirmed') return settle(state, pending, 'confirmed', why(pending));

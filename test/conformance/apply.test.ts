@@ -74,8 +74,11 @@ test.concurrent('a plain change stays by itself; drift is shown, healed and adop
   await router.edit('system', zone('Asia/Tokyo'));
   const drift = await router.service().run('drift');
   expect(drift.stdout).toContain('- Europe/Berlin\n+ Asia/Tokyo');
+  await router.service().run('drift', '--adopt');
+  expect(await router.service().json('drift')).toEqual({ drift: [] });
+  await router.edit('system', zone('Europe/Paris'));
   await router.service().run('drift', '--heal');
-  await router.until('system', 'Europe/Berlin');
+  await router.until('system', 'Asia/Tokyo');
   const why = await router.service().run('why', 'uci', 'system.main.zonename');
   expect(why.stdout).toMatch(/person {3}alice\n {2}commit {3}[0-9a-f]{12} by laptop \(cli\)/);
   expect(why.stdout).toContain('local-administrator');
