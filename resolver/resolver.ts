@@ -225,7 +225,7 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
     async start() {
       if (listeners !== undefined) throw new Error('the resolver was started already');
       const udp = await lane.open();
-      const seams = { ...runtime, udp };
+      const seams = { ...runtime, udp, lateUdp: runtime.udp };
       listeners = await startListeners(seams, options.listen, handle, courtesy);
       lane.start();
       watches.start();

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import type { Connection, Endpoint } from '#runtime';
+import { type Connection, type Endpoint, RuntimeError } from '#runtime';
 import { fakeRuntime } from '#runtime/fake';
 import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
 import { replyTo } from '../recursion/reply.fixture.ts';
 import { frame } from './framing.ts';
 import { bare, respond } from './response.ts';
-import { startListeners } from './server.ts';
+import { MISSING_MILLISECONDS, startListeners } from './server.ts';
 import {
   createTcpService,
   MAX_IN_FLIGHT_PER_CONNECTION,
@@ -52,6 +52,60 @@ describe('UDP under load', () => {
     for (const go of waiting) go();
     await runtime.clock.settle();
     expect(answers).toBe(served);
+  });
+});
+
+describe('an address that is not there', () => {
+  const LATE: Endpoint = { address: '192.0.2.2', port: 53 };
+
+  /** A machine that has `LATE` once `come` was called. */
+  function stand() {
+    const runtime = fakeRuntime({ addresses: [SERVER.address, LATE.address] });
+    const logged: string[] = [];
+    let isThere = false;
+    let attempts = 0;
+    const udp: typeof runtime.udp = {
+      async bind(local, receive) {
+        attempts++;
+        if (local.address === LATE.address && !isThere) {
+          throw new RuntimeError('unreachable', 'cannot assign requested address');
+        }
+        return runtime.udp.bind(local, receive);
+      },
+    };
+    const log = (_: string, event: string) => void logged.push(event);
+    const handle = async (query: Message) => empty(query);
+    const start = (endpoints: readonly Endpoint[]) =>
+      startListeners({ ...runtime, udp, log }, endpoints, handle);
+    const come = () => {
+      isThere = true;
+    };
+    return { runtime, logged, start, come, attempts: () => attempts };
+  }
+
+  test('is waited for beside one that is, and said once', async () => {
+    const { runtime, logged, start, come } = stand();
+    await using listeners = await start([SERVER, LATE]);
+    expect([listeners.addresses.length, logged]).toEqual([1, ['listen-address-missing']]);
+    await runtime.clock.advance(4 * MISSING_MILLISECONDS);
+    come();
+    await runtime.clock.advance(MISSING_MILLISECONDS + 1);
+    expect([listeners.addresses.length, logged]).toEqual([
+      2,
+      ['listen-address-missing', 'listening'],
+    ]);
+  });
+
+  test('alone it is an error, as before', async () => {
+    await expect(stand().start([LATE])).rejects.toMatchObject({ code: 'unreachable' });
+  });
+
+  test('is not waited for any more when all is closed', async () => {
+    const { runtime, start, attempts } = stand();
+    await (await start([SERVER, LATE]))[Symbol.asyncDispose]();
+    const before = attempts();
+    await runtime.clock.advance(10 * MISSING_MILLISECONDS);
+    expect(attempts()).toBe(before);
   });
 });
 

@@ -9,7 +9,14 @@
  * TCP connections are tcp-connection.ts's, TLS and HTTP secure-listeners.ts's.
  */
 
-import type { Endpoint, Listener, Runtime, UdpSocket } from '#runtime';
+import {
+  type Cancel,
+  type Endpoint,
+  type Listener,
+  type Runtime,
+  RuntimeError,
+  type UdpSocket,
+} from '#runtime';
 import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
 import { UDP_SIZE } from '../recursion/upstream.ts';
 import type { Courtesy } from './courtesy.ts';
@@ -29,12 +36,22 @@ const UNGUARDED: Guard = { gate: () => 'serve', proves: () => false };
 
 export type Listeners = AsyncDisposable & { readonly addresses: readonly Endpoint[] };
 
+/** Milliseconds between two attempts to listen on an address that this machine does not have. */
+export const MISSING_MILLISECONDS = 5_000;
+
+type Seams = Pick<Runtime, 'clock' | 'udp' | 'tcp'> & {
+  readonly log?: Runtime['log'];
+  /** For addresses that come later, when `udp` takes no more. */
+  readonly lateUdp?: Runtime['udp'];
+};
+
 /**
- * Listens on all endpoints or on none; fails as the seams' `bind` and `listen` do. `guard` rules on
+ * Listens on all endpoints or on none; fails as the seams' `bind` and `listen` do. An address that
+ * this machine does not have yet is waited for, as long as there is another. `guard` rules on
  * datagrams, whose senders may be forged.
  */
 export async function startListeners(
-  runtime: Pick<Runtime, 'clock' | 'udp' | 'tcp'>,
+  runtime: Seams,
   endpoints: readonly Endpoint[],
   handle: Handle,
   guard: Guard = UNGUARDED,
@@ -44,20 +61,63 @@ export async function startListeners(
   const receive = createUdpService(handle, guard, waiting);
   const tcpService = createTcpService(runtime.clock, handle, 'tcp', waiting);
   const opened: AsyncDisposable[] = [tcpService];
+  let isClosed = false;
   const close = async () => {
+    isClosed = true;
     await Promise.all(opened.map((each) => each[Symbol.asyncDispose]()));
   };
+  const open = async (seams: Pick<Runtime, 'udp' | 'tcp'>, endpoint: Endpoint) => {
+    const { socket, listener } = await openBoth(seams, endpoint, receive, tcpService.accept);
+    opened.push(socket, listener);
+    if (isClosed) await close();
+    else addresses.push(socket.local);
+  };
+  const missing: { readonly endpoint: Endpoint; readonly thrown: RuntimeError }[] = [];
   try {
     for (const endpoint of endpoints) {
-      const { socket, listener } = await openBoth(runtime, endpoint, receive, tcpService.accept);
-      opened.push(socket, listener);
-      addresses.push(socket.local);
+      await open(runtime, endpoint).catch((thrown: unknown) => {
+        if (!(thrown instanceof RuntimeError && thrown.code === 'unreachable')) throw thrown;
+        missing.push({ endpoint, thrown });
+      });
     }
+    const [first] = missing;
+    if (addresses.length === 0 && first !== undefined) throw first.thrown;
   } catch (thrown) {
     await close();
     throw thrown;
   }
+  const { udp, lateUdp = udp, tcp } = runtime;
+  const late = { udp: lateUdp, tcp };
+  for (const { endpoint } of missing) {
+    opened.push(awaitAddress(runtime, endpoint, () => open(late, endpoint)));
+  }
   return { addresses, [Symbol.asyncDispose]: close };
+}
+
+/** Tries again and again; says once that the address is missing, and once that it came. */
+function awaitAddress(
+  { clock, log }: Pick<Seams, 'clock' | 'log'>,
+  { address, port }: Endpoint,
+  open: () => Promise<void>,
+): AsyncDisposable {
+  log?.('warn', 'listen-address-missing', { address, port });
+  let cancel: Cancel = () => {};
+  let isOver = false;
+  const again = () => {
+    cancel = clock.after(MISSING_MILLISECONDS, () => {
+      open().then(
+        () => log?.('info', 'listening', { address, port }),
+        () => (isOver ? undefined : again()),
+      );
+    });
+  };
+  again();
+  return {
+    async [Symbol.asyncDispose]() {
+      isOver = true;
+      cancel();
+    },
+  };
 }
 
 async function openBoth(

@@ -45,3 +45,22 @@ test('an address vanishes with its interface and returns', async () => {
   for (let round = 0; round < 20 && new Set(answers).size !== 1; round++) answers = await all();
   expect(answers).toEqual(['192.0.2.80', '192.0.2.80', '192.0.2.80', '192.0.2.80']);
 });
+
+test('an address that is not there at the start is served as soon as it is', async () => {
+  await using lab = await createLab('nymls');
+  await lab.namespace('router');
+  const hosts = join(lab.folder, 'hosts');
+  await writeFile(hosts, '192.0.2.80 nas.example\n');
+  const config = join(lab.folder, 'bare.json');
+  await writeFile(config, JSON.stringify({ listen: ['127.0.0.1', '10.78.0.1'], hosts }));
+  const bare = lab.start('router', process.execPath, MAIN, 'resolver', '--config', config);
+  await bare.says(/listen-address-missing address=10.78.0.1/, 20);
+  const ip = (...args: string[]) => lab.must('router', 'ip', ...args);
+  await ip('address', 'add', '10.78.0.1/32', 'dev', 'lo');
+  await bare.says(/listening address=10.78.0.1/, 20);
+  for (const flag of ['+notcp', '+tcp']) {
+    const words = ['@10.78.0.1', 'nas.example', 'A', '+short', '+time=2', '+tries=1', flag];
+    expect((await lab.run('router', 'dig', ...words)).stdout.trim()).toBe('192.0.2.80');
+  }
+  expect(bare.output().match(/listen-address-missing/g)).toHaveLength(1);
+});
