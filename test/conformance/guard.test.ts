@@ -106,6 +106,17 @@ describe.each(SHELLS)('$name', (shell) => {
     expect(stand.read()).toEqual(OLD);
   });
 
+  test('where the disk has no links, copies come back, with their modes', () => {
+    chmodSync(join(stand.config, 'wireless'), 0o600);
+    change();
+    rmSync(join(stand.config, 'wireless'));
+    rmSync(join(stand.folder, 'tools/ln'));
+    writeFileSync(join(stand.folder, 'tools/ln'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+    expect(stand.run('restore').status).toBe(0);
+    expect(stand.read()).toEqual(OLD);
+    expect(statSync(join(stand.config, 'wireless')).mode & 0o777).toBe(0o600);
+  });
+
   test('the copies of a change that was never armed are cleared away by the next', () => {
     mkdirSync(join(stand.state, 'left-over'), { recursive: true });
     expect(arm().status).toBe(0);

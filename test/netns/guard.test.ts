@@ -134,20 +134,25 @@ describe.each(SHELLS)('$name', (shell) => {
     expect(stand.read()).toEqual(OLD);
   });
 
+  /** Arms with the state on a small disk of its own; the exit code and what is there afterwards. */
+  function armOn(options: string): string {
+    const script = `mkdir -p "$STATE" && mount -t tmpfs -o ${options} tmpfs "$STATE" || exit 99
+      ${shell.command.join(' ')} '${GUARD}' arm change 60 ${FILES.join(' ')}; echo "$?:$(ls -A "$STATE")"`;
+    const env = { ...process.env, ...stand.environment(), STATE: stand.state };
+    return spawnSync('unshare', ['--mount', 'sh', '-c', script], { encoding: 'utf8', env }).stdout;
+  }
+
   test('no room for names: refused, and nothing is left behind', () => {
-    const statuses = Array.from({ length: 14 }, (_, inodes) => {
-      // On the state's own small disk: as many names as `nr_inodes`, the root among them.
-      const script = `mkdir -p "$STATE" && mount -t tmpfs -o nr_inodes=${inodes + 1} tmpfs "$STATE" || exit 99
-        ${shell.command.join(' ')} '${GUARD}' arm change 60 ${FILES.join(' ')}; echo "$?:$(ls -A "$STATE")"`;
-      const env = { ...process.env, ...stand.environment(), STATE: stand.state };
-      const { stdout } = spawnSync('unshare', ['--mount', 'sh', '-c', script], {
-        encoding: 'utf8',
-        env,
-      });
-      expect(stdout).toMatch(/^(4:\n|0:armed\nchange\n)$/);
-      return stdout[0];
-    });
-    expect(statuses.join('')).toMatch(/^4+0+$/);
-    expect(stand.read()).toEqual(OLD);
+    // As many names as there are inodes, the root's among them.
+    const found = Array.from({ length: 14 }, (_, index) => armOn(`nr_inodes=${index + 1}`));
+    for (const each of found) expect(each).toMatch(/^(4:\n|0:armed\nchange\n)$/);
+    expect(found.map(([status]) => status).join('')).toMatch(/^4+0+$/);
+  });
+
+  test.each([
+    { size: '256k', result: '4:\n', why: 'the copies would fit, the change itself would not' },
+    { size: '512k', result: '0:armed\nchange\n', why: 'there is room' },
+  ])('on a disk of $size: $why', ({ size, result }) => {
+    expect(armOn(`size=${size}`)).toBe(result);
   });
 });
