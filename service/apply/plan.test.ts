@@ -251,6 +251,13 @@ test.each([
   expect(state.settled?.reason).toEqual(reason);
 });
 
+test('a guard that cannot be asked at the start is asked again', () => {
+  const { state, commands } = play([{ kind: 'start', guard: undefined }], play(until(risky)).state);
+  expect(commands).toEqual([]);
+  const later = play([guardSays(ended('1', 'rolled-back', 'power-cut'))], state);
+  expect(later.state.settled?.outcome).toBe('rolled-back');
+});
+
 test('a start before the guard was asked begins anew', () => {
   const armed = play([wanted(plain)]).state;
   const { state, commands } = play([{ kind: 'start', guard: ended('', 'none', '') }], armed);

@@ -181,7 +181,12 @@ const stay = (state: Apply): Step => ({ state, commands: [] });
 function start(state: Apply, guard: GuardStatus | undefined): Step {
   const { pending } = state;
   if (pending === undefined) return { state, commands: [{ kind: 'look' }] };
-  if (guard?.pending?.id === pending.id) {
+  if (guard === undefined) {
+    // It is asked again soon; until then nothing is touched.
+    const phase = pending.phase === 'restoring' ? 'restoring' : 'watching';
+    return stay({ ...state, pending: { ...pending, phase } });
+  }
+  if (guard.pending?.id === pending.id) {
     // Half of it may have been written: writing it again changes nothing (I4).
     if (pending.phase === 'restoring') return takeBack(state, pending, pending.reason ?? '');
     const { greenSince: _, ...rest } = pending;
@@ -191,11 +196,11 @@ function start(state: Apply, guard: GuardStatus | undefined): Step {
       commands: [{ kind: 'write', pending: resumed }],
     };
   }
-  if (guard?.last.id === pending.id && guard.last.outcome !== 'none') {
+  if (guard.last.id === pending.id && guard.last.outcome !== 'none') {
     return heed(state, pending, guard);
   }
-  // It was never armed, so nothing was touched; without a guard to ask, nothing is believed.
-  if (pending.phase === 'arming' && guard !== undefined) return drop(state);
+  // It was never armed, so nothing was touched.
+  if (pending.phase === 'arming') return drop(state);
   return settle(state, pending, 'failed', LOST);
 }
 
