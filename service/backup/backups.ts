@@ -106,13 +106,15 @@ async function doWhatIsDue(house: House): Promise<void> {
 async function statusOf({ runtime, settings }: House): Promise<BackupStatus> {
   const { backup, drill: tried } = await readLedger(runtime.files, settings.data);
   const isMade = backup !== undefined && backup.problem === undefined;
-  const isPlanned = settings.backup !== '';
+  const isWanted = settings.backup !== '';
   const now = runtime.clock.now();
+  // The first backup is tried soon, and one that could not be restored again the next day.
+  const drillDue = tried ? tried.at + (tried.problem === undefined ? DRILL_EVERY : DAY) : now;
   return {
     target: settings.backup,
     ...{ backup, drill: tried },
-    nextBackup: isPlanned ? (isMade ? backup.at + DAY : now) : undefined,
-    nextDrill: isPlanned && isMade ? (tried ?? backup).at + DRILL_EVERY : undefined,
+    nextBackup: isWanted ? (isMade ? backup.at + DAY : now) : undefined,
+    nextDrill: isWanted && isMade ? drillDue : undefined,
   };
 }
 
@@ -125,6 +127,10 @@ function open({ runtime, settings }: House, wish: Wish): Promise<Target> {
   const credentials = wish.credentials ?? (isOwn ? settings.backupCredentials : '');
   return openTarget(runtime, target, credentials);
 }
+
+/** What is made elsewhere as well, by hand, says nothing of the place that is in the settings. */
+const isPlanned = ({ settings }: House, { target }: Wish): boolean =>
+  settings.backup === '' || target === undefined || target === settings.backup;
 
 async function run(house: House, wish: Wish, report: Report): Promise<Made> {
   const { runtime, settings, store, keys } = house;
@@ -142,14 +148,17 @@ async function run(house: House, wish: Wish, report: Report): Promise<Made> {
     const backup = { at, target: target.name, number: made.memory.number };
     await amendLedger(files, settings.data, (ledger) => ({
       ...ledger,
-      backup,
+      ...(isPlanned(house, wish) ? { backup } : {}),
       targets: { ...ledger.targets, [target.name]: made.memory },
     }));
     return made;
   } catch (thrown) {
     const backup = { at, target: target.name, problem: problemOf(thrown) };
     // A full disk must not hide what went wrong first.
-    await amendLedger(files, settings.data, (ledger) => ({ ...ledger, backup })).catch(ignoreDisk);
+    if (isPlanned(house, wish)) {
+      const note = amendLedger(files, settings.data, (ledger) => ({ ...ledger, backup }));
+      await note.catch(ignoreDisk);
+    }
     throw thrown;
   }
 }
@@ -187,7 +196,9 @@ async function drill(house: House, wish: Wish, report: Report): Promise<Outcome>
   } catch (thrown) {
     outcome = { ...tried, problem: problemOf(thrown) };
   }
-  await amendLedger(files, settings.data, (ledger) => ({ ...ledger, drill: outcome }));
+  if (isPlanned(house, wish)) {
+    await amendLedger(files, settings.data, (ledger) => ({ ...ledger, drill: outcome }));
+  }
   return outcome;
 }
 

@@ -107,29 +107,38 @@ describe('a history as bundles', () => {
   });
 });
 
+const laptop = someone(2);
+
+async function withLaptop(): Promise<Store> {
+  const founder = await openFounder(fakeRuntime());
+  const value = { role: 'owner', rank: 2, signingKey: laptop.signingKey };
+  const ops = [{ op: 'set', path: laptop.path, value }] as const;
+  await founder.commit({ ops, message: 'Add', via: 'test' });
+  return founder;
+}
+
+/** Opens the laptop's store with what the founder has. */
+async function openLaptop(founder: Store): Promise<Store> {
+  const writer = { deviceId: laptop.id, name: 'Laptop', signer: signerOf(crypto, 2) };
+  const store = await openStore(fakeRuntime(), {
+    ...{ directory: DIRECTORY, realm: founder.realm, writer },
+  });
+  await send(founder, store);
+  return store;
+}
+
+const send = async (from: Store, to: Store) =>
+  to.importCommits(await from.exportMissing(to.vector()));
+
+async function meet(a: Store, b: Store): Promise<void> {
+  await send(a, b);
+  await send(b, a);
+}
+
 describe('a history that several devices wrote', () => {
-  const laptop = someone(2);
-
-  async function household() {
-    const founder = await openFounder(fakeRuntime());
-    const value = { role: 'owner', rank: 2, signingKey: laptop.signingKey };
-    const ops = [{ op: 'set', path: laptop.path, value }] as const;
-    await founder.commit({ ops, message: 'Add', via: 'test' });
-    const writer = { deviceId: laptop.id, name: 'Laptop', signer: signerOf(crypto, 2) };
-    const second = await openStore(fakeRuntime(), {
-      ...{ directory: DIRECTORY, realm: founder.realm, writer },
-    });
-    await meet(founder, second);
-    return { founder, second };
-  }
-
-  async function meet(a: Store, b: Store): Promise<void> {
-    await b.importCommits(await a.exportMissing(b.vector()));
-    await a.importCommits(await b.exportMissing(a.vector()));
-  }
-
   test('has every head in the bundle, and goes on from all of them', async () => {
-    const { founder, second } = await household();
+    await using founder = await withLaptop();
+    await using second = await openLaptop(founder);
     await founder.commit(setName('a', 1));
     await second.commit(setName('a', 2));
     await second.commit(setName('b', 3));
@@ -151,6 +160,40 @@ describe('a history that several devices wrote', () => {
     await restore(replica, next?.bundle ?? new Uint8Array(0));
     expect(replica.heads).toEqual(founder.heads);
     expect(replica.state()).toEqual(founder.state());
+  });
+});
+
+describe('a history with what does not count', () => {
+  async function expectRestored(store: Store): Promise<void> {
+    const stretch = await gather(crypto, store, BEGINNING);
+    await using replica = await openReplica(fakeRuntime());
+    await restore(replica, stretch?.bundle ?? new Uint8Array(0));
+    expect(replica.heads).toEqual(store.heads);
+    expect(replica.state()).toEqual(store.state());
+  }
+
+  test('the late changes of a revoked device come back as void as they were', async () => {
+    await using founder = await withLaptop();
+    await using second = await openLaptop(founder);
+    await second.commit(setName('a', 1));
+    const ops = [{ op: 'revoke', path: laptop.path, lastSeq: 0 }] as const;
+    await founder.commit({ ops, message: 'Revoke', via: 'test' });
+    await send(second, founder);
+    await expectRestored(founder);
+  });
+
+  test('two commits of one number come back both', async () => {
+    await using founder = await withLaptop();
+    await using one = await openLaptop(founder);
+    await using other = await openLaptop(founder);
+    for (const [index, store] of [one, other].entries()) {
+      await store.commit(setName('a', index));
+      await store.commit(setName('b', index));
+    }
+    await send(one, founder);
+    await send(other, founder);
+    expect(founder.heads).toHaveLength(2);
+    await expectRestored(founder);
   });
 });
 

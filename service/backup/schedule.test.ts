@@ -1,0 +1,84 @@
+import { expect, test } from 'vitest';
+import { generateDeviceKeys } from '#identity';
+import { fakeFiles, fakeRuntime } from '#runtime/fake';
+import { openStore } from '#storage';
+import { encodeBase64 } from '../base64.ts';
+import { createBackups } from './backups.ts';
+import { recipientOf } from './seal.ts';
+
+const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
+
+async function home() {
+  const runtime = fakeRuntime({ files: fakeFiles(['/data', '/mnt']) });
+  const keys = await generateDeviceKeys(runtime.crypto);
+  const paper = runtime.crypto.generateAgreementKey();
+  for (const name of ['device.json', 'zone.json']) {
+    await runtime.files.replace(`/data/${name}`, new TextEncoder().encode('{}'));
+  }
+  const store = await openStore(runtime, {
+    directory: '/data/store',
+    writer: {
+      deviceId: keys.id,
+      name: 'Router',
+      signer: runtime.crypto.signer('ed25519', keys.signing.privateKey),
+    },
+    genesis: { device: { wireguardKey: encodeBase64(keys.agreement.publicKey) } },
+  });
+  const settings = {
+    ...{ data: '/data', backup: '/mnt/backup', backupCredentials: '' },
+    backupRecipients: [recipientOf(paper.publicKey)],
+  };
+  const backups = createBackups(runtime, settings, { store, keys });
+  /** Lets time pass, and what is begun then come to its end. */
+  const pass = async (milliseconds: number): Promise<void> => {
+    await runtime.clock.advance(milliseconds);
+    await backups.run({ target: '/mnt/other' }, () => undefined);
+  };
+  return { runtime, store, backups, pass };
+}
+
+test('a backup is made every day and tried every month', async () => {
+  const { runtime, store, backups, pass } = await home();
+  await using _store = store;
+  using _backups = backups;
+  const names = () => runtime.files.list('/mnt/backup');
+  await pass(4 * MINUTE);
+  expect(await names()).toEqual([]);
+  await pass(2 * MINUTE);
+  expect(await names()).toHaveLength(4);
+  const change = { op: 'set', path: 'things/a', value: {} } as const;
+  await store.commit({ ops: [change], message: 'Change', via: 'test' });
+  await pass(60 * MINUTE);
+  expect(await names()).toHaveLength(4);
+  for (let hour = 0; hour < 25; hour++) await pass(60 * MINUTE);
+  // One file more, another of keys for the one before, and one list more.
+  expect(await names()).toHaveLength(7);
+  const { drill: first } = await backups.status();
+  expect(first).toMatchObject({ commits: 1, number: 1, target: '/mnt/backup' });
+  await pass(28 * DAY);
+  expect((await backups.status()).drill).toEqual(first);
+  await pass(2 * DAY);
+  expect((await backups.status()).drill).toMatchObject({ commits: 2, target: '/mnt/backup' });
+});
+
+test('what fails is remembered, and tried again', async () => {
+  const { runtime, store, backups, pass } = await home();
+  await using _store = store;
+  using _backups = backups;
+  runtime.files.failAt(runtime.files.steps + 1, 'no-space');
+  await pass(6 * MINUTE);
+  const failed = await runtime.files.list('/mnt/backup');
+  expect(failed).toEqual([]);
+  await pass(61 * MINUTE);
+  expect(await runtime.files.list('/mnt/backup')).toHaveLength(4);
+});
+
+test('without a date nothing is due', async () => {
+  const { runtime, store, backups, pass } = await home();
+  await using _store = store;
+  using _backups = backups;
+  runtime.clock.isSet = () => false;
+  await pass(61 * MINUTE);
+  expect(await runtime.files.list('/mnt/backup')).toEqual([]);
+});
