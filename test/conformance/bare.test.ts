@@ -157,6 +157,23 @@ test('DNS64: addresses are made when the denial and the data validate', async ()
   expect(await other.dig('www.expired.lab', 'AAAA')).toContain('status: SERVFAIL');
 });
 
+test('DNS64: the prefix that the network’s resolver shows is found out (RFC 7050)', async () => {
+  const { settings, folder } = internet;
+  const prefix = '2001:db8:64:ff00::/56';
+  await using network = await startBare(folder, { ...settings, dns64: prefix });
+  const discover = [`127.0.0.1:${network.port}`];
+  await using other = await startBare(folder, { ...settings, dns64: { discover } });
+  const shown = () => other.said().includes('nat64-prefix prefix=2001:db8:64:ff00::/56');
+  for (let round = 0; round < 100 && !shown(); round++) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  for (const each of [network, other]) {
+    expect(await each.dig('www.good.lab', 'AAAA', '+short')).toBe('2001:db8:64:ffc0:0:250::\n');
+    const back = await each.dig('-x', '2001:db8:64:ffc0:0:aa::', '+short');
+    expect(back).toContain('.in-addr.arpa.');
+  }
+});
+
 test('a hosts file and a zone file are answered, and followed out of', async () => {
   const hosts = join(internet.folder, 'hosts');
   await writeFile(hosts, '192.168.3.4 nas.home\n');
