@@ -181,7 +181,7 @@ const FIELD_OPS: FieldOps &
   grow: (seen, { value }, dot) => {
     const text = canonicalize(value);
     const isIn = seen.some((entry) => entry.kind === 'grown' && canonicalize(entry.value) === text);
-    return isIn ? seen : [...useAsSet(seen), { kind: 'grown', dot, value }];
+    return [...useAsSet(seen), ...(isIn ? [] : [{ kind: 'grown', dot, value } as const])];
   },
   inc: (seen, { value }, dot, decide) => [
     ...seen.filter((entry) => isCountable(entry) || !decide.replaces(entry)),

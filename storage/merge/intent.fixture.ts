@@ -183,7 +183,7 @@ function isUsedAsSet(deeds: readonly Deed[], array: Deed, field: string): boolea
       deed.field === field &&
       deed.past.has(array) &&
       (deed.op.op === 'add' ||
-        (deed.op.op === 'grow' && isNewGrowth(deed)) ||
+        deed.op.op === 'grow' ||
         (deed.op.op === 'rem' && 'value' in deed.op && isEdit(deed))),
   );
 }
