@@ -1,0 +1,115 @@
+import { beforeAll, expect, test } from 'vitest';
+import { encodeKeyFile, generateDeviceKeys } from '#identity';
+import { generateZoneKey } from '#resolver';
+import { type FakeFiles, fakeFiles, fakeRuntime, PowerCut } from '#runtime/fake';
+import { openStore, StorageError } from '#storage';
+import { encodeBase64 } from '../base64.ts';
+import { encodeZoneKeys } from '../realm.ts';
+import { BackupError } from './error.ts';
+import { makeBackup } from './make.ts';
+import { openTarget } from './open-target.ts';
+import { type Restored, restore } from './restore.ts';
+import { identityOf, recipientOf } from './seal.ts';
+import type { Target } from './target.ts';
+
+const runtime = fakeRuntime();
+const { crypto } = runtime;
+const keys = await generateDeviceKeys(crypto);
+const report = () => undefined;
+
+let target: Target;
+let head = '';
+/** What the data directory has to hold in the end. */
+let secrets: Record<'device.json' | 'zone.json', string>;
+
+beforeAll(async () => {
+  const signer = crypto.signer('ed25519', keys.signing.privateKey);
+  await using store = await openStore(fakeRuntime(), {
+    directory: '/data/store',
+    writer: { deviceId: keys.id, name: 'Router', signer },
+    genesis: {
+      settings: { apex: 'alice.nymote', recoveryRecipient: 'age1own' },
+      device: { wireguardKey: encodeBase64(keys.agreement.publicKey) },
+    },
+  });
+  for (let i = 0; i < 3; i++) {
+    const ops = [{ op: 'set', path: `things/t${i}`, value: {} }] as const;
+    await store.commit({ ops, message: 'Change', via: 'test' });
+  }
+  ({ head } = store);
+  secrets = {
+    'device.json': new TextDecoder().decode(encodeKeyFile(keys)),
+    'zone.json': encodeZoneKeys([await generateZoneKey(crypto, 'ed25519')]),
+  };
+  target = await openTarget({ ...runtime, files: fakeFiles() }, '/mnt/backup');
+  const own = recipientOf(keys.agreement.publicKey);
+  await makeBackup({
+    ...{ runtime, store, keys, target, report, memory: undefined },
+    recipients: { history: [own], keys: [own] },
+    secrets: { format: 'nymote keys 1', realm: store.realm, files: secrets },
+  });
+});
+
+function bringInto(files: FakeFiles, recipient = 'age1own'): Promise<Restored> {
+  const phrase = { id: undefined, recipient };
+  const reading = { identities: [identityOf(keys)], phrase, report };
+  return restore({ ...runtime, files, log: () => undefined }, '/data', target, reading);
+}
+
+/** Before the mark nothing is there; after it, it says so until everything is. */
+async function goOn(files: FakeFiles): Promise<void> {
+  const isMarked = (await files.read('/data/restoring')) !== undefined;
+  const isWhole = (await files.read('/data/realm')) !== undefined;
+  if (isMarked || !isWhole) await bringInto(files);
+}
+
+async function expectWhole(files: FakeFiles): Promise<void> {
+  const text = async (name: string) => new TextDecoder().decode(await files.read(`/data/${name}`));
+  for (const [name, content] of Object.entries(secrets)) expect(await text(name)).toBe(content);
+  expect(await files.read('/data/restoring')).toBeUndefined();
+  const realm = (await text('realm')).trim();
+  await using store = await openStore({ ...runtime, files }, { directory: '/data/store', realm });
+  expect(store.head).toBe(head);
+}
+
+test('a full disk at any step leaves no half realm, and the next attempt goes on', async () => {
+  for (let step = 1; ; step++) {
+    const files = fakeFiles();
+    files.failAt(step, 'no-space');
+    const refused = await bringInto(files).then(
+      () => undefined,
+      (thrown: unknown) => thrown as { readonly code?: string },
+    );
+    if (refused === undefined && files.steps < step) break;
+    if (refused !== undefined) {
+      expect(refused.code, `step ${step}`).toBe('no-space');
+      await goOn(files);
+    }
+    await expectWhole(files);
+  }
+});
+
+test.each(['lost', 'kept', 'torn'] as const)('so does a power cut (%s)', async (unsynced) => {
+  for (let step = 1; ; step++) {
+    const files = fakeFiles();
+    files.crashAt(step, unsynced);
+    const cut = await bringInto(files).catch((thrown: unknown) => thrown);
+    if (!(cut instanceof PowerCut)) break;
+    const after = files.restart();
+    await goOn(after);
+    await expectWhole(after);
+  }
+});
+
+test('somebody else could have sealed a realm for us: ours names our phrase', async () => {
+  const refused = await bringInto(fakeFiles(), 'age1other').catch((thrown: unknown) => thrown);
+  expect(refused).toMatchObject({ code: 'untrusted' });
+});
+
+test('what is there is not overwritten', async () => {
+  const files = fakeFiles();
+  await files.replace('/data/zone.json', new TextEncoder().encode('{}'));
+  const refused = await bringInto(files).catch((thrown: unknown) => thrown);
+  expect(refused instanceof BackupError || refused instanceof StorageError).toBe(true);
+  expect(refused).toMatchObject({ code: 'not-blank' });
+});
