@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createCache } from '../cache/cache.ts';
 import type { Message } from '../message/message.ts';
-import { TYPE } from '../message/type.ts';
+import { RCODE, TYPE } from '../message/type.ts';
 import {
   fullBudget,
   MAX_BYTES,
@@ -21,6 +21,7 @@ import { rootCut } from './delegation.ts';
 import type { Event, Outcome, Send, Settings, World } from './frame.ts';
 import { begin, step } from './recursor.ts';
 import { nameOf, replyTo } from './reply.fixture.ts';
+import type { Route } from './route.ts';
 import { createServers } from './servers.ts';
 
 const SETTINGS: Settings = {
@@ -31,6 +32,12 @@ const SETTINGS: Settings = {
   ipv6: false,
   minimise: true,
   allowsSpecial: false,
+};
+
+/** Resolvers that need not be insisted on. */
+const FORWARDERS: Route = {
+  ...{ zone: nameOf('.'), kind: 'forward', fallback: true },
+  servers: Array.from({ length: 12 }, (_, i) => ({ address: `203.0.113.${i}`, port: 53 })),
 };
 
 const worldOf = (
@@ -87,7 +94,7 @@ const anyReply = fc
     answers: fc.array(recordText, { maxLength: 4 }),
     authorities: fc.array(recordText, { maxLength: 4 }),
     additionals: fc.array(recordText, { maxLength: 4 }),
-    rcode: fc.constantFrom(0, 0, 0, 0, 1, 2, 3, 5, 6),
+    rcode: fc.constantFrom(0, 0, 0, 0, 1, 2, 3, 5, 6, RCODE.BADCOOKIE),
     authoritative: fc.boolean(),
     truncated: fc.constantFrom(false, false, false, true),
     recursionAvailable: fc.constantFrom(false, false, true),
@@ -112,8 +119,11 @@ test('whatever the network answers, an outcome comes within the budget', () => {
       fc.constantFrom(TYPE.A, TYPE.NS, TYPE.DS, TYPE.CNAME),
       network,
       fc.boolean(),
-      (name, type, script, ipv6) => {
-        const { sends, milliseconds } = play(name, type, worldOf({ ipv6 }), (send, index) => {
+      fc.boolean(),
+      (name, type, script, ipv6, isForwarding) => {
+        const routes = isForwarding ? [FORWARDERS] : [];
+        const world = worldOf({ ipv6, routes, cookies: true });
+        const { sends, milliseconds } = play(name, type, world, (send, index) => {
           const [event, takes] = script[index % script.length] ?? [
             () => ({ kind: 'timeout' as const }),
             0,
@@ -126,6 +136,25 @@ test('whatever the network answers, an outcome comes within the budget', () => {
     ),
     { numRuns: 150 },
   );
+});
+
+test.each([
+  { event: { kind: 'timeout' }, why: 'all are silent' },
+  { event: { kind: 'unreachable' }, why: 'none can be reached' },
+  { event: reply(replyTo('www.example.', TYPE.A, {}, { rcode: 2 })), why: 'all fail' },
+] as const)('many forwarders do not use up the way around them: $why', ({ event }) => {
+  const world = worldOf({ routes: [FORWARDERS], minimise: false });
+  const { outcome } = play('www.example.', TYPE.A, world, (send) =>
+    send.recursionDesired
+      ? { event, takes: 1 }
+      : {
+          event: reply(
+            replyTo('www.example.', TYPE.A, { answers: ['www.example. A 198.51.100.1'] }),
+          ),
+          takes: 1,
+        },
+  );
+  expect(outcome.kind).toBe('answer');
 });
 
 describe('the budget', () => {

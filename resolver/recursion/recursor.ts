@@ -53,7 +53,7 @@ import { aliasOutcome, fromCache } from './known.ts';
 import { learn } from './learn.ts';
 import { lastLabels, nextLabels } from './minimise.ts';
 import { overTcp, resendFor } from './resend.ts';
-import { findRoute, type Route } from './route.ts';
+import { findRoute, type Route, withoutFallback } from './route.ts';
 import { type Reply, scrub } from './scrub.ts';
 import { EDNS_REFUSALS } from './servers.ts';
 
@@ -108,10 +108,8 @@ function advance(state: State, now: number, world: World): Progress {
       const send: Send = { server, transport: 'udp', name, type, edns, recursionDesired, timeout };
       return transmit(state, server.secure === undefined ? send : overTcp(send), now, world);
     }
-    case 'fall-back': {
-      const afresh = replaceTop(state, frameFor(frame.name, frame.type));
-      return { kind: 'go', state: { ...afresh, fellBack: true } };
-    }
+    case 'fall-back':
+      return fallBack(state);
     case 'look-up': {
       if (state.frames.length >= MAX_DEPTH) return fail(state, 'too-deep', now, world);
       const paid = spend(state.budget, 'names', 1);
@@ -146,9 +144,11 @@ function consultCache(state: State, frame: Frame, now: number, world: World): Pr
   return { kind: 'go', state: replaceTop(state, withCut(frame, cutFor(frame, route, now, world))) };
 }
 
-/** What is left once forwarders failed that need not be insisted on. */
-function withoutFallback(routes: readonly Route[]): readonly Route[] {
-  return routes.filter(({ fallback }) => fallback !== true);
+/** Begins with the topmost name again, in the tree: what forwarders did counts no more. */
+function fallBack(state: State): Progress {
+  const { name, type } = top(state);
+  const afresh = replaceTop(state, frameFor(name, type));
+  return { kind: 'go', state: { ...afresh, timeouts: 0, fellBack: true } };
 }
 
 function cutFor(
@@ -215,6 +215,7 @@ function absorb(
     case 'timeout':
       world.servers.lost(pending.server, now);
       if (state.timeouts + 1 >= MAX_TIMEOUTS_IN_A_ROW) {
+        if (frame.cut?.route?.fallback === true) return fallBack(idle);
         return giveUp(idle, 'no-reachable-authority', now, world);
       }
       return {

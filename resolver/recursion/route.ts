@@ -35,3 +35,8 @@ export function findRoute(routes: readonly Route[], name: Name, type: number): R
   }
   return found;
 }
+
+/** What is left once forwarders failed that need not be insisted on. */
+export function withoutFallback(routes: readonly Route[]): readonly Route[] {
+  return routes.filter(({ fallback }) => fallback !== true);
+}
