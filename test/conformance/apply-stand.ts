@@ -92,6 +92,8 @@ export type Router = AsyncDisposable & {
   sicken(): Promise<void>;
   /** Waits until a file of /etc/config holds a text; fails when that takes too long. */
   until(name: string, text: string): Promise<void>;
+  /** The service dies; the guard goes on. */
+  kill(): Promise<void>;
   /** Everything dies; what runs before the network on the next boot has run. */
   cutPower(): Promise<void>;
   start(): Promise<void>;
@@ -145,6 +147,9 @@ exec sh '${GUARD}' "$@"
     until: (name, text) =>
       waitFor(`${text} in ${name}`, async () => (await config(name)).includes(text)),
     sicken: () => writeFile(join(root, 'ill'), ''),
+    async kill() {
+      await service.stop('SIGKILL');
+    },
     async cutPower() {
       watch.kill('SIGKILL');
       await service.stop('SIGKILL');
@@ -152,6 +157,7 @@ exec sh '${GUARD}' "$@"
       await runProgram(guard, ['boot']);
     },
     async start() {
+      watch.kill('SIGKILL');
       watch = startWatch(guard);
       service = await startService(place);
     },
