@@ -88,7 +88,9 @@ async function measureOurs(upstream: number, anchor: string): Promise<Measured> 
   const [file = '', ...args] = [...SERVER, process.execPath, ...profiled(), ...words];
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   await using _ = { [Symbol.asyncDispose]: () => stop(child) };
-  await once(createInterface(child.stdout), 'line');
+  const ended = once(child, 'exit').then(() => Promise.reject(new Error('our resolver ended')));
+  await Promise.race([once(createInterface(child.stdout), 'line'), ended]);
+  ended.catch(() => undefined);
   return await measure(child.pid ?? 0, HOST, port, 'ours');
 }
 

@@ -31,16 +31,22 @@ export async function openPrograms(): Promise<
 > {
   const directory = await mkdtemp(join(tmpdir(), 'nymote-bench-'));
   const executable = compile(directory);
-  const bun = (await readdir(CACHE).catch(() => [])).find((file) => isBun(file));
+  const bun = await findBun();
   return {
     programs: [
       NODE,
-      ...(bun ? [{ name: 'Bun', command: [join(CACHE, bun), MAIN], env: {} }] : []),
+      ...(bun ? [{ name: 'Bun', command: [bun, MAIN], env: {} }] : []),
       ...(executable === undefined ? [] : [underMusl(executable, join(directory, 'lib'))]),
     ],
     ...(executable === undefined ? {} : { executable }),
     [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
   };
+}
+
+/** Bun's executable, if one was fetched. */
+export async function findBun(): Promise<string | undefined> {
+  const bun = (await readdir(CACHE).catch(() => [])).find((file) => isBun(file));
+  return bun === undefined ? undefined : join(CACHE, bun);
 }
 
 /** The Bun for this machine, among those for routers. */
