@@ -8,8 +8,8 @@ import { type Credentials, translated } from './target.ts';
 /** Sends a request; statuses among `fine` are answers, all others fail. */
 export type Ask = (request: Request, fine: readonly number[]) => Promise<Response>;
 
-/** A backup of a long history, on a slow line. */
-const TIMEOUT_MS = 120_000;
+/** A backup of a long history, on a line of 128 kbit/s. */
+const TIMEOUT_MS = 20 * 60_000;
 
 /** Makes the sender for a target called `name`. */
 export function askOver({ http }: Pick<Runtime, 'http'>, name: string): Ask {

@@ -132,13 +132,13 @@ function printRun({ number, written = [], isFull, problem }: Done): string {
   const kind = isFull ? 'everything' : 'what was new';
   return [
     ...warning,
-    `Backup ${number}: ${kind}, ${commits} commits, ${bytes} bytes; read back and the same.`,
+    `Backup ${number}: ${kind}, ${counted(commits)}, ${bytes} bytes; read back and the same.`,
   ].join('\n');
 }
 
 function printDrill({ number, commits, seconds = 0, problem }: Partial<Run>): string {
   if (problem !== undefined) return `The drill failed: ${problem}`;
-  return `Backup ${number} can be restored: ${commits} commits and the keys, all verified, in ${seconds.toFixed(1)} s.`;
+  return `Backup ${number} can be restored: ${counted(commits)} and the keys, all verified, in ${seconds.toFixed(1)} s.`;
 }
 
 function printList({ manifest }: Done): string {
@@ -184,7 +184,7 @@ export async function runRestore(
     report.clear();
     const { apex, commits, number, at, heads } = restored;
     const text = [
-      `${apex} is back: ${commits} commits, all verified, and the keys. Head ${heads.join(', ')}.`,
+      `${apex} is back: ${counted(commits)}, all verified, and the keys. Head ${heads.join(', ')}.`,
       `This was backup ${number} of ${date(at)}. If you know of a later one, the place held it back.`,
       `Start it with: nymote serve --data ${directory}`,
       'The machine that had these keys before must not be started again: it would be the same device twice.',
@@ -264,7 +264,7 @@ export async function runImport(
     const added = await importInto(runtime, store, source, report, credentials);
     report.clear();
     const { head } = store;
-    const text = `${added} commits taken over, all verified. Head ${head}.${realm === undefined ? `\n${NO_KEYS}` : ''}`;
+    const text = `${counted(added)} taken over, all verified. Head ${head}.${realm === undefined ? `\n${NO_KEYS}` : ''}`;
     const stdout = flags['json'] === undefined ? text : asJson({ added, head, realm: store.realm });
     return { exitCode: EXIT.ok, stdout: `${stdout}\n`, stderr: '' };
   } catch (thrown) {
@@ -272,6 +272,8 @@ export async function runImport(
     return explained(flags, thrown);
   }
 }
+
+const counted = (commits = 0): string => (commits === 1 ? '1 commit' : `${commits} commits`);
 
 const NO_KEYS =
   'There are no keys in a history: put device.json and zone.json of a backup beside it, or use `nymote restore`.';
