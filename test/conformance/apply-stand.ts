@@ -137,8 +137,8 @@ exec sh '${GUARD}' "$@"
     flags: ['--apply-guard', guard, '--apply-names', '', ...flags],
     env: { UCI_ROOT: root, PATH: `${bin}:${process.env['PATH'] ?? ''}` },
   };
-  let watch = startWatch(guard);
   let service = await startService(place);
+  let watch = startWatch(guard);
   const config = (name: string) => readFile(join(root, 'etc/config', name), 'utf8');
   const applied = () => service.json('apply', 'status');
   return {
@@ -158,8 +158,8 @@ exec sh '${GUARD}' "$@"
     },
     async start() {
       watch.kill('SIGKILL');
-      watch = startWatch(guard);
       service = await startService(place);
+      watch = startWatch(guard);
     },
     async outcome() {
       await waitFor('an outcome', async () => {
