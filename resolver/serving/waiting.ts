@@ -130,8 +130,8 @@ function mayBeLate(network: Network, now: number): boolean {
   return true;
 }
 
-/** A /24 of IPv4, a /64 of IPv6. */
+/** A /24 of IPv4, a /64 of IPv6; this is done for every datagram. */
 function networkOf(address: string): string {
-  const octets = addressOctets(address);
-  return octets === undefined ? '' : octets.subarray(0, octets.length === 4 ? 3 : 8).join('.');
+  if (!address.includes(':')) return address.slice(0, address.lastIndexOf('.'));
+  return addressOctets(address)?.subarray(0, 8).join('.') ?? '';
 }
