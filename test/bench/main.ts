@@ -25,6 +25,7 @@ const TOPICS = {
   package: ['what goes onto a router', () => import('./package.ts')],
   codec: ['the wire codec, operations for a second of CPU', () => import('./codec.ts')],
   store: ['the store, on the real disk', () => import('./store.ts')],
+  backup: ['backups, and bringing one back', () => import('./backup.ts')],
 } as const;
 
 type Topic = keyof typeof TOPICS;
