@@ -148,7 +148,9 @@ function createPool() {
         return cell;
       }
       if (fresh >>> CHUNK_SHIFT === words.length) {
-        const chunk = new Uint32Array(CHUNK_CELLS * CELL_WORDS);
+        // Shared memory is no garbage collector's: from what they know of, they conclude how much
+        // garbage they may let lie, and JavaScriptCore as much again.
+        const chunk = new Uint32Array(new SharedArrayBuffer(CHUNK_CELLS * CELL_BYTES));
         words.push(chunk);
         octets.push(new Uint8Array(chunk.buffer));
       }
