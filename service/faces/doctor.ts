@@ -100,7 +100,7 @@ function checkStore({ problems, seq }: Store): Check {
     name: 'store',
     ok: false,
     detail: serious.map(describeDamage).join('; '),
-    fix: 'start another full device of yours, which holds the same history, or put a backup of the store back',
+    fix: 'start another full device of yours, which holds the same history, or stop this one and `nymote import` a clone or a bundle of it',
   };
 }
 

@@ -53,6 +53,32 @@ describe('a history as bundles', () => {
     expect(replica.state()).toEqual(store.state());
   });
 
+  test('what a disk lost comes back from a bundle', async () => {
+    const runtime = fakeRuntime();
+    const names = async () => runtime.files.list(`${DIRECTORY}/log`);
+    let bundle = new Uint8Array(0);
+    let head = '';
+    {
+      await using store = await openFounder(runtime);
+      await fill(store, 30);
+      bundle = (await gather(crypto, store, BEGINNING))?.bundle as typeof bundle;
+      ({ head } = store);
+    }
+    const path = `${DIRECTORY}/log/${(await names())[0]}`;
+    const log = (await runtime.files.read(path)) ?? new Uint8Array(0);
+    await runtime.files.replace(path, log.fill(0, log.length / 3, log.length / 2));
+    {
+      await using damaged = await openFounder(runtime);
+      expect(damaged.problems.map(({ code }) => code)).toContain('missing-commits');
+      await restore(damaged, bundle);
+      expect(damaged.head).toBe(head);
+    }
+    await using healed = await openFounder(runtime);
+    expect(healed.problems.map(({ code }) => code)).not.toContain('missing-commits');
+    expect(healed.head).toBe(head);
+    expect(await healed.log({ limit: 100 })).toHaveLength(31);
+  });
+
   test('nothing new is no bundle', async () => {
     await using store = await openFounder(fakeRuntime());
     const first = await gather(crypto, store, BEGINNING);

@@ -14,7 +14,7 @@ import { type Find, recount } from './recount.ts';
 import { readPack } from './unpack.ts';
 
 /** What taking over needs of a store. */
-export type Taker = Pick<Store, 'importCommits' | 'holds'>;
+export type Taker = Pick<Store, 'importCommits' | 'holds' | 'problems'>;
 
 /** Called after each page, with the commits taken over and those there are. */
 export type Taken = (done: number, of: number) => void;
@@ -27,7 +27,10 @@ export async function takeHistory(
   report: Taken = () => undefined,
 ): Promise<number> {
   let added = 0;
-  for await (const { frames, done, of } of recount(find, heads, (id) => store.holds(id))) {
+  // Where commits are missing among those held, all are offered: they may be what is missing.
+  const isWhole = !store.problems.some(({ code }) => code === 'missing-commits');
+  const isHeld = (id: CommitId): boolean => isWhole && store.holds(id);
+  for await (const { frames, done, of } of recount(find, heads, isHeld)) {
     const imported = await store.importCommits(frames);
     const [first] = imported.refused;
     if (first !== undefined) throw first.reason;
