@@ -13,7 +13,7 @@ import type { Crypto } from '#runtime';
 import { concat } from '../bytes.ts';
 import { type CommitId, type ParsedCommit, parseCommit } from '../commit.ts';
 import { StorageError } from '../error.ts';
-import { extendVector, type Vector } from '../export.ts';
+import type { Vector } from '../export.ts';
 import { decodeFrame, measureFrame } from '../frame.ts';
 import { buildTree, type Content, collectionTree, nameObject, recordBlob } from '../object.ts';
 import type { State } from '../op.ts';
@@ -91,15 +91,29 @@ export async function* retell(
   after: Vector,
 ): AsyncGenerator<Telling> {
   let vector = after;
+  const seen = new Set<CommitId>();
   for (;;) {
-    const page = await told.exportMissing(vector, PAGE);
-    if (page.length === 0) return;
-    for (const { commit: bytes, ops } of framesIn(page)) {
+    const before = seen.size;
+    for (const { commit: bytes, ops } of framesIn(await told.exportMissing(vector, PAGE))) {
       const commit = parseCommit(crypto, bytes);
+      // Of a device that used a number twice more may be told than is missing.
+      if (seen.has(commit.id)) continue;
+      seen.add(commit.id);
       vector = extendVector(vector, commit);
       yield { commit, ops, content: await told.contentAt(commit.id) };
     }
+    if (seen.size === before) return;
   }
+}
+
+/**
+ * The vector of what it says and one commit more. Of a device that used a number twice every commit
+ * from there on is named, because numbers say nothing of it any more.
+ */
+function extendVector(vector: Vector, { device, seq, id }: ParsedCommit): Vector {
+  const known = Object.hasOwn(vector, device) ? (vector[device] ?? []) : [];
+  const isForked = known.length > 1 || known.some(([last]) => last >= seq);
+  return { ...vector, [device]: isForked ? [...known, [seq, id]] : [[seq, id]] };
 }
 
 /** Follows which commits nothing builds on yet, and which earlier ones are built on. */
