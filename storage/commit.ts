@@ -23,7 +23,7 @@
  */
 
 import type { Crypto, Signer } from '#runtime';
-import { decodeText, encodeText } from './bytes.ts';
+import { decodeText, encodeHex, encodeText } from './bytes.ts';
 import { StorageError } from './error.ts';
 import { nameObject } from './object.ts';
 import { type Op, parseOps } from './op.ts';
@@ -146,6 +146,12 @@ export function peekCommit(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array): Gli
   if (!Number.isSafeInteger(seq)) return undefined;
   const { id } = nameObject(crypto, { type: 'commit', body: bytes });
   return { id, parents: splitParents(parents), device, seq, signer: `${device} ${start}${rest}` };
+}
+
+/** One name for all heads: a commit's own, or a hash of several; empty for none. */
+export function nameHeads(crypto: Pick<Crypto, 'hash'>, heads: readonly CommitId[]): CommitId {
+  if (heads.length < 2) return heads[0] ?? '';
+  return encodeHex(crypto.hash('sha256', encodeText(heads.join(''))));
 }
 
 /** Tells whether the key named in the commit's signature signed it. Whose key it is, is not asked. */

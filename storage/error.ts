@@ -13,7 +13,7 @@ export type StorageErrorCode =
   | 'not-writer'
   /** `ifHead` names another commit than the head. */
   | 'conflict'
-  /** The commit to revert was overwritten since, or changes nothing any more. */
+  /** The commit to revert was overwritten since, or changes nothing any more; no such conflict. */
   | 'does-not-apply'
   | 'no-space'
   | 'io'
@@ -28,7 +28,7 @@ export type StorageErrorCode =
   | 'other-realm'
   /** Two different commits with the same device and sequence number. */
   | 'fork'
-  /** The commit's tree is not what its ops make of its parent's state. */
+  /** The commit's tree is not what its ops make of the state of its past. */
   | 'wrong-tree'
   /** Written by a later version. */
   | 'newer-format';

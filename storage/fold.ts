@@ -67,6 +67,7 @@ export function fold(
 ): Merged {
   const { ordered } = orderCausally(commits);
   const waiting = countChildren(ordered);
+  const branches = findBranches(ordered.filter(({ id }) => !isVoid(id)));
   const states = new Map<string, Merged>();
   for (const { id, parents, device, seq, ops } of ordered) {
     const past = joinAll(
@@ -75,7 +76,7 @@ export function fold(
     );
     const state = isVoid(id)
       ? { ...past, vector: withSeen(past.vector, { device, seq }) }
-      : applyOps(past, { device, seq }, ops, decide);
+      : applyOps(past, { device, seq, ...branches.get(id) }, ops, decide);
     states.set(id, state);
     // A state is kept until the last commit that builds on it.
     for (const parent of parents) {
@@ -85,6 +86,22 @@ export function fold(
     }
   }
   return joinAll([...states.values()], decide);
+}
+
+/**
+ * Where a device used a number twice and both count (the recovery key may), its commits from there
+ * on are told apart by their names.
+ */
+function findBranches(steps: readonly Step[]): ReadonlyMap<string, { readonly branch: string }> {
+  const first = new Map<string, number>();
+  const used = new Set<string>();
+  for (const { device, seq } of steps) {
+    const number = `${device} ${seq}`;
+    if (used.has(number)) first.set(device, Math.min(seq, first.get(device) ?? seq));
+    used.add(number);
+  }
+  const branched = steps.filter(({ device, seq }) => seq >= (first.get(device) ?? seq + 1));
+  return new Map(branched.map(({ id }) => [id, { branch: id }]));
 }
 
 function countChildren(commits: readonly Node[]): Map<string, number> {

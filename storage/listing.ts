@@ -16,7 +16,7 @@ export type LogQuery = {
   /** A collection, record or field. */
   readonly path?: string;
   /** Only older ones than this commit. */
-  readonly before?: CommitId | undefined;
+  readonly before?: CommitId;
 };
 
 const DEFAULT_LOG = 50;

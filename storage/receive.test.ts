@@ -263,6 +263,55 @@ describe('a commit from elsewhere', () => {
   });
 });
 
+describe('what this device cannot agree with', () => {
+  test('is an alarm until the commit is understood', async () => {
+    const { founder, replica } = await pair();
+    expect(replica.isDiverged).toBe(false);
+    await founder.commit(setName('c', 1));
+    const good = await founder.exportMissing(upTo(3));
+    const frame = decodeFrame(good, { offset: 0, end: good.length });
+    const ops = printOps(setName('c', 2).ops);
+    const exchanged = frameOf({ commit: frame?.commit ?? good, ops });
+    const { refused } = await replica.importCommits(exchanged);
+    expect(refused).toMatchObject([{ id: founder.head, reason: { code: 'wrong-tree' } }]);
+    expect(replica.isDiverged).toBe(true);
+    await take(replica, good);
+    expect(replica.isDiverged).toBe(false);
+  });
+
+  test('does not keep others from being taken over', async () => {
+    const { founder, replica } = await pair();
+    const bad = forge(founder, { seed: 9 });
+    await founder.commit(setName('c', 1));
+    const page = concat([bad, await founder.exportMissing(upTo(3))]);
+    const { added, refused } = await replica.importCommits(page);
+    expect([added, refused.map(({ reason }) => reason.code)]).toEqual([1, ['bad-signature']]);
+    expect(replica.head).toBe(founder.head);
+  });
+
+  test('takes its followers along', async () => {
+    const { founder, replica } = await pair();
+    const bad = forge(founder, { seed: 9 });
+    const commit = decodeFrame(bad, { offset: 0, end: bad.length })?.commit ?? bad;
+    const { id } = parseCommit(crypto, commit);
+    const next = forge(founder, { fields: { parents: [id], seq: 5 } });
+    const told = await replica.importCommits(concat([next, bad]));
+    expect([told.added, told.refused.length, told.waiting]).toEqual([0, 1, []]);
+  });
+
+  test('waits in bounded memory when its past is missing', async () => {
+    const { founder, replica } = await pair();
+    const text = 'x'.repeat(200_000);
+    for (let value = 0; value < 12; value++) {
+      const ops: Op[] = [{ op: 'set', path: 'notes/n', value: { text: `${value}${text}` } }];
+      const parents = [String(value).padStart(64, 'f')];
+      await replica.importCommits(forge(founder, { ops, fields: { parents } }));
+    }
+    const { waiting } = await replica.importCommits(new Uint8Array(0));
+    expect(waiting).toHaveLength(5);
+  });
+});
+
 describe('bytes from elsewhere', () => {
   test('that are no frames are refused', async () => {
     const { replica } = await pair();

@@ -28,6 +28,16 @@ export type Received = Arrival & { readonly state: Merged };
 /** A commit (or, without a name, bytes) that was not taken over. */
 export type Refused = { readonly id: CommitId | undefined; readonly reason: StorageError };
 
+/** What became of commits that another device sent. */
+export type Imported = {
+  readonly added: number;
+  readonly head: CommitId;
+  /** Not taken over, and why: they do not verify, or cannot be read. */
+  readonly refused: readonly Refused[];
+  /** Their past is not held; they are tried again with the next import. */
+  readonly waiting: readonly CommitId[];
+};
+
 /** What could be taken over, what waits for its past, and what was refused. */
 export type Reception = {
   readonly received: readonly Received[];

@@ -70,8 +70,19 @@ export function verifyMessage(
   return crypto.verify('ed25519', signature.publicKey, signed, signature.signature);
 }
 
-/** One line for `gpg.ssh.allowedSignersFile` (ssh-keygen(1), ALLOWED SIGNERS). */
-export function printAllowedSigner(principal: string, publicKey: Uint8Array): string {
+/**
+ * The text of `gpg.ssh.allowedSignersFile` (ssh-keygen(1), ALLOWED SIGNERS). Each signer is a
+ * principal, a space, and the first digits of a signature.
+ */
+export function printAllowedSigners(signers: Iterable<string>): string {
+  const lines = [...signers].map((signer) => {
+    const [principal = '', digits = ''] = signer.split(' ');
+    return printAllowedSigner(principal, peekKey(digits) ?? new Uint8Array(0));
+  });
+  return lines.join('');
+}
+
+function printAllowedSigner(principal: string, publicKey: Uint8Array): string {
   return `${principal} namespaces="git,nymote-backup" ssh-ed25519 ${encodeBase64(keyBlob(publicKey))}\n`;
 }
 

@@ -7,10 +7,16 @@
  */
 
 import { type Cancel, RuntimeError } from '#runtime';
-import { encodeHex, encodeText } from './bytes.ts';
 import { type Change, diffStates } from './change.ts';
 import { isCheckpointDue, MAX_CHECKPOINT_HEADS, writeCheckpoint } from './checkpoint.ts';
-import { type Commit, type CommitId, MAX_PARENTS, peekCommit, showCommit } from './commit.ts';
+import {
+  type Commit,
+  type CommitId,
+  MAX_PARENTS,
+  nameHeads,
+  peekCommit,
+  showCommit,
+} from './commit.ts';
 import { type Conflict, listConflicts, toResolution } from './conflict.ts';
 import { type Draft, type Prepared, prepare } from './draft.ts';
 import { type Problem, StorageError } from './error.ts';
@@ -20,12 +26,13 @@ import type { Json } from './json.ts';
 import { draftRevert, type LogQuery, listCommits } from './listing.ts';
 import { type Held, load } from './load.ts';
 import type { Damage, Place } from './log.ts';
+import { countCommits } from './merge/merged.ts';
 import type { Content } from './object.ts';
 import type { State } from './op.ts';
 import { begin, type StoreOptions, type StoreRuntime } from './realm.ts';
-import { type Arrival, type Refused, receive } from './receive.ts';
+import { type Arrival, type Imported, receive } from './receive.ts';
 import { findShown, type Shown } from './shown.ts';
-import { peekKey, printAllowedSigner } from './sshsig.ts';
+import { printAllowedSigners } from './sshsig.ts';
 import { isLeading } from './verify.ts';
 
 /** The head moved. */
@@ -35,16 +42,6 @@ export type Moved = {
   readonly previous: State;
   /** The commits that are new, oldest first. */
   readonly commits: readonly CommitId[];
-};
-
-/** What became of commits that another device sent. */
-export type Imported = {
-  readonly added: number;
-  readonly head: CommitId;
-  /** Not taken over, and why: they do not verify, or cannot be read. */
-  readonly refused: readonly Refused[];
-  /** Their past is not held; they are tried again with the next import. */
-  readonly waiting: readonly CommitId[];
 };
 
 /** Opens a directory; an empty one becomes a new realm when a writer is given. */
@@ -87,7 +84,7 @@ export class Store implements AsyncDisposable {
     this.#held = held;
     this.#shown = shown;
     this.#grown = held.grown;
-    this.#head = this.#nameHead();
+    this.#head = nameHeads(runtime.crypto, held.history.heads);
     this.#git = createGitView(runtime.crypto, () => this.#held.history);
   }
 
@@ -111,7 +108,7 @@ export class Store implements AsyncDisposable {
 
   /** How many commits made the state, so that it grows with every one. */
   get seq(): number {
-    return [...this.#held.merged.vector.values()].reduce((sum, seq) => sum + seq, 0);
+    return countCommits(this.#held.merged.vector);
   }
 
   /** What was found damaged when the store was opened. */
@@ -157,9 +154,9 @@ export class Store implements AsyncDisposable {
 
   /** Decides a conflict by a commit; `value` undefined deletes what is at `path`. */
   resolve(path: string, value: Json | undefined, via: string): Promise<Commit> {
-    return this.#serially(async () => {
-      return this.#commit({ ...toResolution(this.#held.merged, path, value), via });
-    });
+    return this.#serially(async () =>
+      this.#commit({ ...toResolution(this.#held.merged, path, value), via }),
+    );
   }
 
   /**
@@ -173,11 +170,12 @@ export class Store implements AsyncDisposable {
 
   /** Lists commits, newest first: children before parents. */
   async log(query: LogQuery = {}): Promise<readonly Commit[]> {
-    const { before } = query;
-    const { history } = this.#held;
-    if (before !== undefined && !this.#isJoinOfHeads(before)) this.#find(before);
-    else if (before !== undefined) return listCommits(history, { ...query, before: undefined });
-    return listCommits(history, query);
+    const { before, ...rest } = query;
+    if (before === undefined || this.#isJoinOfHeads(before)) {
+      return listCommits(this.#held.history, rest);
+    }
+    this.#find(before);
+    return listCommits(this.#held.history, query);
   }
 
   /** One commit with its ops. */
@@ -258,11 +256,7 @@ export class Store implements AsyncDisposable {
 
   /** The keys that signed the history, for `gpg.ssh.allowedSignersFile`. */
   allowedSigners(): string {
-    const lines = [...this.#held.signers].map((signer) => {
-      const [device = '', digits = ''] = signer.split(' ');
-      return printAllowedSigner(device, peekKey(digits) ?? new Uint8Array(0));
-    });
-    return lines.join('');
+    return printAllowedSigners(this.#held.signers);
   }
 
   /**
@@ -316,8 +310,8 @@ export class Store implements AsyncDisposable {
     for (const { id, reason } of refused) {
       if (id !== undefined && reason.code === 'wrong-tree') this.#diverged.add(id);
     }
-    const ids = this.#waiting.map(({ commit }) => commit.id);
-    return { added: received.length, head: this.head, refused, waiting: ids };
+    const names = waiting.map(({ commit }) => commit.id);
+    return { added: received.length, head: this.head, refused, waiting: names };
   }
 
   async #append(items: readonly Pick<Prepared, 'commit' | 'frame' | 'state'>[]): Promise<void> {
@@ -365,13 +359,7 @@ export class Store implements AsyncDisposable {
     const { state } = this.#held.merged;
     const problems = this.#options.schema?.(state) ?? [];
     this.#shown = { state: problems.length === 0 ? state : this.#shown.state, problems };
-    this.#head = this.#nameHead();
-  }
-
-  #nameHead(): CommitId {
-    const { heads } = this.#held.history;
-    if (heads.length < 2) return heads[0] ?? '';
-    return encodeHex(this.#runtime.crypto.hash('sha256', encodeText(heads.join(''))));
+    this.#head = nameHeads(this.#runtime.crypto, this.#held.history.heads);
   }
 
   #announce(before: { readonly head: CommitId; readonly state: State; count: number }): void {

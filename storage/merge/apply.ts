@@ -11,6 +11,7 @@ import type { Op } from '../op.ts';
 import { type Path, parsePath } from '../path.ts';
 import { DECISIONS, type Decisions } from './decide.ts';
 import {
+  chainOf,
   type Dot,
   type Entry,
   type Merged,
@@ -23,7 +24,7 @@ import { reveal } from './reveal.ts';
 import { remember } from './text.ts';
 
 /** Whose ops they are: a commit's author and number. */
-export type Author = { readonly device: string; readonly seq: number };
+export type Author = Omit<Dot, 'index'>;
 
 /** The state after a commit on the state of its past. */
 export function applyOps(
@@ -37,6 +38,8 @@ export function applyOps(
   const collections = new Map(base.collections);
   const copies = new Map<string, Map<string, MergedRecord>>();
   const changed = new Set<string>();
+  const { device, seq, branch } = author;
+  const dot = { device, seq, ...(branch === undefined ? {} : { branch }) };
   let { revoked } = base;
   ops.forEach((op, at) => {
     const path = parsePath(op.path);
@@ -49,13 +52,7 @@ export function applyOps(
     }
     if (op.op === 'revoke') revoked = revoke(revoked, path.key, op.lastSeq, decide);
     const before = collection.get(path.key) ?? NO_RECORD;
-    const after = applyOp(
-      before,
-      path,
-      op,
-      { device: author.device, seq: author.seq, index: first + at },
-      decide,
-    );
+    const after = applyOp(before, path, op, { ...dot, index: first + at }, decide);
     if (after === before) return;
     collection.set(path.key, after);
     changed.add(`${path.collection}/${path.key}`);
@@ -63,16 +60,18 @@ export function applyOps(
   for (const [name, copy] of copies) {
     if (copy.size === 0) collections.delete(name);
   }
-  const vector = withSeen(base.vector, author);
+  const vector = withSeen(base.vector, dot);
   return reveal(base, { vector, collections, revoked }, [...changed], decide);
 }
 
 /** The vector of a state that has seen this commit as well. */
 export function withSeen(
   vector: ReadonlyMap<string, number>,
-  { device, seq }: Author,
+  author: Author,
 ): ReadonlyMap<string, number> {
-  return new Map(vector).set(device, Math.max(seq, vector.get(device) ?? 0));
+  const { device, seq, branch } = author;
+  const seen = new Map(vector).set(device, Math.max(seq, vector.get(device) ?? 0));
+  return branch === undefined ? seen : seen.set(chainOf(author), seq);
 }
 
 function revoke(

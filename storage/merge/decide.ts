@@ -4,7 +4,7 @@
  */
 
 import type { Dot, Entry, MergedRecord } from './merged.ts';
-import { compareDots } from './merged.ts';
+import { chainOf, compareDots } from './merged.ts';
 
 /** Largest number that JSON holds exactly; sums stop there instead of becoming another number. */
 const MAX = BigInt(Number.MAX_SAFE_INTEGER);
@@ -14,8 +14,8 @@ export type Decisions = typeof DECISIONS;
 /** What the merge decides. */
 export const DECISIONS = {
   /** Whether a state with this vector has seen the dot. */
-  covers: (vector: ReadonlyMap<string, number>, { device, seq }: Dot): boolean =>
-    (vector.get(device) ?? 0) >= seq,
+  covers: (vector: ReadonlyMap<string, number>, dot: Dot): boolean =>
+    (vector.get(chainOf(dot)) ?? 0) >= dot.seq,
   /** Whether something of one side outlives the join, by whether the other has it or has seen it. */
   survives: (isInOther: boolean, isCovered: boolean, _kind: Entry['kind'] | 'dot'): boolean =>
     isInOther || !isCovered,

@@ -12,7 +12,13 @@ import type { Json } from '../json.ts';
 import type { State } from '../op.ts';
 
 /** One op of one commit. */
-export type Dot = { readonly device: string; readonly seq: number; readonly index: number };
+export type Dot = {
+  readonly device: string;
+  readonly seq: number;
+  readonly index: number;
+  /** Which of the commits, where a device used a number twice and both count. */
+  readonly branch?: string;
+};
 
 /** How the effective value of a conflict is chosen; without one the lowest device id wins. */
 export type Rule = 'deny' | 'lower' | 'rank';
@@ -65,7 +71,7 @@ export type FieldConflict = {
 
 /** What a set of commits makes together. */
 export type Merged = {
-  /** Highest sequence number seen of each device. */
+  /** Highest sequence number seen of each device, and of each of its branches. */
   readonly vector: ReadonlyMap<string, number>;
   readonly collections: ReadonlyMap<string, ReadonlyMap<string, MergedRecord>>;
   /** Revoked devices, and the last sequence number of each that counts. */
@@ -89,8 +95,18 @@ export const NOTHING: Merged = {
 export const NO_RECORD: MergedRecord = { alive: [], gone: [], fields: new Map() };
 
 /** The dot as text, as list items are named in ops. */
-export function printDot({ device, seq, index }: Dot): string {
-  return `${device}:${seq}:${index}`;
+export function printDot({ device, seq, index, branch }: Dot): string {
+  return `${device}:${seq}:${index}${branch === undefined ? '' : `:${branch}`}`;
+}
+
+/** Under which name a vector knows a device, or one of its branches. */
+export function chainOf({ device, branch }: Pick<Dot, 'device' | 'branch'>): string {
+  return branch === undefined ? device : `${device} ${branch}`;
+}
+
+/** How many commits a vector has seen; branches are counted with their device. */
+export function countCommits(vector: ReadonlyMap<string, number>): number {
+  return [...vector].reduce((sum, [chain, seq]) => (chain.includes(' ') ? sum : sum + seq), 0);
 }
 
 /** Tells entries of one field apart. */
@@ -101,5 +117,7 @@ export function identify(entry: Entry): string {
 /** Sorts dots: by device id, which is also the last resort of every choice, then by age. */
 export function compareDots(a: Dot, b: Dot): number {
   if (a.device !== b.device) return a.device < b.device ? -1 : 1;
-  return a.seq - b.seq || a.index - b.index;
+  const order = a.seq - b.seq || a.index - b.index;
+  if (order !== 0 || a.branch === b.branch) return order;
+  return (a.branch ?? '') < (b.branch ?? '') ? -1 : 1;
 }
