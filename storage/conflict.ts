@@ -27,8 +27,7 @@ export type Conflict = {
 /** All conflicts of a state, sorted by path. */
 export function listConflicts({ conflicts }: Merged, entries: readonly Entry[]): Conflict[] {
   const commits = conflicts.size === 0 ? new Map<string, CommitId>() : nameCommits(entries);
-  const nameOf = ({ device, seq, branch }: Dot) =>
-    branch ?? commits.get(`${device}:${seq}`) ?? '';
+  const nameOf = ({ device, seq, branch }: Dot) => branch ?? commits.get(`${device}:${seq}`) ?? '';
   return [...conflicts]
     .flatMap(([record, list]) =>
       list.map(({ field, rivals, rule }) => ({

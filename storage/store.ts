@@ -315,8 +315,8 @@ export class Store implements AsyncDisposable {
   }
 
   async #append(items: readonly Pick<Prepared, 'commit' | 'frame' | 'state'>[]): Promise<void> {
-    const before = { head: this.head, state: this.state(), count: this.#count() };
     const { log, history, isStuck, signers } = this.#held;
+    const before = { head: this.head, state: this.state(), count: history.entries.length };
     const isHealing = isStuck || history.hole !== undefined;
     let written = 0;
     const done = (place: Place, index: number) => {
@@ -384,10 +384,6 @@ export class Store implements AsyncDisposable {
       if (!(cause instanceof RuntimeError)) throw cause;
       log('warn', 'store-checkpoint-failed', { reason: cause.code });
     }
-  }
-
-  #count(): number {
-    return this.#held.history.entries.length;
   }
 
   #find(id: CommitId): number {
