@@ -19,7 +19,8 @@ const FIRST_AT = 4 * (HEAD_WORDS + 2);
 const FIRST_BYTES = CELL_BYTES - FIRST_AT;
 const REST_BYTES = CELL_BYTES - 4;
 
-const CHUNK_SHIFT = 10;
+/** 224 KB: allocators take that from the system as it is. */
+const CHUNK_SHIFT = 12;
 const CHUNK_CELLS = 1 << CHUNK_SHIFT;
 
 export type Cells = {
@@ -148,8 +149,7 @@ function createPool() {
         return cell;
       }
       if (fresh >>> CHUNK_SHIFT === words.length) {
-        // Shared memory is no garbage collector's: from what they know of, they conclude how much
-        // garbage they may let lie, and JavaScriptCore as much again.
+        // V8 does not count shared memory; what it counts makes it collect the more often.
         const chunk = new Uint32Array(new SharedArrayBuffer(CHUNK_CELLS * CELL_BYTES));
         words.push(chunk);
         octets.push(new Uint8Array(chunk.buffer));

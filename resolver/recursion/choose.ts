@@ -126,6 +126,8 @@ function addressTypes({ ipv4, ipv6 }: Settings): number[] {
 }
 
 function fastest(servers: readonly RouteServer[], now: number, world: World): RouteServer {
+  const [only, ...others] = servers;
+  if (only !== undefined && others.length === 0) return only;
   const scored = servers.map((server) => ({ server, score: world.servers.score(server, now) }));
   const best = Math.min(...scored.map(({ score }) => score));
   const near = scored.filter(({ score }) => score <= best + BAND);

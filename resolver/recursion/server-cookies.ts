@@ -12,6 +12,7 @@
 import type { Clock, Random } from '#runtime';
 import { findOption, OPTION } from '../message/edns-option.ts';
 import type { Message } from '../message/message.ts';
+import { join } from '../message/wire/field.ts';
 
 /** Servers whose cookies are kept, some 150 octets each; the one unused for longest goes first. */
 export const MAX_COOKIES = 4096;
@@ -47,14 +48,17 @@ export function createServerCookies(
   limit: number = MAX_COOKIES,
 ): ServerCookies {
   const memories = new Map<string, Memory>();
+  let newest: string | undefined;
 
   function recall(place: string, now: number): Memory {
     const known = memories.get(place);
     const isUsable = known !== undefined && now - known.drawn < COOKIE_MILLISECONDS;
     const client = isUsable ? known.client : random(CLIENT_COOKIE);
     const memory = isUsable ? known : { client, drawn: now, server: NONE, shunnedUntil: 0 };
+    if (isUsable && place === newest) return memory;
     memories.delete(place);
     memories.set(place, memory);
+    newest = place;
     const [oldest] = memories.size > limit ? memories.keys() : [];
     if (oldest !== undefined) memories.delete(oldest);
     return memory;
@@ -64,7 +68,7 @@ export function createServerCookies(
     offer(place) {
       const now = clock.monotonic();
       const { client, server, shunnedUntil } = recall(place, now);
-      return shunnedUntil > now ? undefined : Uint8Array.of(...client, ...server);
+      return shunnedUntil > now ? undefined : join([client, server]);
     },
     hear(place, offered, { edns }, transport) {
       const memory = memories.get(place);

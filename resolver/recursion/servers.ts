@@ -86,7 +86,7 @@ export function serverKey({ address, port }: Endpoint): string {
 
 /** An empty memory. */
 export function createServers(limit: number = MAX_SERVERS): Servers {
-  const memories = new Map<string, Memory>();
+  const { recall, remember, size } = createMemories(limit);
   const families = { ipv4: { losses: 0, lastLoss: 0 }, ipv6: { losses: 0, lastLoss: 0 } };
   const familyOf = ({ address }: Endpoint) =>
     address.includes(':') ? families.ipv6 : families.ipv4;
@@ -94,18 +94,6 @@ export function createServers(limit: number = MAX_SERVERS): Servers {
   function familyPenalty(server: Endpoint, now: number): number {
     const { losses, lastLoss } = familyOf(server);
     return losses >= FAMILY_LOSSES && now - lastLoss < FAMILY_SECONDS ? FAMILY_PENALTY : 0;
-  }
-
-  /** Looks a server up without making it; most questions about it need no memory. */
-  const recall = (server: Endpoint) => memories.get(serverKey(server));
-
-  function remember(server: Endpoint): Memory {
-    const key = serverKey(server);
-    const memory = memories.get(key) ?? { ...BLANK, lame: new Map<string, number>() };
-    memories.delete(key);
-    memories.set(key, memory);
-    dropOldest(memories, limit);
-    return memory;
   }
 
   return {
@@ -153,8 +141,30 @@ export function createServers(limit: number = MAX_SERVERS): Servers {
     },
     speaksEdns: (server, now) => (recall(server)?.plainUntil ?? 0) <= now,
     get size() {
-      return memories.size;
+      return size();
     },
+  };
+}
+
+/** Memories by server, the one not used for longest forgotten first. */
+function createMemories(limit: number) {
+  const memories = new Map<string, Memory>();
+  let newest: string | undefined;
+  return {
+    /** Looks a server up without making it; most questions about it need no memory. */
+    recall: (server: Endpoint) => memories.get(serverKey(server)),
+    remember(server: Endpoint): Memory {
+      const key = serverKey(server);
+      const known = memories.get(key);
+      if (known !== undefined && key === newest) return known;
+      const memory = known ?? { ...BLANK, lame: new Map<string, number>() };
+      memories.delete(key);
+      memories.set(key, memory);
+      newest = key;
+      dropOldest(memories, limit);
+      return memory;
+    },
+    size: () => memories.size,
   };
 }
 
