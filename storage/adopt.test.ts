@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { adoptOps, lateChanges, readAdopted } from './adopt.ts';
+import { adoptOps, decideOps, lateChanges, readDecided } from './adopt.ts';
 import { moves, node, play } from './judge.fixture.ts';
 import { findVoid } from './judge.ts';
+import { stateOf } from './members.fixture.ts';
 import { MAX_OPS, type Op } from './op.ts';
 
 const id = (at: number) => at.toString(16).padStart(64, '0');
@@ -62,12 +63,13 @@ test('an adoption has the ops in order, and names what it adopted', () => {
   const adoption = adoptOps([late(1, [set('names/a')]), late(2, [set('names/b'), set('names/a')])]);
   expect(adoption.ops.map(({ path }) => path)).toEqual(['names/a', 'names/b', 'names/a']);
   expect(adoption.message).toBe(`Adopt 2 late changes of Phone\n\n${id(1)}\n${id(2)}`);
-  expect(readAdopted(adoption)).toEqual([id(1), id(2)]);
   expect(adoption.adopted).toEqual([id(1), id(2)]);
 });
 
-test('only an adoption adopts', () => {
-  expect(readAdopted({ via: 'web', message: `Adopt\n\n${id(1)}` })).toEqual([]);
+test('what was decided is read from the state', () => {
+  expect(decideOps('b', [id(1)])).toEqual([{ op: 'grow', path: 'late/b/decided', value: id(1) }]);
+  const state = stateOf({ 'late/b': { decided: [id(1)] }, 'late/c': { decided: [id(2), 3] } });
+  expect([...readDecided(state)]).toEqual([id(1), id(2)]);
 });
 
 test.each([
@@ -78,6 +80,7 @@ test.each([
   { op: { op: 'set', path: 'devices/a/signingKey', value: '' }, why: 'a key' },
   { op: set('realm/settings'), why: 'the realm' },
   { op: set('proposals/a.b'), why: 'what needs two owners' },
+  { op: set('late/a'), why: 'what was decided about others' },
 ] as { op: Op; why: string }[])('$why is never adopted', ({ op }) => {
   const adoption = adoptOps([late(1, [op, set('names/a'), set('devices/a/name')])]);
   expect(adoption.omitted).toEqual([op]);

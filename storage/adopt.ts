@@ -1,44 +1,41 @@
 /**
  * Late changes: what a revoked device wrote beyond its end, offered to an owner for adoption.
  *
- * Adopting is a commit of the owner's own with the same ops; the void commits stay void. Its message
- * names what it adopted, so that nothing is offered twice. Nothing that concerns who belongs to the
- * realm is ever taken over: that an owner decides anew.
+ * Adopting is a commit of the owner's own with the same ops; the void commits stay void. What was
+ * decided is kept in `late/<device>`, so that nothing is offered twice. Nothing that concerns who
+ * belongs to the realm is ever taken over: that an owner decides anew.
  */
 
 import type { Commit, CommitId } from './commit.ts';
 import type { VoidNode, VoidReason } from './judge.ts';
 import { PROTECTED } from './members.ts';
-import { MAX_OPS, type Op } from './op.ts';
+import { MAX_OPS, type Op, readRecord, type State } from './op.ts';
 import { parsePath } from './path.ts';
 
 /** An owner's commit that takes late changes over, and what it left out. */
 export type Adoption = {
   readonly ops: readonly Op[];
   readonly message: string;
-  readonly via: string;
   /** The commits whose ops are in it. More than fit are left for another adoption. */
   readonly adopted: readonly CommitId[];
   /** Ops that are never adopted. */
   readonly omitted: readonly Op[];
 };
 
-/** By this an adoption is known. */
-const VIA = 'adopt';
+/** What only an owner decides, and anew. */
+const NEVER = new Set(['realm', 'proposals', 'late']);
 
 /** 65 bytes each in a message of at most 8192. */
 const MAX_ADOPTED = 100;
 
-const COMMIT_ID = /^[0-9a-f]{64}$/;
-
-/** The void commits of each revoked device that nobody adopted, in the device's own order. */
+/** The void commits of each revoked device that nobody decided about, in the device's own order. */
 export function lateChanges(
   nodes: readonly Pick<VoidNode, 'id' | 'device' | 'seq'>[],
   voids: ReadonlyMap<CommitId, VoidReason>,
-  adopted: ReadonlySet<CommitId> = new Set(),
+  decided: ReadonlySet<CommitId> = new Set(),
 ): ReadonlyMap<string, readonly CommitId[]> {
   const late = nodes
-    .filter(({ id }) => voids.get(id) === 'revoked' && !adopted.has(id))
+    .filter(({ id }) => voids.get(id) === 'revoked' && !decided.has(id))
     .sort((a, b) => a.seq - b.seq || (a.id < b.id ? -1 : 1));
   const byDevice = new Map<string, Set<CommitId>>();
   for (const { device, id } of late) {
@@ -54,7 +51,7 @@ export function adoptOps(commits: readonly Pick<Commit, 'id' | 'name' | 'ops'>[]
   const adopted: CommitId[] = [];
   for (const commit of commits.slice(0, MAX_ADOPTED)) {
     const fit = commit.ops.filter(isAdoptable);
-    if (ops.length + fit.length > MAX_OPS) break;
+    if (ops.length + fit.length + adopted.length >= MAX_OPS) break;
     ops.push(...fit);
     omitted.push(...commit.ops.filter((op) => !isAdoptable(op)));
     adopted.push(commit.id);
@@ -62,17 +59,26 @@ export function adoptOps(commits: readonly Pick<Commit, 'id' | 'name' | 'ops'>[]
   const names = [...new Set(commits.slice(0, adopted.length).map(({ name }) => name))];
   const count = adopted.length === 1 ? 'a late change' : `${adopted.length} late changes`;
   const subject = `Adopt ${count} of ${names.slice(0, 3).join(', ')}`;
-  return { ops, message: [subject, '', ...adopted].join('\n'), via: VIA, adopted, omitted };
+  return { ops, message: [subject, '', ...adopted].join('\n'), adopted, omitted };
 }
 
-/** The commits that a commit adopted, by its own account; ask it only of commits that count. */
-export function readAdopted({ via, message }: Pick<Commit, 'via' | 'message'>): CommitId[] {
-  return via === VIA ? message.split('\n').filter((line) => COMMIT_ID.test(line)) : [];
+/** The ops that keep commits of `device` from being offered again. */
+export function decideOps(device: string, commits: readonly CommitId[]): readonly Op[] {
+  return commits.map((value) => ({ op: 'grow', path: `late/${device}/decided`, value }));
+}
+
+/** The late commits that somebody adopted or let go. */
+export function readDecided(state: State): ReadonlySet<CommitId> {
+  const decided = [...(state.get('late')?.keys() ?? [])].flatMap((device) => {
+    const list = readRecord(state, `late/${device}`)?.['decided'];
+    return Array.isArray(list) ? list.filter((item) => typeof item === 'string') : [];
+  });
+  return new Set(decided);
 }
 
 function isAdoptable(op: Op): boolean {
   const path = parsePath(op.path);
   if (path === undefined || op.op === 'revoke') return false;
   if (path.collection === 'devices') return path.field !== undefined && !PROTECTED.has(path.field);
-  return path.collection !== 'realm' && path.collection !== 'proposals';
+  return !NEVER.has(path.collection);
 }

@@ -184,6 +184,17 @@ export class History {
     return this.#foldAll(step.parents, [step]);
   }
 
+  /** What the judgement knows of every commit, once there is anything to judge. */
+  async judge(revoked: Merged['revoked']): Promise<readonly VoidNode[]> {
+    if ((revoked.size === 0 && this.#forks.size === 0) || this.hole !== undefined) return [];
+    const nodes: VoidNode[] = [];
+    for (const [index, entry] of this.#entries.entries()) {
+      const facts = this.#facts.get(entry.id) ?? (await this.#learn(await this.#stepAt(index)));
+      nodes.push({ ...entry, ...facts });
+    }
+    return nodes;
+  }
+
   #add(entry: Entry, state: Merged | undefined): void {
     const { id, parents } = entry;
     if (!this.#staged.delete(id)) this.#noteNumber(entry);

@@ -23,6 +23,7 @@ import { type Problem, StorageError } from './error.ts';
 import { exportMissing, type Vector, vectorOf } from './export.ts';
 import { createGitView, type GitFile, type GitView } from './git.ts';
 import type { Json } from './json.ts';
+import { type Decided, decideLate, findLate, type Late } from './late.ts';
 import { draftRevert, type LogQuery, listCommits } from './listing.ts';
 import { type Held, load } from './load.ts';
 import type { Damage, Place } from './log.ts';
@@ -153,10 +154,26 @@ export class Store implements AsyncDisposable {
   }
 
   /** Decides a conflict by a commit; `value` undefined deletes what is at `path`. */
-  resolve(path: string, value: Json | undefined, via: string): Promise<Commit> {
+  resolve(
+    path: string,
+    value: Json | undefined,
+    via: string,
+    options: Pick<Draft, 'ifHead'> = {},
+  ): Promise<Commit> {
     return this.#serially(async () =>
-      this.#commit({ ...toResolution(this.#held.merged, path, value), via }),
+      this.#commit({ ...options, ...toResolution(this.#held.merged, path, value), via }),
     );
+  }
+
+  /** What devices wrote that does not count, and nobody decided about. */
+  late(): Promise<readonly Late[]> {
+    return findLate(this.#held.history, this.#held.merged);
+  }
+
+  /** Takes it over as this owner's own, or lets it go; a device that forked is removed by that. */
+  decideLate(device: string, decision: Parameters<typeof decideLate>[3]): Promise<Decided> {
+    const held = () => this.#held;
+    return this.#serially(() => decideLate(held, (draft) => this.#commit(draft), device, decision));
   }
 
   /**

@@ -1,0 +1,123 @@
+/**
+ * What devices wrote that does not count: beyond the end of a revoked one, or from a fork on. It is
+ * shown with its evidence, and an owner takes it over or lets it go.
+ */
+
+import { adoptOps, decideOps, lateChanges, readDecided } from './adopt.ts';
+import type { Commit, CommitId } from './commit.ts';
+import type { Draft } from './draft.ts';
+import { StorageError } from './error.ts';
+import type { History } from './history.ts';
+import { type Fork, findForks, findVoid, type VoidReason } from './judge.ts';
+import type { Merged } from './merge/merged.ts';
+import { type Op, readRecord } from './op.ts';
+
+/** The commits of one device that do not count and about which nobody decided. */
+export type Late = {
+  readonly device: string;
+  /** 'forked': the device is still a member; whoever decides removes it. */
+  readonly reason: VoidReason;
+  /** In the device's own order; no more than `MAX_SHOWN` of `count`. */
+  readonly commits: readonly Commit[];
+  readonly count: number;
+  /** The commits that it gave one number. */
+  readonly fork?: Fork;
+};
+
+/** What became of late changes. */
+export type Decided = {
+  readonly commits: number;
+  /** Ops that are never taken over, because they concern who belongs to the realm. */
+  readonly omitted: readonly Op[];
+};
+
+/** A thief may write any number of them; a person looks at some. */
+const MAX_SHOWN = 100;
+
+/** All of them, sorted by device. */
+export async function findLate(history: History, merged: Merged): Promise<readonly Late[]> {
+  const { ids, reasons, forks } = await judge(history, merged);
+  const found: Late[] = [];
+  for (const [device, all] of ids) {
+    const fork = forks.get(device);
+    found.push({
+      device,
+      reason: reasons.get(device) ?? 'revoked',
+      commits: await showAll(history, all.slice(0, MAX_SHOWN)),
+      count: all.length,
+      ...(fork === undefined ? {} : { fork }),
+    });
+  }
+  return found.sort((a, b) => (a.device < b.device ? -1 : 1));
+}
+
+/** Takes over or lets go of all that `device` wrote, by as many commits as that needs. */
+export async function decideLate(
+  held: () => { readonly history: History; readonly merged: Merged },
+  commit: (draft: Draft) => Promise<unknown>,
+  device: string,
+  { via, adopts }: { readonly via: string; readonly adopts: boolean },
+): Promise<Decided> {
+  const omitted: Op[] = [];
+  let commits = 0;
+  for (;;) {
+    const { history, merged } = held();
+    const { ids, reasons, forks } = await judge(history, merged);
+    const late = ids.get(device);
+    if (late === undefined) {
+      if (commits > 0) return { commits, omitted };
+      throw new StorageError('does-not-apply', 'there is nothing of it to decide about');
+    }
+    if (reasons.get(device) === 'forked') {
+      const removal = removeForked(merged, device, forks.get(device));
+      await commit({ ...removal, via });
+      continue;
+    }
+    const adoption = adoptOps(await showAll(history, late.slice(0, MAX_SHOWN)));
+    const { adopted } = adoption;
+    const done = decideOps(device, adopted);
+    const words = { message: `Let go of what ${device} wrote late` };
+    const draft = adopts
+      ? { ops: [...adoption.ops, ...done], message: adoption.message }
+      : { ops: done, ...words };
+    await commit({ ...draft, via });
+    commits += adopted.length;
+    if (adopts) omitted.push(...adoption.omitted);
+  }
+}
+
+async function judge(history: History, merged: Merged) {
+  const nodes = await history.judge(merged.revoked);
+  const voids = findVoid(nodes);
+  const ids = new Map(lateChanges(nodes, voids, readDecided(merged.state)));
+  const reasons = new Map<string, VoidReason>();
+  for (const { id, device } of nodes) {
+    if (voids.get(id) !== 'forked') continue;
+    reasons.set(device, 'forked');
+    ids.set(device, [...(ids.get(device) ?? []), id]);
+  }
+  const forks = new Map(findForks(nodes).map((fork) => [fork.device, fork]));
+  return { ids, reasons, forks };
+}
+
+/** It ends before its fork: what came after is late then, and is offered like that of any other. */
+function removeForked(
+  { state }: Merged,
+  device: string,
+  fork: Fork | undefined,
+): { readonly ops: readonly Op[]; readonly message: string } {
+  if (fork === undefined) {
+    throw new StorageError('does-not-apply', 'decide first about the device that let it in');
+  }
+  const path = `devices/${device}`;
+  const record = readRecord(state, path);
+  const ops: Op[] = [{ op: 'revoke', path, lastSeq: fork.seq - 1 }];
+  if (record !== undefined) ops.push({ op: 'del', path });
+  return { ops, message: `Remove ${String(record?.['name'] ?? device)}, which exists twice` };
+}
+
+async function showAll(history: History, ids: readonly CommitId[]): Promise<Commit[]> {
+  const commits: Commit[] = [];
+  for (const id of ids) commits.push(await history.show(history.find(id) as number));
+  return commits;
+}
