@@ -9,8 +9,8 @@ import { encodeFrame } from './frame.ts';
 import type { Entry, History } from './history.ts';
 
 /**
- * What is held: of each device its last commit. A device that used a number twice has every commit
- * from there on. An empty id stands for whichever commit has the number.
+ * What is held: of each device its last commit. A device that used a number twice has the last one
+ * of each branch. An empty id stands for whichever commit has the number.
  */
 export type Vector = {
   readonly [device: string]: readonly (readonly [seq: number, id: CommitId])[];
@@ -23,30 +23,37 @@ export type Vector = {
 const EXPORT_PAGE = 128 * 1024;
 /** Looking for devices first is not worth reading more commits than this. */
 const MAX_LOOK_AHEAD = 2000;
+/**
+ * Of a branch whose beginning cannot be told, this many commits below what somebody has are sent:
+ * less than a page. Two branches that both went further apart stay apart until one is cut.
+ */
+const MAX_BRANCH = 128;
 /** How ops begin that concern devices. */
 const DEVICES = '"path":"devices/';
 
 /** The vector of all that is held with its whole past. */
 export function vectorOf({ entries, hole }: Pick<History, 'entries' | 'hole'>): Vector {
   const whole = hole === undefined ? entries : entries.slice(0, hole);
-  const vector: Growing = Object.create(null);
-  for (const entry of whole) grow(vector, entry);
+  const last = new Map<string, Entry>();
+  const forks = forksIn(whole);
+  for (const entry of whole) last.set(entry.device, entry);
+  const vector: Record<string, readonly (readonly [number, CommitId])[]> = Object.create(null);
+  for (const [device, { seq, id }] of last) {
+    vector[device] = forks.has(device) ? branchesOf(whole, device) : [[seq, id]];
+  }
   return { ...vector };
 }
 
-/** The vector of what it says and one commit more, whose past it says already. */
-export function extendVector(vector: Vector, commit: Pick<Entry, 'device' | 'seq' | 'id'>): Vector {
-  const growing: Growing = Object.assign(Object.create(null), vector);
-  grow(growing, commit);
-  return { ...growing };
-}
-
-type Growing = Record<string, readonly (readonly [number, CommitId])[]>;
-
-function grow(vector: Growing, { device, seq, id }: Pick<Entry, 'device' | 'seq' | 'id'>): void {
-  const known = vector[device] ?? [];
-  const isForked = known.length > 1 || (known[0]?.[0] ?? 0) >= seq;
-  vector[device] = isForked ? [...known, [seq, id]] : [[seq, id]];
+/** The commits of a device that none of its own builds on. */
+function branchesOf(entries: readonly Entry[], device: string): [number, CommitId][] {
+  const below = new Set<CommitId>();
+  const tips: [number, CommitId][] = [];
+  for (const { id, device: author, seq, parents } of entries.toReversed()) {
+    const isOwn = author === device;
+    if (isOwn && !below.has(id)) tips.push([seq, id]);
+    if (isOwn || below.has(id)) for (const parent of parents) below.add(parent);
+  }
+  return tips.sort(([a, one], [b, other]) => a - b || (one < other ? -1 : 1));
 }
 
 /** A page of frames of what a device with `vector` lacks. */
@@ -69,32 +76,54 @@ export async function exportMissing(
   return concat(frames);
 }
 
-function findMissing(history: Pick<History, 'entries' | 'find'>, vector: Vector): number[] {
+/** What is missing for certain comes before what may be. */
+function findMissing(
+  history: Pick<History, 'entries' | 'find'>,
+  vector: Vector,
+): readonly number[] {
   const { entries } = history;
-  const own = vectorOf({ entries, hole: undefined });
-  const isForked = (device: string): boolean =>
-    (own[device]?.length ?? 0) > 1 ||
-    (Object.hasOwn(vector, device) &&
-      (vector[device] ?? []).some(
-        ([seq, id]) =>
-          id !== '' && history.find(id) === undefined && seq <= (own[device]?.[0]?.[0] ?? 0),
-      ));
-  const forked = new Set(Object.keys(own).filter(isForked));
-  const isMissing = ({ device, seq, id }: Entry): boolean => {
-    const tips = Object.hasOwn(vector, device) ? (vector[device] ?? []) : [];
-    if (tips.some(([, tip]) => tip === id)) return false;
-    if (tips.every(([last]) => seq > last)) return true;
-    if (tips.some(([, tip]) => tip === '')) return false;
-    // Which of two commits with one number somebody has cannot be told by the number.
-    return forked.has(device) && seq >= firstFork(own[device], tips);
-  };
-  return entries.flatMap((entry, index) => (isMissing(entry) ? [index] : []));
+  const known = new Map(Object.entries(vector));
+  const isHeld = pastOf(entries, Object.values(vector).flat());
+  const forks = forksIn(entries);
+  const tops = new Map(entries.map(({ device, seq }) => [device, seq]));
+  const missing: number[] = [];
+  const doubtful: number[] = [];
+  entries.forEach(({ device, seq, id }, index) => {
+    if (isHeld.has(id)) return;
+    const tips = known.get(device) ?? [];
+    const unknown = tips.filter(([, tip]) => history.find(tip) === undefined);
+    const isBeyond = tips.every(([last]) => seq > last);
+    if (isBeyond || (unknown.length === 0 && forks.has(device))) missing.push(index);
+    if (isBeyond || unknown.some(([last, tip]) => tip === '' && last >= seq)) return;
+    // Who follows a branch that is not held here left this one nobody knows where.
+    const isApart = forks.has(device) || unknown.some(([last]) => last <= (tops.get(device) ?? 0));
+    const last = Math.min(...unknown.map(([number]) => number));
+    if (isApart && unknown.length > 0 && seq > last - MAX_BRANCH) doubtful.push(index);
+  });
+  return [...missing, ...doubtful];
 }
 
-/** Where the commits of a device begin to differ; from the start when that cannot be told. */
-function firstFork(own: Vector[string] | undefined, theirs: Vector[string]): number {
-  const numbers = (own?.length ?? 0) > 1 ? (own ?? []).map(([seq]) => seq) : [0];
-  return theirs.length > 1 || numbers.length > 1 ? Math.min(...numbers) : 0;
+/** What somebody holds who holds these, as far as it is known here. */
+function pastOf(
+  entries: readonly Entry[],
+  tips: readonly (readonly [number, CommitId])[],
+): ReadonlySet<CommitId> {
+  const past = new Set(tips.map(([, id]) => id));
+  for (const { id, parents } of entries.toReversed()) {
+    if (past.has(id)) for (const parent of parents) past.add(parent);
+  }
+  return past;
+}
+
+/** The devices that used a number twice. */
+function forksIn(entries: readonly Entry[]): ReadonlySet<string> {
+  const highest = new Map<string, number>();
+  const forks = new Set<string>();
+  for (const { device, seq } of entries) {
+    if (seq <= (highest.get(device) ?? 0)) forks.add(device);
+    else highest.set(device, seq);
+  }
+  return forks;
 }
 
 /** Parents first, and what concerns devices as early as that allows. */
@@ -102,7 +131,7 @@ async function devicesFirst(
   history: Pick<History, 'entries' | 'find' | 'read'>,
   missing: readonly number[],
 ): Promise<readonly number[]> {
-  if (missing.length > MAX_LOOK_AHEAD) return missing;
+  if (missing.length > MAX_LOOK_AHEAD) return missing.toSorted((a, b) => a - b);
   const open = new Set(missing);
   const ordered: number[] = [];
   const take = (target: number): void => {
