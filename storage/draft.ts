@@ -14,6 +14,7 @@ import {
 import { type Problem, StorageError } from './error.ts';
 import { encodeFrame, MAX_BODY } from './frame.ts';
 import type { History } from './history.ts';
+import { applyOps } from './merge/apply.ts';
 import type { Merged, Rule } from './merge/merged.ts';
 import { type DraftOp, narrow } from './narrow.ts';
 import { buildTree } from './object.ts';
@@ -87,7 +88,13 @@ export async function prepare(
   const { publicKey } = writer.signer;
   checkRights(crypto, merged, { device, publicKey, seq }, ops);
   const state = await extend(merged, { id: '', parents, device, seq, ops });
-  if (isSame(crypto, merged, state)) return undefined;
+  if (isSame(crypto, merged, state)) {
+    if (isSame(crypto, merged, applyOps(merged, { device, seq }, ops))) return undefined;
+    throw new StorageError(
+      'fork',
+      'this device used a number twice: what it writes does not count',
+    );
+  }
   checkRules(root && merged.state, state.state, ops, rules);
   const commit = signCommit(crypto, writer.signer, {
     tree: buildTree(crypto, state, text).root.id,
