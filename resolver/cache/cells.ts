@@ -7,7 +7,7 @@
  */
 
 /** Words of a cell's head that are the keeper's; after them come two of ours. */
-export const HEAD_WORDS = 8;
+const HEAD_WORDS = 8;
 const NEXT = HEAD_WORDS;
 const SIZE = HEAD_WORDS + 1;
 const CELL_WORDS = 14;
