@@ -48,6 +48,7 @@ test.each([
     why: 'how it is anyway may be said',
   },
   { json: { keyTagSignal: true }, options: { keyTagSignal: true }, why: 'RFC 8145' },
+  { json: { datapath: 'auto' }, options: { datapath: 'auto' }, why: 'threads that repeat' },
   {
     json: { serveStale: false, prefetch: false, aggressiveNsec: false },
     options: { serveStale: false, prefetch: false, aggressiveNsec: false },

@@ -117,6 +117,7 @@ const SETTINGS = {
   rfc5011: v.exactOptional(SWITCH),
   anchorFile: v.exactOptional(PATH),
   keyTagSignal: v.exactOptional(SWITCH),
+  datapath: v.exactOptional(v.picklist(['auto', 'on', 'off'], 'auto, on or off expected')),
   metrics: v.exactOptional(v.strictObject({ listen: some(ENDPOINT) }, METRICS)),
   logLevel: v.exactOptional(
     v.picklist(['error', 'warn', 'info', 'debug'], 'error, warn, info or debug expected'),
@@ -202,7 +203,7 @@ function configOf(settings: Settings, name: string): BareConfig {
   const { rootHints, serveStale, prefetch, dns64, aggressiveNsec, cookies } = settings;
   const { ipv4, ipv6, ednsBufferSize, cacheMinTtl, cacheMaxTtl } = settings;
   const { localZones, allowPrivateUpstream, upstreamPort, priming, hosts, zones = {} } = settings;
-  const { rfc5011 = false, keyTagSignal } = settings;
+  const { rfc5011 = false, keyTagSignal, datapath } = settings;
   const given = withoutGaps({
     sources: source,
     minimise: qnameMinimisation,
@@ -210,7 +211,7 @@ function configOf(settings: Settings, name: string): BareConfig {
     rebindProtection: rebindOf(settings),
     ...{ rootHints, serveStale, prefetch, dns64, aggressiveNsec, cookies },
     ...{ ipv4, ipv6, ednsBufferSize, cacheMinTtl, cacheMaxTtl },
-    ...{ localZones, allowPrivateUpstream, upstreamPort, priming, keyTagSignal },
+    ...{ localZones, allowPrivateUpstream, upstreamPort, priming, keyTagSignal, datapath },
   });
   const made = { routes: routesOf(settings), ...trustOf(settings) };
   const anchorFile = rfc5011 ? (settings.anchorFile ?? `${name}.anchors`) : undefined;

@@ -4,6 +4,7 @@
  */
 
 import {
+  type Askers,
   type Before,
   createResolver,
   type Explanation,
@@ -72,6 +73,7 @@ export async function startBare(runtime: Runtime, bare: Bare): Promise<AsyncDisp
     const seen = { asker: asker.address, transport, name, type, rcode, from };
     log('debug', 'answered', { ...seen, milliseconds: Math.round(milliseconds), ede: ede?.text });
   });
+  resolver.setAskers(EVERYBODY);
   for (const endpoint of await resolver.start()) {
     log('info', 'listening', { address: printEndpoint(endpoint) });
   }
@@ -123,6 +125,21 @@ function ownAnswer(
 
 const HERE = { address: '::1', port: 0 };
 
+/** Nobody is told anything that others are not. */
+const EVERYBODY: Askers = {
+  exact: [],
+  networks: [
+    { address: '0.0.0.0', bits: 0, view: 'everybody' },
+    { address: '::', bits: 0, view: 'everybody' },
+  ],
+};
+
+/**
+ * What was recursed for may be repeated, where `datapath` asks for it. Its threads count by the
+ * monotonic clock; an end, a day at most as in the cache, has the wall clock watched for jumps.
+ */
+const REPEATABLE = { view: 'everybody', seconds: 86_400 } as const;
+
 type Zone = Extract<ReturnType<typeof readPlainZone>, { ok: true }>['authority'];
 
 /** The hosts file first, then the zone nearest above the name; all else is recursed for. */
@@ -131,7 +148,8 @@ function beforeOf(hosts: Hosts | undefined, zones: readonly Zone[]): Before {
   return (question) => {
     if (hosts?.knows(question)) return { kind: 'zone', authority: hosts };
     const authority = nearest.find(({ apex }) => isWithin(question.name, apex));
-    return authority === undefined ? { kind: 'recurse' } : { kind: 'zone', authority };
+    if (authority !== undefined) return { kind: 'zone', authority };
+    return { kind: 'recurse', reuse: REPEATABLE };
   };
 }
 

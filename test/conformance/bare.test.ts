@@ -229,6 +229,38 @@ test('a wall clock that is moved moves TTLs and ends signatures', async () => {
   expect(ttl(back)).toBe(300);
 });
 
+/** Answers that threads repeated, by what Prometheus is told. */
+async function repeated(metrics: number): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
+  return Number(/^nymote_dns_repeated_total (\d+)$/m.exec(text)?.[1]);
+}
+
+test('datapath: what was recursed for is repeated, what files say is not; a moved clock ends it', async () => {
+  const file = join(internet.folder, 'lane.hosts');
+  await writeFile(file, '192.0.2.7 nas.good.lab\n');
+  const clock = join(internet.folder, 'lane-clock');
+  await writeFile(clock, '+0\n');
+  const { admin } = await findPorts();
+  const more = { datapath: 'on', hosts: file, metrics: { listen: `127.0.0.1:${admin}` } };
+  const env = { ...faked(), FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: '1' };
+  await using other = await startBare(internet.folder, { ...internet.settings, ...more }, env);
+  // A datagram with options, and a cookie is one, is for the main thread.
+  const ask = (name: string) => other.dig(name, 'A', '+dnssec', '+nocookie');
+  const first = await ask('www.good.lab');
+  expect(await repeated(admin)).toBe(0);
+  for (const again of [await ask('www.good.lab'), await ask('WWW.good.LAB')]) {
+    expect(again).toMatch(AD);
+    expect(again).toContain('192.0.2.80');
+  }
+  expect(first).toMatch(AD);
+  expect(await repeated(admin)).toBe(2);
+  for (const _ of [1, 2, 3]) expect(await ask('nas.good.lab')).toContain('192.0.2.7');
+  for (const _ of [1, 2]) expect(await ask('www.expired.lab')).toContain('EDE: 7 (');
+  expect(await repeated(admin)).toBe(2);
+  await writeFile(clock, '+60d\n');
+  await expect.poll(() => ask('www.good.lab'), { timeout: 10_000 }).toContain('EDE: 7 (');
+});
+
 test('a new root key waits for thirty days, over restarts, in a file that is only ours', async () => {
   const anchorFile = join(internet.folder, 'root.anchors');
   const settings = { ...internet.settings, rfc5011: true, anchorFile };
