@@ -44,8 +44,8 @@ export type Stretch = {
 /** Nothing told yet. */
 export const BEGINNING: Reach = { vector: {}, heads: [] };
 
-/** A bundle is ended when it has grown beyond this: it is held in memory, sealed and not. */
-const MAX_STRETCH = 16 * 1024 * 1024;
+/** A bundle is ended when it has grown beyond this: it is in memory several times, sealed and not. */
+const MAX_STRETCH = 4 * 1024 * 1024;
 
 /** What is asked for at once: every page is looked for in the whole history. */
 const PAGE = 1024 * 1024;

@@ -112,8 +112,9 @@ export function createPack(crypto: Pick<Crypto, 'hash'>): PackWriter {
       const last = parts.pop();
       const ends = padStream(last ?? new Uint8Array(0), padding);
       const head = concat([encodeText('PACK'), u32(2), u32(entries.length)]);
-      const body = concat([head, ...parts, ends]);
-      const bytes = concat([body, crypto.hash('sha256', body)]);
+      const bytes = concat([head, ...parts, ends, new Uint8Array(HASH_BYTES)]);
+      parts.length = 0;
+      bytes.set(crypto.hash('sha256', bytes.subarray(0, -HASH_BYTES)), bytes.length - HASH_BYTES);
       return { bytes, entries: entries.with(-1, lengthen(entries, padding)) };
     },
   };
