@@ -78,6 +78,15 @@ test('nor after it got what nobody waited for', async () => {
   expect(isOpen(opened)).toBe(0);
 });
 
+test('nor after it was spoiled', async () => {
+  const { ports, opened } = start();
+  const socket = await ports.open(HERE, () => undefined);
+  opened[0]?.deliver();
+  socket.spoil();
+  await socket[Symbol.asyncDispose]();
+  expect(isOpen(opened)).toBe(0);
+});
+
 test('nor when it is old; then it is closed', async () => {
   const { ports, opened, runtime } = start();
   for (let i = 0; i < 10; i++) await ask(ports, opened);

@@ -4,7 +4,8 @@
  * Opening one costs as much as asking. While there are fewer than `MAX_KEPT`, each question has a
  * port of its own; beyond that, in times of many questions, it draws one at random among those that
  * are free. A socket serves one question at a time and few in all, not for long, and never again
- * after anything about it was odd: no reply, more than one, or one that nobody waited for.
+ * after anything about it was odd: no reply, more than one, one that does not fit, or one that nobody
+ * waited for.
  *
  * @see RFC 5452 §9.2: who forges a reply must guess the port; and one wrong guess ends the guessing
  * (upstream.ts)
@@ -40,9 +41,15 @@ type Kept = {
 
 type Seams = { readonly clock: Clock; readonly random: Random; readonly udp: Udp };
 
+/** A socket for one question. */
+export type Port = UdpSocket & {
+  /** Something about it was odd: it serves no other question. */
+  spoil(): void;
+};
+
 export type Ports = AsyncDisposable & {
-  /** A socket on a random port of `address` for one question; dispose it after that. */
-  open(address: string, receive: Receive): Promise<UdpSocket>;
+  /** A socket on a random port of `address`; dispose it after its question. */
+  open(address: string, receive: Receive): Promise<Port>;
 };
 
 /** Makes them; nothing is open before it is needed. */
@@ -61,13 +68,16 @@ export function createPorts({ clock, random, udp }: Seams): Ports {
     else kept.receive(data, from);
   }
 
-  function lend(kept: Kept, receive: Receive): UdpSocket {
+  function lend(kept: Kept, receive: Receive): Port {
     kept.uses++;
     kept.received = 0;
     kept.receive = receive;
     return {
       local: kept.socket.local,
       send: kept.socket.send,
+      spoil() {
+        kept.uses = MAX_USES;
+      },
       async [Symbol.asyncDispose]() {
         if (kept.receive !== receive) return;
         kept.receive = undefined;

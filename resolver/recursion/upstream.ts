@@ -12,14 +12,14 @@
  * Decides nothing about servers or answers: that is the recursor's.
  */
 
-import type { Connection, Endpoint, Random, Runtime, UdpSocket } from '#runtime';
+import type { Connection, Endpoint, Random, Runtime } from '#runtime';
 import { OPTION } from '../message/edns-option.ts';
 import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
 import { type Name, trustedName } from '../message/name.ts';
 import { CLASS, OPCODE, RCODE } from '../message/type.ts';
 import { frame, unframe } from '../serving/framing.ts';
 import type { Event, Send } from './frame.ts';
-import { createPorts, type Ports } from './ports.ts';
+import { createPorts, type Port, type Ports } from './ports.ts';
 import { createServerCookies, type ServerCookies } from './server-cookies.ts';
 import { EDNS_REFUSALS, serverKey } from './servers.ts';
 
@@ -155,9 +155,10 @@ function overUdp(ports: Ports, sent: Sent, source: string | undefined, report: R
   const receive = (data: Uint8Array, from: Endpoint) => {
     if (from.address !== server.address || from.port !== server.port) return;
     const event = judge(data, sent);
+    if (event?.kind !== 'reply') socket?.spoil();
     if (event !== undefined) report(event);
   };
-  let socket: UdpSocket | undefined;
+  let socket: Port | undefined;
   let isOver = false;
   const dispose = () => {
     if (socket !== undefined) void socket[Symbol.asyncDispose]();
