@@ -10,6 +10,7 @@ import type { Op } from '../op.ts';
 /** One op with its place in the history. */
 type Deed = {
   readonly op: Op;
+  readonly commit: string;
   readonly device: string;
   readonly seq: number;
   readonly index: number;
@@ -76,7 +77,16 @@ function listDeeds(steps: readonly Step[]): Deed[] {
     ops.forEach((op, index) => {
       const [collection, key, field] = op.path.split('/');
       const seen = new Set([...past, ...deeds]);
-      deeds.push({ op, device, seq, index, record: `${collection}/${key}`, field, past: seen });
+      deeds.push({
+        op,
+        commit: id,
+        device,
+        seq,
+        index,
+        record: `${collection}/${key}`,
+        field,
+        past: seen,
+      });
     });
     byCommit.set(id, { deeds, past });
   }
@@ -325,5 +335,7 @@ function first(deeds: readonly Deed[]): Deed {
 
 function compare(a: Deed, b: Deed): number {
   if (a.device !== b.device) return a.device < b.device ? -1 : 1;
-  return a.seq - b.seq || a.index - b.index;
+  const order = a.seq - b.seq || a.index - b.index;
+  // Both of a device that used a number twice may count.
+  return order || (a.commit < b.commit ? -1 : a.commit === b.commit ? 0 : 1);
 }
