@@ -10,6 +10,7 @@ import type { Crypto } from '#runtime';
 import {
   type Commit,
   type CommitId,
+  MAX_PARENTS,
   type ParsedCommit,
   parseCommit,
   showCommit,
@@ -86,6 +87,19 @@ export class History {
   /** The commits that no other one follows. */
   get heads(): readonly CommitId[] {
     return [...this.#heads.keys()].sort((a, b) => (a < b ? -1 : 1));
+  }
+
+  /**
+   * As many heads as one commit may join, with all that `device` wrote in their past: whoever
+   * floods the realm with heads must not make it use a number again.
+   */
+  async joinable(device: string): Promise<readonly CommitId[]> {
+    const { heads } = this;
+    if (heads.length <= MAX_PARENTS) return heads;
+    const last = new Map<CommitId, number>();
+    for (const id of heads) last.set(id, (await this.join([id])).vector.get(device) ?? 0);
+    const byNewest = heads.toSorted((a, b) => (last.get(b) ?? 0) - (last.get(a) ?? 0));
+    return byNewest.slice(0, MAX_PARENTS).sort((a, b) => (a < b ? -1 : 1));
   }
 
   /** All commits, oldest first, in the order in which every replica lists them. */

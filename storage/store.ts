@@ -9,14 +9,7 @@
 import { type Cancel, RuntimeError } from '#runtime';
 import { type Change, diffStates } from './change.ts';
 import { isCheckpointDue, MAX_CHECKPOINT_HEADS, writeCheckpoint } from './checkpoint.ts';
-import {
-  type Commit,
-  type CommitId,
-  MAX_PARENTS,
-  nameHeads,
-  peekCommit,
-  showCommit,
-} from './commit.ts';
+import { type Commit, type CommitId, nameHeads, peekCommit, showCommit } from './commit.ts';
 import { type Conflict, listConflicts, toResolution } from './conflict.ts';
 import { type Draft, type Prepared, prepare } from './draft.ts';
 import { type Problem, StorageError } from './error.ts';
@@ -306,7 +299,7 @@ export class Store implements AsyncDisposable {
     if (draft.ifHead !== undefined && draft.ifHead !== this.head) {
       throw new StorageError('conflict', 'the head has moved');
     }
-    const parents = history.heads.slice(0, MAX_PARENTS);
+    const parents = await history.joinable(writer.deviceId);
     const isAll = parents.length === history.heads.length;
     const merged = isAll ? this.#held.merged : await history.join(parents);
     const needs = { crypto, writer, rules: this.#options, extend: history.extend.bind(history) };
