@@ -193,6 +193,9 @@ export type HttpSession = AsyncDisposable & {
   fetch(request: Request): Promise<Response>;
 };
 
+/** How many connections a server holds, where a household's are not enough. */
+export type ConnectionRoom = { readonly connections: number; readonly perSource: number };
+
 /** HTTP with the web's Request and Response. */
 export type Http = {
   /** HTTP/2 over TLS; fails as `Tls.connect` does. */
@@ -200,12 +203,14 @@ export type Http = {
   listen(
     local: Endpoint | Path,
     handle: (request: Request, from: Endpoint | Path) => Response | Promise<Response>,
+    room?: ConnectionRoom,
   ): Promise<Listener>;
   /** HTTP/2 and HTTP/1.1 over TLS; fails as `Tls.listen` does. */
   listenSecurely(
     local: Endpoint,
     credentials: Credentials,
     handle: (request: Request, from: Endpoint | Path) => Response | Promise<Response>,
+    room?: ConnectionRoom,
   ): Promise<SecureListener>;
   /** Over TCP, or over the unix socket `options.path`. Fails as `Tcp.connect` does. */
   fetch(

@@ -19,6 +19,7 @@ import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import {
+  type ConnectionRoom,
   type Endpoint,
   type Http,
   type Listener,
@@ -35,9 +36,8 @@ import { remoteOf, startListening } from './node-tcp.ts';
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 120_000;
 const MAX_HEADER_BYTES = 16 * 1024;
-const MAX_CONNECTIONS = 512;
-/** For one source; browsers open six, and who holds all of them shuts others out. */
-const MAX_CONNECTIONS_PER_SOURCE = 64;
+/** For one source: browsers open six, and who holds all of them shuts others out. */
+const ROOM: ConnectionRoom = { connections: 512, perSource: 64 };
 
 /** How long running answers may take to finish when the server closes; streams never would. */
 const CLOSE_GRACE_MS = 500;
@@ -54,12 +54,11 @@ export type Acceptor = { readonly server: Server; readonly closeAllConnections: 
 export function nodeHttp(log: Log, accept: (http: HttpServer) => Acceptor = acceptItself): Http {
   return {
     connect: openSession,
-    listen: (local, handle) => listen(log, accept, local, handle),
-    listenSecurely: (local, credentials, handle) => {
+    listen: (local, handle, room = ROOM) => listen(log, accept, { local, handle, room }),
+    listenSecurely: (local, credentials, handle, room) => {
       const listener = listenerOf(log, local, handle);
-      return listenSecurely(local, credentials, (incoming, outgoing) => {
-        void listener(incoming, outgoing);
-      });
+      const hear = (...args: Parameters<typeof listener>) => void listener(...args);
+      return listenSecurely(local, credentials, hear, room);
     },
     fetch: fetchOver,
   };
@@ -73,8 +72,15 @@ const acceptItself = (server: HttpServer): Acceptor => ({
 async function listen(
   log: Log,
   accept: (http: HttpServer) => Acceptor,
-  local: Endpoint | Path,
-  handle: (request: Request, from: Endpoint | Path) => Response | Promise<Response>,
+  {
+    local,
+    handle,
+    room,
+  }: {
+    readonly local: Endpoint | Path;
+    readonly handle: (request: Request, from: Endpoint | Path) => Response | Promise<Response>;
+    readonly room: ConnectionRoom;
+  },
 ): Promise<Listener> {
   const listener = listenerOf(log, local, handle);
   const http = createServer(
@@ -86,8 +92,8 @@ async function listen(
     (incoming, outgoing) => void listener(incoming, outgoing),
   );
   const { server, closeAllConnections } = accept(http);
-  server.maxConnections = MAX_CONNECTIONS;
-  limitSources(server);
+  server.maxConnections = room.connections;
+  limitSources(server, room.perSource);
   const bound = await startListening(server, local);
   return {
     local: bound,
@@ -101,7 +107,7 @@ async function listen(
   };
 }
 
-function limitSources(server: Server): void {
+function limitSources(server: Server, perSource: number): void {
   const open = new Map<string, number>();
   server.on('connection', (socket) => {
     const { remoteAddress } = socket;
@@ -115,7 +121,7 @@ function limitSources(server: Server): void {
       if (left === 0) open.delete(source);
       else open.set(source, left);
     });
-    if (count > MAX_CONNECTIONS_PER_SOURCE) socket.destroy();
+    if (count > perSource) socket.destroy();
   });
 }
 

@@ -13,11 +13,11 @@ import {
 } from 'node:http2';
 import { isIPv6 } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { Credentials, Endpoint, SecureListener } from './index.ts';
+import type { ConnectionRoom, Credentials, Endpoint, SecureListener } from './index.ts';
 import { openSecurely, tlsOptions } from './node-tls.ts';
 
-/** Connections of one address; a browser opens one, a household behind NAT some dozens. */
-const MAX_CONNECTIONS_PER_CLIENT = 64;
+/** Of one address: a browser opens one, a household behind NAT some dozens. */
+const ROOM: ConnectionRoom = { connections: Number.POSITIVE_INFINITY, perSource: 64 };
 const MAX_STREAMS = 100;
 const MAX_HEADER_BYTES = 16 * 1024;
 /** Megabytes that one session may make us hold. */
@@ -34,6 +34,7 @@ export async function listenSecurely(
   local: Endpoint,
   credentials: Credentials,
   listener: (incoming: Http2ServerRequest, outgoing: Http2ServerResponse) => void,
+  { connections, perSource }: ConnectionRoom = ROOM,
 ): Promise<SecureListener> {
   const sessions = new Set<ServerHttp2Session>();
   const sockets = new Set<TLSSocket>();
@@ -58,7 +59,7 @@ export async function listenSecurely(
   server.on('secureConnection', (socket) => {
     const { remoteAddress: address } = socket;
     const mine = [...sockets].filter(({ remoteAddress }) => remoteAddress === address).length;
-    if (mine >= MAX_CONNECTIONS_PER_CLIENT) socket.destroy();
+    if (mine >= perSource || sockets.size >= connections) socket.destroy();
     sockets.add(socket);
     // Bun knows no timeouts of the server's for HTTP/1.1; a session of HTTP/2 has its own.
     if (socket.alpnProtocol !== 'h2') socket.setTimeout(IDLE_TIMEOUT_MS, () => socket.destroy());
