@@ -25,10 +25,12 @@ import { createDoors } from './faces/sign-in.ts';
 import { viewPeer, viewTunnels } from './faces/views.ts';
 import type { House } from './house.ts';
 import { createEnrolment } from './peers/enrol.ts';
-import { type Replica, startReplica } from './peers/replica.ts';
 import { createSealing } from './peers/sealed.ts';
 import { listenForPeers } from './peers/serve.ts';
 import { openRealm, type Realm } from './realm.ts';
+import { partiesOf, type Sync, startSync } from './sync/follow.ts';
+import { readRealmKeys } from './sync/keys.ts';
+import type { SyncParties } from './sync/serve.ts';
 
 /** Nymote, running; disposing it stops it. */
 export type Nymote = AsyncDisposable & {
@@ -66,7 +68,7 @@ export async function assemble(
   const { resolver, dns } = await startResolver(runtime, config, {
     ...{ current, tunnels, overlay, warnings, lan },
     designation: () => encryptedDns?.designation() ?? none,
-    followRoot: followWithStore(runtime, realm.store),
+    followRoot: followWithStore(runtime, realm.store, () => isFirst(current)),
   });
   opening.use(resolver);
   opening.use(await keepCache(runtime, config.data, resolver));
@@ -74,8 +76,8 @@ export async function assemble(
   encryptedDns = await openEncryptedDns(runtime, config, current, resolver);
   if (encryptedDns !== undefined) opening.use(encryptedDns);
 
-  const replica = startReplication(runtime, realm, current, tunnels);
-  opening.defer(() => replica?.stop());
+  const { sync, parties } = startSynchronisation(runtime, realm, current, tunnels);
+  opening.defer(() => sync.stop());
   const { store, keys } = realm;
   const applying = opening.use(
     await openApplying(runtime, config, { store, self: keys.id, current, tunnels, resolver }),
@@ -83,12 +85,15 @@ export async function assemble(
   const backups = opening.use(createBackups(runtime, config, realm));
   const house = opening.use(
     furnish(runtime, config, {
-      ...{ realm, current, tunnels, resolver, encryptedDns, replica, applying, backups },
+      ...{ realm, current, tunnels, resolver, encryptedDns, sync, applying, backups },
       ...{ warnings, self },
     }),
   );
   opening.use(
-    await listenForPeers(runtime, config, { realm, current, enrolment: house.enrolment, warnings }),
+    await listenForPeers(runtime, config, {
+      ...{ parties, enrolment: house.enrolment, warnings },
+      heard: sync.heard,
+    }),
   );
   const admin = await openFaces(opening, runtime, config, house, assets);
   if (config.ubus !== '') opening.use(publishOnUbus(runtime, config.ubus, house));
@@ -152,29 +157,50 @@ async function startTunnels(
 
 const NO_PAGE = 'The web page was not built; the API and the command line work.';
 
-/** A replica asks for news now and then, and at once when another device says that there are some. */
-function startReplication(
+/** What one device is enough for is done by the most senior owner. */
+function isFirst(current: Current): boolean {
+  const owners = current
+    .projection()
+    .devices.filter(({ role, writer }) => role === 'owner' || writer);
+  const [first] = owners.toSorted(
+    (a, b) => (a.rank ?? 1) - (b.rank ?? 1) || (a.id < b.id ? -1 : 1),
+  );
+  return first?.id === current.household().self;
+}
+
+/** Everybody's changes to everybody, at once and now and then. */
+function startSynchronisation(
   runtime: Runtime,
   { store, keys }: Realm,
   current: Current,
   tunnels: Tunnels,
-): Replica | undefined {
-  if (store.isWritable) {
-    store.watch(({ head }) => tunnels.notify({ kind: 'moved', head }));
-    return undefined;
-  }
+): { readonly sync: Sync; readonly parties: Omit<SyncParties, 'clock' | 'crypto'> } {
+  const { crypto, random, clock, http, log } = runtime;
+  const sealing = createSealing(crypto, random, keys.agreement);
+  const devices = () => current.projection().devices;
   const parties = {
-    clock: runtime.clock,
-    self: keys.id,
-    sealing: createSealing(runtime.crypto, runtime.random, keys.agreement),
-    devices: () => current.projection().devices,
+    devices,
     store: () => store,
+    keys: () => readRealmKeys({ crypto, sealing }, store.state(), keys.id),
   };
-  const replica = startReplica(runtime, parties, current.endpoints);
-  tunnels.onMessage((_, { head }) => {
-    if (head !== store.head) void replica.poll();
+  const hub = () => store.state().get('realm')?.get('hub')?.['url'];
+  const sync = startSync({
+    ...{ clock, crypto, random, http, log, store: parties.store, keys: parties.keys },
+    signer: crypto.signer('ed25519', keys.signing.privateKey),
+    parties: () => partiesOf(devices(), keys.id, hub() as string | undefined),
   });
-  return replica;
+  const own = () => store.vector()[keys.id]?.[0]?.[0];
+  let last = own();
+  store.watch(({ head }) => {
+    tunnels.notify({ kind: 'moved', head });
+    // Of what others wrote they tell each other, or are told by the line above.
+    if (own() !== last) sync.poke();
+    last = own();
+  });
+  tunnels.onMessage((device, { head }) => {
+    if (head !== store.head) sync.poke(device);
+  });
+  return { sync, parties };
 }
 
 type Parts = {
@@ -183,7 +209,7 @@ type Parts = {
   readonly tunnels: Tunnels;
   readonly resolver: Resolver;
   readonly encryptedDns: EncryptedDns | undefined;
-  readonly replica: Replica | undefined;
+  readonly sync: Sync;
   readonly applying: Applying;
   readonly backups: Backups;
   readonly warnings: readonly string[];
@@ -192,17 +218,16 @@ type Parts = {
 
 /** Puts together what the faces need. */
 function furnish(runtime: Runtime, config: Config, parts: Parts): House & Disposable {
-  const { realm, current, tunnels, resolver, encryptedDns, replica, applying } = parts;
+  const { realm, current, tunnels, resolver, encryptedDns, sync, applying } = parts;
   const { backups, warnings, self } = parts;
   const { store, keys } = realm;
-  const { clock, crypto } = runtime;
+  const { clock, crypto, random } = runtime;
   const started = clock.monotonic();
   const doors = createDoors(runtime, config, current.projection().settings.user);
   const enrolment = createEnrolment(runtime, { realm, current });
   const devices = createDeviceChanges({
-    crypto,
-    now: clock.now,
-    store,
+    ...{ crypto, random, store, now: clock.now },
+    sealing: createSealing(crypto, random, keys.agreement),
     self: keys.id,
     projection: current.projection,
     wireguardPort: config.wireguardPort,
@@ -217,7 +242,6 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
     tunnelStatus: () => tunnels.status(),
     viewPeer,
   });
-  const replicaProblem = (): string | undefined => replica?.problem();
   return {
     ...{
       clock,
@@ -235,11 +259,11 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
     },
     projection: current.projection,
     anchor: current.anchor,
-    doctor: () => examine({ runtime, config, store, resolver, tunnels, replicaProblem, backups }),
+    doctor: () => examine({ runtime, config, store, resolver, tunnels, sync, backups }),
     warnings: () => [
       ...warnings,
       ...(encryptedDns?.warnings() ?? []),
-      ...(replicaProblem() ? [`Not up to date: ${replicaProblem()}.`] : []),
+      ...(sync.problem() ? [`No other device can be reached: ${sync.problem()}.`] : []),
       ...applying.warnings(),
     ],
     uptimeSeconds: () => (clock.monotonic() - started) / 1_000,

@@ -174,7 +174,7 @@ test.each([
 test('a collection nobody knows is refused', () => {
   const state = new Map([...stateOf(), ['fish', new Map([['a', {}]])]]) as State;
   expect(checkState(state, crypto)).toEqual([
-    { path: 'fish', message: 'there is no such collection' },
+    { path: 'fish/a', message: 'there is no such record' },
   ]);
 });
 

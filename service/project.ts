@@ -26,10 +26,14 @@ import {
   ConfirmationRecord,
   DeviceRecord,
   DeviceStatus,
+  HubRecord,
+  KeyRecord,
   NameRecord,
   OptionRecord,
+  ProposalRecord,
   problemsOf,
   RealmSettings,
+  RecoveryRecord,
 } from './records.ts';
 
 /** A device as the store has it, with what follows from it. */
@@ -111,11 +115,10 @@ export function checkState(state: State, crypto: Pick<Crypto, 'hash'>): readonly
   const problems: StoreProblem[] = [];
   const say = (path: string) => (message: string) => problems.push({ path, message });
   for (const [collection, records] of state) {
-    const schema = SCHEMAS[collection];
-    if (schema === undefined && collection !== 'rules')
-      say(collection)('there is no such collection');
     for (const [key, record] of records) {
       const path = `${collection}/${key}`;
+      const schema = SCHEMAS[collection] ?? SCHEMAS[path];
+      if (schema === undefined && collection !== 'rules') say(path)('there is no such record');
       if (schema !== undefined) problemsOf(schema, record, path).forEach(say(path));
       if (collection === 'rules') ruleProblems(record, key).forEach(say(path));
     }
@@ -135,7 +138,11 @@ function zoneProblems(state: State, crypto: Pick<Crypto, 'hash'>): readonly Stor
 }
 
 const SCHEMAS: Readonly<Record<string, v.GenericSchema>> = {
-  realm: RealmSettings,
+  'realm/settings': RealmSettings,
+  'realm/recovery': RecoveryRecord,
+  'realm/hub': HubRecord,
+  keys: KeyRecord,
+  proposals: ProposalRecord,
   devices: DeviceRecord,
   names: NameRecord,
   options: OptionRecord,

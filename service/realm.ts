@@ -5,6 +5,7 @@
  *     <data>/zone.json     the zone's keys, 0600
  *     <data>/realm         the realm's id: a lost store is not silently begun anew
  *     <data>/restoring     a backup is being read into it and is not all there yet
+ *     <data>/recovery-phrase   until it is written down on paper (recovery.ts)
  *     <data>/joining       this device asked to join a realm and has not all of it yet
  *     <data>/store/        commits                        (storage/)
  *
@@ -15,12 +16,15 @@ import * as v from 'valibot';
 import { type DeviceKeys, decodeKeyFile, encodeKeyFile, generateDeviceKeys } from '#identity';
 import { generateZoneKey, type ZoneKey } from '#resolver';
 import { type Runtime, RuntimeError } from '#runtime';
-import { openStore, StorageError, type Store } from '#storage';
+import { openStore, type State, StorageError, type Store, type StoreOptions } from '#storage';
 import { allocateIpv4, printKey } from '#tunnels';
 import { decodeBase64, encodeBase64 } from './base64.ts';
 import { type Config, printEndpoint } from './config.ts';
 import { followEndpoints, ownAddresses } from './endpoints.ts';
+import { createSealing } from './peers/sealed.ts';
 import { checkState } from './project.ts';
+import { beginRecovery } from './recovery.ts';
+import { giveNewKey } from './sync/keys.ts';
 
 export type Realm = AsyncDisposable & {
   readonly keys: DeviceKeys;
@@ -165,22 +169,39 @@ async function openRealmStore(
     realm,
   }: { readonly endpoints: readonly string[]; readonly realm: string | undefined },
 ): Promise<Store> {
-  const { crypto, clock } = runtime;
+  const { crypto } = runtime;
+  const directory = `${config.data}/store`;
+  const schema = (state: State) => checkState(state, crypto);
+  const signer = crypto.signer('ed25519', keys.signing.privateKey);
+  const writer = { deviceId: keys.id, name: config.name, signer };
+  if (realm !== undefined) return openStore(runtime, { directory, realm, writer, schema });
+  await beginRealm(runtime, config, keys, { directory, endpoints, schema });
+  return openStore(runtime, { directory, writer, schema });
+}
+
+/** The first commit, by the recovery phrase; a directory with a history keeps it. */
+async function beginRealm(
+  runtime: Runtime,
+  config: Config,
+  keys: DeviceKeys,
+  options: Pick<StoreOptions, 'directory' | 'schema'> & { readonly endpoints: readonly string[] },
+): Promise<void> {
+  const { crypto, clock, random } = runtime;
   const { user, apex, zoneAlgorithm, name } = config;
+  const { endpoints, ...rest } = options;
   const { publicKey } = keys.agreement;
   const ipv4 = allocateIpv4(crypto, [], publicKey);
   if (ipv4 === undefined) throw new Error('unreachable: no address is taken');
-  return openStore(runtime, {
-    directory: `${config.data}/store`,
-    ...(realm === undefined ? {} : { realm }),
-    writer: {
-      deviceId: keys.id,
-      name,
-      signer: crypto.signer('ed25519', keys.signing.privateKey),
-    },
-    schema: (state) => checkState(state, crypto),
+  const { id, signer, recipient } = await beginRecovery(runtime, config.data);
+  const sealing = createSealing(crypto, random, keys.agreement);
+  const first = giveNewKey({ crypto, sealing }, random, new Map(), [{ id: keys.id, publicKey }]);
+  const store = await openStore(runtime, {
+    ...rest,
+    writer: { deviceId: id, name: 'recovery phrase', signer },
     genesis: {
       settings: { user, apex, zoneAlgorithm },
+      recovery: { recipient },
+      founder: { deviceId: keys.id, name, publicKey: keys.signing.publicKey },
       device: {
         kind: 'signpost',
         wireguardKey: printKey(publicKey),
@@ -188,18 +209,19 @@ async function openRealmStore(
         endpoints: [...endpoints],
         addedAt: Math.floor(clock.now()),
       },
+      ops: [first],
     },
   });
+  await store[Symbol.asyncDispose]();
 }
 
-/** The writer keeps its own endpoints true; a replica tells them when it asks for news. */
+/** Every device keeps its own endpoints true. */
 async function tellEndpoints(
   { log }: Pick<Runtime, 'log'>,
   store: Store,
   id: string,
   endpoints: readonly string[],
 ): Promise<void> {
-  if (!store.isWritable) return;
   try {
     await commitEndpoints(store, id, endpoints);
   } catch (error) {
@@ -210,7 +232,7 @@ async function tellEndpoints(
 }
 
 /** Writes where a device can be reached, if that is news. */
-export async function commitEndpoints(
+async function commitEndpoints(
   store: Store,
   id: string,
   endpoints: readonly string[],

@@ -34,6 +34,35 @@ export const RealmSettings = v.strictObject({
   user: Label,
   apex: v.pipe(v.string(), v.maxLength(MAX_APEX)),
   zoneAlgorithm: v.picklist(['ecdsa-p256', 'ed25519']),
+  /** Beginnings of paths that two owners write together. */
+  twoOwners: v.optional(v.pipe(v.array(v.string()), v.maxLength(64))),
+});
+
+/** `realm/recovery`: the keys of the recovery phrase, which is no device. */
+export const RecoveryRecord = v.strictObject({
+  id: v.string(),
+  signingKey: Key32,
+  /** Whom backups are sealed for, as age has it. */
+  recipient: v.pipe(v.string(), v.startsWith('age1')),
+});
+
+/** `realm/hub`: where devices exchange what they write when they cannot meet. */
+export const HubRecord = v.strictObject({
+  url: v.pipe(v.string(), v.url(), v.regex(/^https?:/, 'a URL of a hub')),
+});
+
+/** `keys/<id>`: a key of the realm, sealed for each full device; and which one it came after. */
+export const KeyRecord = v.record(
+  v.string(),
+  v.union([v.string(), v.strictObject({ sealed: v.pipe(v.string(), v.base64()) })]),
+);
+
+/** `proposals/<device>.<name>`: what an owner wants another one to do with it. */
+export const ProposalRecord = v.strictObject({ ops: v.array(v.record(v.string(), v.unknown())) });
+
+const GrantRecord = v.strictObject({
+  prefix: v.string(),
+  may: v.array(v.picklist(['write', 'admit', 'revoke', 'confirm'])),
 });
 
 /** `devices/<id>`: one thing with a key. */
@@ -43,8 +72,13 @@ export const DeviceRecord = v.strictObject({
   kind: v.picklist(['signpost', 'node', 'plain']),
   wireguardKey: Key32,
   signingKey: v.optional(Key32),
-  /** Who may commit: the founder of the realm. */
+  /** The founder of a realm without a recovery phrase. */
   writer: v.optional(v.literal(true)),
+  /** What it may write: all, or what concerns itself (storage/members.ts). */
+  role: v.optional(v.picklist(['owner', 'device', 'guest', 'hub'])),
+  /** The order in which owners became owners: the lower one wins. */
+  rank: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  grants: v.optional(v.array(GrantRecord)),
   /** The IPv6 address is not kept: it follows from the realm and the WireGuard key. */
   ipv4: Address,
   endpoints: v.pipe(v.array(EndpointText), v.maxLength(MAX_ENDPOINTS)),

@@ -23,7 +23,9 @@ export type { Commit } from './commit.ts';
 export { type Problem, StorageError, type StorageErrorCode } from './error.ts';
 export type { Vector } from './export.ts';
 export type { Json } from './json.ts';
+export { nextRank } from './members.ts';
 export type { State } from './op.ts';
+export type { StoreOptions } from './realm.ts';
 export { openStore, type Store } from './store.ts';
 export {
   type Envelope,

@@ -23,20 +23,43 @@ export type StoreOptions = Rules & {
     /** More fields of the founder's `devices/<id>`. */
     readonly device?: JsonObject;
     readonly ops?: readonly Op[];
+    /** The founder, when the writer is the recovery key, and what else is said of that key. */
+    readonly founder?: Founder;
+    readonly recovery?: JsonObject;
   };
 };
 
-/** The first commit: it names the founder and the key that every later signature is held against. */
-export function begin({ genesis }: StoreOptions, { deviceId, name, signer }: Writer): Draft {
+/** The first device of a realm that a recovery key begins. */
+export type Founder = {
+  readonly deviceId: string;
+  readonly name: string;
+  readonly publicKey: Uint8Array;
+};
+
+/**
+ * The first commit: it names the founder, and the key that it is signed with itself: the recovery
+ * key, which is no device, or the founder's own.
+ */
+export function begin({ genesis }: StoreOptions, writer: Writer): Draft {
+  const signingKey = encodeBase64(writer.signer.publicKey);
+  const founder = genesis?.founder;
+  const { deviceId, name } = founder ?? writer;
   const device = {
     name,
     ...genesis?.device,
-    signingKey: encodeBase64(signer.publicKey),
-    writer: true,
+    ...(founder === undefined
+      ? { signingKey, writer: true }
+      : { signingKey: encodeBase64(founder.publicKey), role: 'owner', rank: 1 }),
+  };
+  const recovery: Op = {
+    op: 'set',
+    path: 'realm/recovery',
+    value: { ...genesis?.recovery, id: writer.deviceId, signingKey },
   };
   return {
     ops: [
       { op: 'set', path: 'realm/settings', value: genesis?.settings ?? {} },
+      ...(founder === undefined ? [] : [recovery]),
       { op: 'set', path: `devices/${deviceId}`, value: device },
       ...(genesis?.ops ?? []),
     ],

@@ -11,16 +11,18 @@ const PENDING = {
 };
 const VALID = { ...PENDING, state: 'valid' as const };
 
+const always = () => true;
+
 test('what changes is a commit each, and the next start knows it', async () => {
   const runtime = fakeRuntime();
   {
     await using realm = await openRealm(runtime, CONFIG);
-    const { save, saved } = followWithStore(runtime, realm.store);
+    const { save, saved } = followWithStore(runtime, realm.store, always);
     expect(saved).toEqual([]);
     save([]);
     save([PENDING]);
     save([VALID]);
-    await expect.poll(() => followWithStore(runtime, realm.store).saved).toEqual([VALID]);
+    await expect.poll(() => followWithStore(runtime, realm.store, always).saved).toEqual([VALID]);
     const commits = await realm.store.log({ limit: 5 });
     expect(commits.filter(({ via }) => via === 'rfc5011').map(({ message }) => message)).toEqual([
       "The root's keys: valid",
@@ -28,7 +30,7 @@ test('what changes is a commit each, and the next start knows it', async () => {
     ]);
   }
   await using again = await openRealm(runtime, CONFIG);
-  const { save, saved } = followWithStore(runtime, again.store);
+  const { save, saved } = followWithStore(runtime, again.store, always);
   expect(saved).toEqual([VALID]);
   save([]);
   await expect.poll(() => again.store.state().get('anchors')?.get('root')).toBeUndefined();
@@ -38,13 +40,7 @@ test('who may not write does not try', async () => {
   const runtime = fakeRuntime();
   await using realm = await openRealm(runtime, CONFIG);
   const seq = realm.store.seq;
-  const { state } = realm.store;
-  const replica = {
-    state: state.bind(realm.store),
-    isWritable: false,
-    commit: realm.store.commit.bind(realm.store),
-  };
-  followWithStore(runtime, replica).save([PENDING]);
+  followWithStore(runtime, realm.store, () => false).save([PENDING]);
   await runtime.clock.advance(1000);
   expect(realm.store.seq).toBe(seq);
 });

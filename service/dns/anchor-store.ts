@@ -1,7 +1,7 @@
 /**
  * What is known of the root's keys (RFC 5011) in the store, as `anchors/root`: which wait, which were
- * revoked. The writer commits it when a key changes its state, some times a year; other devices
- * begin with what the writer knew and follow the keys by themselves.
+ * revoked. The first owner commits it when a key changes its state, some times a year; other devices
+ * begin with what it knew and follow the keys by themselves.
  */
 
 import { type ResolverOptions, readTracked, writeTracked } from '#resolver';
@@ -18,12 +18,13 @@ const PATH = 'anchors/root';
 /** Follows the root's keys with the store as memory. */
 export function followWithStore(
   { log }: { readonly log: Log },
-  store: Pick<Store, 'state' | 'commit' | 'isWritable'>,
+  store: Pick<Store, 'state' | 'commit'>,
+  mayWrite: () => boolean,
 ): FollowRoot {
   const record = () => store.state().get('anchors')?.get('root');
 
   async function write(keys: Parameters<FollowRoot['save']>[0]): Promise<void> {
-    if (!store.isWritable || (keys.length === 0 && record() === undefined)) return;
+    if (!mayWrite() || (keys.length === 0 && record() === undefined)) return;
     const value = { keys: writeTracked(keys).map((key) => ({ ...key })) };
     const states = keys.map(({ state }) => state).join(', ');
     await store.commit({

@@ -5,13 +5,15 @@
  */
 
 import { deviceId } from '#identity';
-import type { Crypto } from '#runtime';
+import type { Crypto, Random } from '#runtime';
 import type { Store } from '#storage';
 import { allocateIpv4, overlayPrefix, plainConfig, printKey } from '#tunnels';
 import { WebAdminError } from '#web-admin';
 import { printEndpoint, readEndpoint } from '../config.ts';
+import type { Sealing } from '../peers/sealed.ts';
 import type { Projection, RealmDevice } from '../project.ts';
 import type { DeviceRecord } from '../records.ts';
+import { giveNewKey, type shareKeys } from '../sync/keys.ts';
 import { findDevice } from './views.ts';
 
 /** What a person gets: the phone's configuration, or the command for the new machine. */
@@ -36,7 +38,7 @@ export type DeviceChanges = {
 /** A device that is to be put into the store. */
 export type NewDevice = Pick<
   DeviceRecord,
-  'name' | 'kind' | 'endpoints' | 'home' | 'signingKey'
+  'name' | 'kind' | 'endpoints' | 'home' | 'signingKey' | 'role' | 'rank'
 > & {
   readonly id: string;
   readonly publicKey: Uint8Array;
@@ -44,6 +46,8 @@ export type NewDevice = Pick<
 
 type Parties = {
   readonly crypto: Crypto;
+  readonly random: Random;
+  readonly sealing: Sealing;
   readonly now: () => number;
   readonly store: Store;
   readonly self: string;
@@ -77,17 +81,32 @@ export function createDeviceChanges(parties: Parties): DeviceChanges {
         throw new WebAdminError('denied', 'This is the device itself; it cannot remove itself.');
       }
       const message = `Remove ${device.name}`;
-      const ops = [{ op: 'del', path: `devices/${device.id}` }] as const;
-      await store.commit({ ...options, ops, message, via });
+      await store.commit({ ...options, ops: removal(parties, device), message, via });
     },
   };
 }
 
-/** Writes a device's record. */
+/** One that could write is shut out, from its next change on, and from what is written from now on. */
+function removal(
+  { crypto, random, sealing, store, projection }: Parties,
+  { id, signingKey }: RealmDevice,
+): readonly Parameters<Store['commit']>[0]['ops'][number][] {
+  const path = `devices/${id}`;
+  if (signingKey === undefined) return [{ op: 'del', path }];
+  const lastSeq = Math.max(0, ...(store.vector()[id] ?? []).map(([seq]) => seq));
+  const holders = projection().devices.filter(
+    (device) => device.kind !== 'plain' && device.id !== id,
+  );
+  const key = giveNewKey({ crypto, sealing }, random, store.state(), holders);
+  return [{ op: 'revoke', path, lastSeq }, key];
+}
+
+/** Writes a device's record, and what it is given besides. */
 export async function commitDevice(
   { crypto, now, store, projection }: Pick<Parties, 'crypto' | 'now' | 'store' | 'projection'>,
   { id, publicKey, ...device }: NewDevice,
   via: string,
+  gifts: ReturnType<typeof shareKeys> = [],
 ): Promise<DeviceRecord> {
   const taken = projection().devices.map(({ ipv4 }) => ipv4);
   const ipv4 = allocateIpv4(crypto, taken, publicKey);
@@ -96,7 +115,7 @@ export async function commitDevice(
   const record = { ...device, wireguardKey, ipv4, addedAt: Math.floor(now()) };
   const value = JSON.parse(JSON.stringify(record));
   await store.commit({
-    ops: [{ op: 'set', path: `devices/${id}`, value }],
+    ops: [{ op: 'set', path: `devices/${id}`, value }, ...gifts],
     message: `Add ${device.name}`,
     via,
   });

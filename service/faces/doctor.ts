@@ -8,6 +8,7 @@ import type { Check } from '#web-admin';
 import type { Backups } from '../backup/backups.ts';
 import { date } from '../cli/print.ts';
 import { type Config, printEndpoint } from '../config.ts';
+import type { Sync } from '../sync/follow.ts';
 import { describeDamage } from './views.ts';
 
 type Patient = {
@@ -16,7 +17,7 @@ type Patient = {
   readonly store: Store;
   readonly resolver: Resolver;
   readonly tunnels: Tunnels;
-  readonly replicaProblem: () => string | undefined;
+  readonly sync: Pick<Sync, 'standings' | 'problem'>;
   readonly backups: Pick<Backups, 'status'>;
 };
 
@@ -42,7 +43,7 @@ export async function examine(patient: Patient): Promise<readonly Check[]> {
     await checkTunnels(patient.tunnels),
     await checkRecursion(patient),
     checkDatapath(patient.resolver),
-    checkReplica(patient),
+    checkSync(patient),
     await checkBackups(patient),
   ];
 }
@@ -153,17 +154,24 @@ function checkDatapath(resolver: Resolver): Check {
   return { name: 'datapath', ok: true, detail: `${threads} threads, ${hits} answers${ended}` };
 }
 
-function checkReplica({ store, replicaProblem }: Patient): Check {
-  if (store.isWritable)
-    return { name: 'replication', ok: true, detail: 'changes are made on this device' };
-  const problem = replicaProblem();
-  if (problem === undefined) return { name: 'replication', ok: true, detail: 'up to date' };
-  return {
-    name: 'replication',
-    ok: false,
-    detail: problem,
-    fix: 'is the other device on and reachable?',
-  };
+/** One device that is off is no illness; commits that nobody here can read are. */
+function checkSync({ sync, store }: Patient): Check {
+  const standings = sync.standings();
+  const refused = standings.filter((each) => each.refused > 0).map(({ name }) => name);
+  if (store.isDiverged || refused.length > 0) {
+    const from = refused.length > 0 ? ` from ${refused.join(', ')}` : '';
+    const detail = `changes${from} do not verify here`;
+    return { name: 'devices', ok: false, detail, fix: 'are all devices of the same version?' };
+  }
+  const reached = standings.filter(({ problem, ago }) => ago !== undefined && !problem);
+  const detail =
+    standings.length === 0
+      ? 'there is no other full device'
+      : `${reached.length} of ${standings.length} reached`;
+  const problem = sync.problem();
+  if (problem === undefined) return { name: 'devices', ok: true, detail };
+  const fix = 'are the others on, and is the control port open?';
+  return { name: 'devices', ok: false, detail: problem, fix };
 }
 
 /** Whoever has set none is reminded; a drill that failed is as bad as a backup that did. */

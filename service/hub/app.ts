@@ -20,7 +20,7 @@ import { deviceId } from '#identity';
 import type { Clock, Crypto, Log } from '#runtime';
 import { readEnvelopes } from '#storage';
 import { decodeBase64 } from '../base64.ts';
-import { readLimited } from '../peers/replicate.ts';
+import { readLimited } from '../sync/limited.ts';
 import { verifyRequest } from '../peers/signed-request.ts';
 import { Key32 } from '../records.ts';
 import { MAX_PAGE_BYTES, pageHeaders, readJson, VectorSchema } from '../sync/serve.ts';

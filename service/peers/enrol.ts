@@ -1,12 +1,12 @@
 /**
- * A new full node, by a one-time code: both ends.
+ * A new full node, by a one-time code: both ends. It becomes an owner, junior to whoever admits it.
  *
- *     new device                                   the realm's writer
+ *     new device                                   an owner of the realm
  *     POST /peer/v1/enrol   its keys, sealed ────► one commit: devices/<id>
- *                           ◄──── sealed: realm, history, zone keys
+ *                           ◄──── sealed: realm, history, keys of the zone and the realm
  *
- * The boxes are sealed under the code (identity/enrolment.ts). The zone's keys are sealed once more,
- * for the new device's own key: whoever learns the code later cannot open them (I2).
+ * The boxes are sealed under the code (identity/enrolment.ts). The keys are sealed once more, for the
+ * new device's own key: whoever learns the code later cannot open them (I2).
  */
 
 import * as v from 'valibot';
@@ -19,7 +19,7 @@ import {
   sealEnrolment,
 } from '#identity';
 import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
-import { openStore, StorageError } from '#storage';
+import { nextRank, openStore, realmKey, StorageError } from '#storage';
 import { WebAdminError } from '#web-admin';
 import { decodeBase64, encodeBase64 } from '../base64.ts';
 import { type Config, printEndpoint } from '../config.ts';
@@ -35,8 +35,10 @@ import {
   saveZoneKeys,
 } from '../realm.ts';
 import { Key32 } from '../records.ts';
-import { createStamps, pullFrom } from './replica.ts';
-import { readLimited } from './replicate.ts';
+import { exchange } from '../sync/exchange.ts';
+import { readRealmKeys, shareKeys } from '../sync/keys.ts';
+import { readLimited } from '../sync/limited.ts';
+import { readJson } from '../sync/serve.ts';
 import { createSealing } from './sealed.ts';
 
 /** Path of the one request. */
@@ -47,7 +49,7 @@ const MAX_REQUEST_BYTES = 16_384;
 /** One page of history and some keys. */
 const MAX_REPLY_BYTES = 4 << 20;
 const ENROL_TIMEOUT_MS = 30_000;
-const ZONE_KEYS = 'zone keys';
+const SECRETS = 'enrolment secrets';
 
 const Base64 = v.pipe(v.string(), v.base64());
 
@@ -60,11 +62,13 @@ const RequestSchema = v.strictObject({
 const ReplySchema = v.strictObject({
   realm: v.pipe(v.string(), v.hexadecimal()),
   name: v.string(),
-  /** Who seals the zone keys. */
+  /** Who seals the keys. */
   wireguardKey: Base64,
-  zoneKeys: Base64,
+  secrets: Base64,
   history: Base64,
 });
+
+const SecretsSchema = v.strictObject({ zone: v.string(), realm: v.array(Key32) });
 
 export type Enrolment = {
   /** A code for a device of this name. */
@@ -125,13 +129,22 @@ async function admit(
     .devices.some((device) => device.id === id || device.wireguardKey === wireguardKey);
   if (isKnown) return 'known-device';
   const sealing = createSealing(crypto, random, keys.agreement);
-  const secret = new TextEncoder().encode(encodeZoneKeys(zoneKeys));
-  const sealed = sealing.seal(publicKey, ZONE_KEYS, secret);
+  const realmKeys = readRealmKeys({ crypto, sealing }, store.state(), keys.id);
+  const secrets = {
+    zone: encodeZoneKeys(zoneKeys),
+    realm: realmKeys.map(({ secret }) => encodeBase64(secret)),
+  };
+  const plain = new TextEncoder().encode(JSON.stringify(secrets));
+  const sealed = sealing.seal(publicKey, SECRETS, plain);
   if (sealed === undefined) return 'malformed';
   const parties = { crypto, now: clock.now, store, projection: current.projection };
-  const device = { id, publicKey, name, kind: 'node', endpoints, signingKey } as const;
+  const rank = nextRank(store.state());
+  const device = {
+    ...({ id, publicKey, name, kind: 'node', endpoints, signingKey } as const),
+    ...({ role: 'owner', rank } as const),
+  };
   try {
-    await commitDevice(parties, device, 'enrolment');
+    await commitDevice(parties, device, 'enrolment', shareKeys(sealing, realmKeys, device));
   } catch (error) {
     if (error instanceof StorageError || error instanceof WebAdminError) return 'not-added';
     throw error;
@@ -140,7 +153,7 @@ async function admit(
     realm: store.realm,
     name,
     wireguardKey: encodeBase64(keys.agreement.publicKey),
-    zoneKeys: encodeBase64(sealed),
+    secrets: encodeBase64(sealed),
     history: encodeBase64(await store.exportMissing({})),
   };
 }
@@ -156,6 +169,7 @@ export async function join(
   config: Config,
   endpoint: Endpoint,
   code: string,
+  progress: (commits: number) => void = () => undefined,
 ): Promise<Joined> {
   const { files, crypto, random } = runtime;
   if ((await files.read(`${config.data}/realm`)) !== undefined) {
@@ -185,11 +199,7 @@ export async function join(
   const parsed = v.safeParse(ReplySchema, opened.ok ? opened.reply : undefined);
   if (!parsed.success)
     return { ok: false, reason: 'the answer cannot be read; is that the right address?' };
-  return settle(runtime, config.data, keys, {
-    ...parsed.output,
-    from: endpoint,
-    endpoints: request.endpoints,
-  });
+  return settle(runtime, config.data, keys, { ...parsed.output, from: endpoint }, progress);
 }
 
 /** Writes what the realm sent. The realm's id comes last: until then the directory counts as empty. */
@@ -197,39 +207,37 @@ async function settle(
   runtime: Runtime,
   directory: string,
   keys: DeviceKeys,
-  sent: v.InferOutput<typeof ReplySchema> & {
-    readonly from: Endpoint;
-    readonly endpoints: readonly string[];
-  },
+  sent: v.InferOutput<typeof ReplySchema> & { readonly from: Endpoint },
+  progress: (commits: number) => void,
 ): Promise<Joined> {
-  const { files, crypto, random, clock } = runtime;
-  const { realm, name, zoneKeys, history, from, endpoints } = sent;
+  const { files, crypto, random, clock, http } = runtime;
+  const { realm, name, history, from } = sent;
   const sealing = createSealing(crypto, random, keys.agreement);
   const publicKey = decodeBase64(sent.wireguardKey);
-  const secret = sealing.open(publicKey, ZONE_KEYS, decodeBase64(zoneKeys));
-  const decoded = secret && decodeZoneKeys(new TextDecoder().decode(secret));
-  if (decoded === undefined)
-    return { ok: false, reason: 'the zone keys in the answer cannot be opened' };
+  const secret = sealing.open(publicKey, SECRETS, decodeBase64(sent.secrets));
+  const secrets = secret && readJson(SecretsSchema, secret);
+  const decoded = secrets && decodeZoneKeys(secrets.zone);
+  if (secrets === undefined || decoded === undefined)
+    return { ok: false, reason: 'the keys in the answer cannot be opened' };
   {
     await using store = await openStore(runtime, { directory: `${directory}/store`, realm });
     const { refused } = await store.importCommits(decodeBase64(history));
     const [first] = refused;
     if (first !== undefined) throw first.reason;
+    const realmKeys = secrets.realm.map((text) => realmKey(crypto, decodeBase64(text)));
     const asking = {
-      clock,
-      self: keys.id,
-      sealing,
+      ...{ clock, crypto, http },
+      signer: crypto.signer('ed25519', keys.signing.privateKey),
       store: () => store,
-      http: runtime.http,
-      stamps: createStamps(clock),
+      keys: () => realmKeys,
+      progress,
     };
-    const problem = await pullFrom(
-      asking,
-      { publicKey, endpoints: [printEndpoint(from)] },
-      endpoints,
-    );
-    if (problem !== undefined)
-      return { ok: false, reason: `the history did not come whole: ${problem}` };
+    try {
+      await exchange(asking, { name: 'the realm', url: `http://${printEndpoint(from)}` });
+    } catch (error) {
+      const why = (error as Error).message;
+      return { ok: false, reason: `the history did not come whole: ${why}` };
+    }
   }
   await saveZoneKeys(runtime, directory, decoded);
   await files.replace(`${directory}/realm`, new TextEncoder().encode(`${realm}\n`));

@@ -6,8 +6,8 @@
 import * as v from 'valibot';
 import type { Http, Signer } from '#runtime';
 import { openPage, sealPage, type Vector } from '#storage';
-import { readLimited } from '../peers/replicate.ts';
 import { signRequest } from '../peers/signed-request.ts';
+import { readLimited } from './limited.ts';
 import {
   HOLDS,
   lastNumbers,

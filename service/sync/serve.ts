@@ -13,10 +13,10 @@ import * as v from 'valibot';
 import type { Clock, Crypto } from '#runtime';
 import { openPage, type Store, sealPage, type Vector } from '#storage';
 import { encodeBase64 } from '../base64.ts';
-import { readLimited } from '../peers/replicate.ts';
 import { verifyRequest } from '../peers/signed-request.ts';
 import type { RealmDevice } from '../project.ts';
 import type { RealmKeys } from './keys.ts';
+import { readLimited } from './limited.ts';
 
 /** Where everything of this protocol begins. */
 export const SYNC_PATH = '/sync/v1/';

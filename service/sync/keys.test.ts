@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest';
+import { fakeRuntime } from '#runtime/fake';
+import type { State } from '#storage';
+import { createSealing } from '../peers/sealed.ts';
+import { giveNewKey, type KeyOp, readRealmKeys, shareKeys } from './keys.ts';
+
+const { crypto, random } = fakeRuntime();
+
+function deviceOf(id: string) {
+  const pair = crypto.generateAgreementKey();
+  const sealing = createSealing(crypto, random, pair);
+  return { id, publicKey: pair.publicKey, needs: { crypto, sealing } };
+}
+const [a, b, c] = [deviceOf('a'), deviceOf('b'), deviceOf('c')];
+
+/** The state after ops on whole records and on fields of them. */
+function stateOf(...ops: { readonly path: string; readonly value: unknown }[]): State {
+  const keys = new Map<string, Record<string, unknown>>();
+  for (const { path, value } of ops) {
+    const [, id = '', field] = path.split('/');
+    const record = keys.get(id) ?? {};
+    keys.set(id, field === undefined ? { ...(value as object) } : { ...record, [field]: value });
+  }
+  return new Map([['keys', keys]]) as unknown as State;
+}
+
+const secretsOf = (device: typeof a, state: State) =>
+  readRealmKeys(device.needs, state, device.id).map(({ secret }) => secret);
+
+const first = giveNewKey(a.needs, random, new Map(), [a, b]);
+const after = (state: State, ...holders: (typeof a)[]): KeyOp =>
+  giveNewKey(a.needs, random, state, holders);
+
+test('who is given a key has it, who is not has none', () => {
+  const state = stateOf(first);
+  expect(secretsOf(a, state)).toHaveLength(1);
+  expect(secretsOf(b, state)).toEqual(secretsOf(a, state));
+  expect(secretsOf(c, state)).toEqual([]);
+});
+
+test('a device that comes later is given all of them', () => {
+  const one = stateOf(first);
+  const two = [first, after(one, a, b)];
+  const shared = shareKeys(b.needs.sealing, readRealmKeys(b.needs, stateOf(...two), 'b'), c);
+  expect(shared).toHaveLength(2);
+  expect(secretsOf(c, stateOf(...two, ...shared))).toEqual(secretsOf(a, stateOf(...two)));
+});
+
+test('what is written is sealed with the newest', () => {
+  const one = stateOf(first);
+  const second = after(one, a);
+  const state = stateOf(first, second);
+  expect(secretsOf(a, state)).toHaveLength(2);
+  expect(secretsOf(a, state)[1]).toEqual(secretsOf(a, one)[0]);
+  expect(secretsOf(b, state)).toEqual(secretsOf(b, one));
+});
+
+test.each([
+  ['no copy at all', () => ({ ...first, value: {} })],
+  ['a copy that is no text', () => ({ ...first, value: { a: { sealed: 7 } } })],
+  ['a copy that is no base64', () => ({ ...first, value: { a: { sealed: '*' } } })],
+  ['a copy for somebody else', () => ({ ...first, value: { a: first.value['b'] } })],
+  ['a key under another name', () => ({ ...first, path: 'keys/0011223344556677' })],
+])('%s is no key', (_, spoil) => {
+  expect(secretsOf(a, stateOf(spoil()))).toEqual([]);
+});
+
+test('keys that follow each other in a circle are still keys', () => {
+  const one = stateOf(first);
+  const second = after(one, a);
+  const circle = { ...first, value: { ...first.value, after: second.path.slice('keys/'.length) } };
+  expect(secretsOf(a, stateOf(circle, second))).toHaveLength(2);
+});
