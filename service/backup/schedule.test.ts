@@ -9,7 +9,7 @@ import { recipientOf } from './seal.ts';
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 
-async function home() {
+async function home(more: { readonly backupRecipients?: readonly string[] } = {}) {
   const runtime = fakeRuntime({ files: fakeFiles(['/data', '/mnt']) });
   const keys = await generateDeviceKeys(runtime.crypto);
   const paper = runtime.crypto.generateAgreementKey();
@@ -28,6 +28,7 @@ async function home() {
   const settings = {
     ...{ data: '/data', backup: '/mnt/backup', backupCredentials: '' },
     backupRecipients: [recipientOf(paper.publicKey)],
+    ...more,
   };
   const backups = createBackups(runtime, settings, { store, keys });
   /** Lets time pass, and what is begun then come to its end. */
@@ -72,6 +73,14 @@ test('what fails is remembered, and tried again', async () => {
   expect(failed).toEqual([]);
   await pass(61 * MINUTE);
   expect(await runtime.files.list('/mnt/backup')).toHaveLength(4);
+});
+
+test('a backup for nobody but the own devices is none', async () => {
+  const { store, backups } = await home({ backupRecipients: [] });
+  await using _store = store;
+  using _backups = backups;
+  const refused = backups.run({}, () => undefined);
+  await expect(refused).rejects.toMatchObject({ code: 'no-recipient' });
 });
 
 test('without a date nothing is due', async () => {
