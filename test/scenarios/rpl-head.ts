@@ -25,6 +25,10 @@ export type Head = {
   /** Seconds since 1970 at the beginning. */
   readonly now: number;
   readonly ipv6: boolean;
+  /** RFC 6147, as text. */
+  readonly dns64: string | undefined;
+  /** Private addresses about public names are taken out. */
+  readonly rebindProtection: boolean;
   /** Undefined: both ways. */
   readonly minimise: boolean | undefined;
 };
@@ -74,6 +78,15 @@ const READERS: Readonly<Record<string, (draft: Draft, value: string) => string |
     draft.now = Date.UTC(year, month - 1, day, hour, minute, second) / 1000;
     return undefined;
   },
+  'dns64-prefix': (draft, value) => {
+    draft.dns64 = value;
+    return undefined;
+  },
+  // All that are private, whichever is named.
+  'private-address': (draft) => {
+    draft.rebindProtection = true;
+    return undefined;
+  },
   'do-ip6': (draft, value) => {
     draft.ipv6 = value === 'yes';
     return undefined;
@@ -96,6 +109,8 @@ export function readHead(
     keys: [],
     now: Date.UTC(2026, 0, 15, 12) / 1000,
     ipv6: false,
+    dns64: undefined,
+    rebindProtection: false,
     minimise: undefined,
   };
   for (const { number, text } of lines) {

@@ -10,8 +10,10 @@ import {
   decodeMessage,
   encodeMessage,
   type Message,
+  parseNat64Prefix,
   printName,
   printRecord,
+  type ResolverOptions,
   TYPE,
   typeName,
 } from '#resolver';
@@ -82,11 +84,21 @@ export async function openScenario(
     rootHints: [{ name: 'root-server.test.', addresses: head.roots }],
     trustAnchors: [...head.anchors, ...head.trusted.map((id) => keys.anchor(id))],
     ipv6: head.ipv6,
+    ...afterwards(head),
     minimise: options.minimise,
     randomiseCase: false,
   });
   internet.clock.set(head.now);
   return { internet, keys, unknown, current };
+}
+
+/** What is made of finished answers. */
+function afterwards({ dns64, rebindProtection }: Scenario['head']): Partial<ResolverOptions> {
+  const prefix = dns64 === undefined ? undefined : parseNat64Prefix(dns64);
+  return {
+    ...(prefix === undefined ? {} : { dns64: { prefix } }),
+    ...(rebindProtection ? { rebindProtection: { except: [] } } : {}),
+  };
 }
 
 /** Plays it. */
