@@ -107,7 +107,9 @@ async function verify(
     throw new StorageError('other-realm', 'these commits belong to another realm');
   }
   const past = await history.join(commit.parents);
-  const ops = verifyCommit(crypto, root, past, commit, content.ops);
+  // A disk that lost the realm's beginning takes it over like any other commit.
+  const isGenesis = commit.id === root?.realm;
+  const ops = verifyCommit(crypto, isGenesis ? undefined : root, past, commit, content.ops);
   const { id, parents, device, seq } = commit;
   const step = { id, parents, device, seq, ops };
   const state = await history.extend(past, step);

@@ -1,0 +1,328 @@
+/** A simulated household: its devices, what is under way between them, and how events happen. */
+
+import { concat } from '../bytes.ts';
+import type { Commit, CommitId } from '../commit.ts';
+import { nextRank } from '../members.ts';
+import type { DraftOp } from '../narrow.ts';
+import { readRecord, type State } from '../op.ts';
+import { factsOf } from '../rights.ts';
+import type { Store } from '../store.ts';
+import { Broken, checkHeld, checkMeaning, type Known } from './check.fixture.ts';
+import {
+  attempt,
+  beginHomes,
+  copyDisk,
+  copyHome,
+  type Home,
+  restart,
+  rewind,
+  SPARES,
+  withPhrase,
+} from './home.fixture.ts';
+import type { Act, Event, Script, Topology } from './script.fixture.ts';
+import { wishOf } from './wish.fixture.ts';
+
+/** Everything there is. */
+export type Household = {
+  readonly homes: Home[];
+  readonly topology: Topology;
+  /** Every commit that was ever made. */
+  readonly known: Map<CommitId, Known>;
+  /** Pages on the network; they may come late, twice, to anybody, or never. */
+  readonly pages: Uint8Array[];
+  fresh: number;
+};
+
+const YEARS = [0, 1_795_176_000, 1_795_176_000 + 10 * 365 * 86_400, 1_795_176_000 + 200 * 86_400];
+const MAX_HOMES = 7;
+const MAX_ROUNDS = 12;
+
+export async function settle(script: Script): Promise<Household> {
+  const homes = await beginHomes(script.devices);
+  const known = new Map<CommitId, Known>();
+  const household = { homes, topology: script.topology, known, pages: [], fresh: 1000 };
+  const [first] = homes;
+  let past: State = new Map();
+  for (const commit of ((await first?.store.log({ limit: 1000 })) ?? []).toReversed()) {
+    learn(household, commit, past);
+    past = (await first?.store.stateAt(commit.id)) ?? past;
+  }
+  return household;
+}
+
+/** Lets one event happen. */
+export async function happen(household: Household, event: Event): Promise<void> {
+  const [act, who, ...numbers] = event;
+  const home = household.homes[who % household.homes.length];
+  if (home === undefined) return;
+  const isWaking = act === 'sleep' || act === 'clock';
+  if (home.isAsleep && !isWaking) return;
+  await DEEDS[act](household, home, numbers);
+}
+
+/** All meet, as far as they ever can, until nobody has anything new to say. */
+export async function meet(household: Household): Promise<void> {
+  const { homes } = household;
+  for (const home of homes) await comeBack(household, home);
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    let added = 0;
+    for (const from of homes) {
+      for (const to of homes) {
+        if (canMeet(household, from, to)) added += await pullAll(household, from, to);
+      }
+    }
+    if (added === 0) return;
+  }
+  throw new Broken(`still something new after ${MAX_ROUNDS} rounds`);
+}
+
+type Numbers = readonly [number, number, number];
+type Deed = (household: Household, home: Home, numbers: Numbers) => Promise<void>;
+
+const DEEDS: Readonly<Record<Act, Deed>> = {
+  async write(household, home, numbers) {
+    const { writer, store } = home;
+    if (writer === undefined) return;
+    household.fresh += 1;
+    const { fresh } = household;
+    await commit(household, home, wishOf(writer.deviceId, store.merged(), numbers, fresh));
+  },
+  async pull(household, home, [a, b]) {
+    const from = household.homes[a % household.homes.length];
+    if (from === undefined || from.isAsleep || !canMeet(household, from, home)) return;
+    await pull(household, from, home, b % 3 === 0 ? 1500 : undefined);
+  },
+  async send(household, home, [a, b]) {
+    const to = household.homes[a % household.homes.length];
+    if (to === undefined || !canMeet(household, home, to)) return;
+    const page = await attempt(() =>
+      home.store.exportMissing(b % 2 === 0 ? {} : to.store.vector()),
+    );
+    if (typeof page === 'object' && 'result' in page) household.pages.push(page.result);
+  },
+  async deliver(household, home, [a, b]) {
+    const page = household.pages[a % Math.max(1, household.pages.length)];
+    if (page === undefined || household.topology !== 'all') return;
+    await take(household, home, page);
+    if (b % 2 === 0) household.pages.splice(a % household.pages.length, 1);
+  },
+  async resolve(household, home, [a, b]) {
+    const conflicts = home.store.conflicts();
+    const conflict = conflicts[a % Math.max(1, conflicts.length)];
+    if (conflict === undefined || home.writer === undefined) return;
+    const { value } = conflict.values[b % conflict.values.length] ?? {};
+    await author(household, home, home.store, () =>
+      home.store.resolve(conflict.path, value, 'web'),
+    );
+  },
+  async revert(household, home, [a]) {
+    const ids = home.store.expand('');
+    const id = ids[a % ids.length] ?? '';
+    if (home.writer === undefined) return;
+    await author(household, home, home.store, () => home.store.revert(id, 'web'));
+  },
+  async crash(_, home, [a, b]) {
+    const how = (['lost', 'kept', 'torn'] as const)[a % 3] ?? 'lost';
+    home.files.crashAt(home.files.steps + 1 + (b % 6), how);
+    home.isFaulty = true;
+  },
+  async fail(_, home, [a, b]) {
+    home.files.failAt(home.files.steps + 1 + (b % 4), a % 2 === 0 ? 'io' : 'no-space');
+    home.isFaulty = true;
+  },
+  async restart(household, home, [a]) {
+    // A clean stop leaves a checkpoint.
+    if (a % 2 === 0 && !home.isFaulty) await home.store[Symbol.asyncDispose]();
+    await comeBack(household, home);
+  },
+  async clock(_, home, [a]) {
+    home.clock.set(YEARS[a % YEARS.length] ?? 0);
+  },
+  async sleep(_, home) {
+    home.isAsleep = !home.isAsleep;
+  },
+  async revoke(household, home, [a, b]) {
+    const devices = [...(home.store.merged().get('devices')?.keys() ?? [])];
+    const device = devices[a % Math.max(1, devices.length)];
+    if (device === undefined) return;
+    const numbers = [...household.known.values()].filter((each) => each.device === device);
+    const lastSeq = Math.max(0, numbers.length - (b % 4));
+    await commit(household, home, [{ op: 'revoke', path: `devices/${device}`, lastSeq }]);
+  },
+  async admit(household, home, [a, b]) {
+    const spare = SPARES[a % SPARES.length];
+    const state = home.store.merged();
+    if (spare === undefined || readRecord(state, spare.path) !== undefined) return;
+    const { signingKey } = spare;
+    const role = b % 2 === 0 ? { role: 'owner', rank: nextRank(state) } : { role: 'device' };
+    await commit(household, home, [
+      { op: 'set', path: spare.path, value: { signingKey, ...role } },
+    ]);
+  },
+  async grant(household, home, [a, b]) {
+    const devices = [...(home.store.merged().get('devices')?.keys() ?? [])];
+    const path = `devices/${devices[a % Math.max(1, devices.length)]}/grants`;
+    const prefix = (['names', 'groups', 'lists'] as const)[b % 3] ?? 'names';
+    await commit(household, home, [{ op: 'set', path, value: [{ prefix, may: ['write'] }] }]);
+  },
+  async phrase(household, home, [a, b, c]) {
+    if (home.isFaulty) await comeBack(household, home);
+    household.fresh += 1;
+    const { fresh } = household;
+    await withPhrase(home, async (store) => {
+      const devices = [...(store.merged().get('devices')?.keys() ?? [])];
+      const path = `devices/${devices[b % Math.max(1, devices.length)]}`;
+      const ops: DraftOp[] =
+        a % 2 === 0 && devices.length > 2
+          ? [{ op: 'revoke', path, lastSeq: c % 6 }]
+          : [{ op: 'set', path: `names/phrase${c % 3}`, value: { f: fresh } }];
+      await author(household, home, store, () =>
+        store.commit({ ops, message: 'Rescue', via: 'cli' }),
+      );
+    });
+  },
+  async copy({ homes }, home) {
+    if (homes.length < MAX_HOMES) homes.push(await copyHome(home));
+  },
+  async rewind(household, home) {
+    const isBacked = home.backup !== undefined;
+    if (isBacked) await rewind(home);
+    else home.backup = await copyDisk(home.files);
+    if (isBacked) home.backup = undefined;
+    await checkHeld(household, home);
+  },
+  async mangle(household, home, [a, b, c]) {
+    const page = household.pages[a % Math.max(1, household.pages.length)];
+    if (page === undefined || page.length === 0) return;
+    const bytes = page.slice();
+    bytes[b % bytes.length] = (bytes[b % bytes.length] ?? 0) ^ (1 + (c % 255));
+    const held = home.store.expand('').length;
+    const told = await attempt(() => home.store.importCommits(bytes));
+    if (told === 'off') return comeBack(household, home);
+    if (!('result' in told)) return tolerate(home, told.code, []);
+    if (home.store.expand('').length !== held + told.result.added) throw new Broken('miscounted');
+    await checkHeld(household, home);
+  },
+  async inspect(household, home) {
+    await checkMeaning(household, home);
+  },
+};
+
+/** Whether two devices can ever meet. */
+function canMeet({ homes, topology }: Household, one: Home, other: Home): boolean {
+  const [a, b] = [homes.indexOf(one), homes.indexOf(other)];
+  if (a === b) return false;
+  if (topology === 'third') return a === 2 || b === 2;
+  return topology === 'all' || Math.abs(a - b) === 1;
+}
+
+async function commit(household: Household, home: Home, ops: readonly DraftOp[]): Promise<void> {
+  const { store, writer } = home;
+  if (writer === undefined || ops.length === 0) return;
+  const draft = { ops, message: 'Change', via: 'test' };
+  const made = await author(household, home, store, () => store.commit(draft));
+  const [op] = ops;
+  // A value that was never there before cannot be nothing new.
+  const isFresh = ops.length === 1 && op?.op === 'set' && !/^rules|grants$/.test(op.path);
+  if (made === 'nothing' && isFresh) {
+    throw new Broken(`${home.name} was told that ${JSON.stringify(op)} is done, and it is not`);
+  }
+}
+
+/** A commit is made, and what its author knew is remembered. */
+async function author(
+  household: Household,
+  home: Home,
+  store: Store,
+  write: () => Promise<Commit>,
+): Promise<'done' | 'nothing' | 'refused'> {
+  const past = store.merged();
+  const { heads } = store;
+  const made = await attempt(write);
+  if (made === 'off' || !('result' in made)) {
+    if (made !== 'off') tolerate(home, made.code, REFUSALS);
+    if (made !== 'off' && store.heads.join() !== heads.join())
+      throw new Broken('refused, but moved');
+    if (made === 'off') await comeBack(household, home, past);
+    return 'refused';
+  }
+  const { result } = made;
+  if (household.known.has(result.id)) return 'nothing';
+  if (result.parents.join() !== heads.join()) throw new Broken('a commit that joins not all heads');
+  learn(household, result, past);
+  home.acknowledged.add(result.id);
+  return 'done';
+}
+
+const REFUSALS = ['invalid', 'not-writer', 'does-not-apply', 'fork'];
+
+function tolerate(home: Home, code: string, allowed: readonly string[]): void {
+  const isPlanned = home.isFaulty && (code === 'io' || code === 'no-space');
+  if (!isPlanned && !allowed.includes(code)) throw new Broken(`${home.name} refused with ${code}`);
+}
+
+function learn({ known }: Household, commit: Commit, past: State): void {
+  const { id, parents, device, seq, ops } = commit;
+  if (known.has(id)) return;
+  known.set(id, { id, parents, device, seq, ops, ...factsOf(past, device, ops) });
+}
+
+/** After a power cut or a stop: nothing that was acknowledged is gone, nothing unheard-of is there. */
+async function comeBack(household: Household, home: Home, past?: State): Promise<void> {
+  await restart(home);
+  const fresh = home.store.expand('').filter((id) => !household.known.has(id));
+  for (const id of fresh) {
+    // It was on its way to the disk when the power went.
+    if (past === undefined) throw new Broken(`${home.name} holds ${id}, which nobody wrote`);
+    learn(household, await home.store.read(id), past);
+  }
+  await checkHeld(household, home);
+}
+
+async function pull(
+  household: Household,
+  from: Home,
+  to: Home,
+  limit: number | undefined,
+): Promise<number> {
+  const page = await attempt(() => from.store.exportMissing(to.store.vector(), limit));
+  if (page === 'off' || !('result' in page)) return 0;
+  return page.result.length === 0 ? 0 : take(household, to, page.result);
+}
+
+async function pullAll(household: Household, from: Home, to: Home): Promise<number> {
+  let all = 0;
+  for (let pages = 0; pages < 200; pages++) {
+    const page = await from.store.exportMissing(to.store.vector());
+    if (page.length === 0) return all;
+    const added = await take(household, to, page);
+    // Who does not know a fork of another's cannot tell what is held below it, and says it again.
+    if (added === 0) return all;
+    all += added;
+  }
+  throw new Broken('more pages than there can be');
+}
+
+/** An honest page, however late: nothing in it is refused, and twice is once (I4). */
+async function take(household: Household, home: Home, page: Uint8Array): Promise<number> {
+  const told = await attempt(() => home.store.importCommits(page));
+  if (told === 'off') {
+    await comeBack(household, home);
+    return 0;
+  }
+  if (!('result' in told)) {
+    tolerate(home, told.code, []);
+    return 0;
+  }
+  const [refused] = told.result.refused;
+  if (refused !== undefined) {
+    throw new Broken(`${home.name} refuses ${refused.id}: ${refused.reason.message}`);
+  }
+  if (home.store.isDiverged) throw new Broken(`${home.name} says that states diverge`);
+  for (const id of home.store.expand('')) home.acknowledged.add(id);
+  if (home.isFaulty) return told.result.added;
+  const before = home.store.head;
+  const again = await home.store.importCommits(concat([page, page]));
+  if (again.added !== 0 || home.store.head !== before) throw new Broken('twice is not once');
+  return told.result.added;
+}
