@@ -41,6 +41,19 @@ export function toOps(changes: readonly Change[]): Op[] {
   );
 }
 
+/** The changes at and below a path; of a record that came or went, the one field asked for. */
+export function within(changes: readonly Change[], path: string): Change[] {
+  return changes.flatMap((change) => {
+    if (change.path === path || change.path.startsWith(`${path}/`)) return [change];
+    if (!path.startsWith(`${change.path}/`)) return [];
+    const field = path.slice(change.path.length + 1);
+    const [before, after] = [change.before, change.after].map((record) =>
+      isObject(record) ? record[field] : undefined,
+    );
+    return isSame(before, after) ? [] : [{ path, before, after }];
+  });
+}
+
 /**
  * The ops that take `changes` back in the state `now`.
  *

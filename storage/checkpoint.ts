@@ -9,9 +9,10 @@
  *     collection/key [alive dots, gone dots, {field: entries}]        and so on, for each head
  */
 
-import type { Crypto, Files } from '#runtime';
+import { type Crypto, type Files, type Runtime, RuntimeError } from '#runtime';
 import { decodeText, encodeHex, encodeText } from './bytes.ts';
 import type { CommitId } from './commit.ts';
+import type { History } from './history.ts';
 import type { Json } from './json.ts';
 import { type Entry, type Merged, type MergedRecord, NOTHING } from './merge/merged.ts';
 import { reveal } from './merge/reveal.ts';
@@ -23,16 +24,23 @@ export type Checkpoint = {
   readonly states: ReadonlyMap<CommitId, Merged>;
 };
 
-/**
- * Tells whether the log grew enough for a new checkpoint: four times the state, so that all
- * checkpoints together cost a quarter of the log's bytes, and never for less than 64 KiB.
- */
-export function isCheckpointDue(grown: number, checkpointSize: number): boolean {
-  return grown >= Math.max(64 * 1024, 4 * checkpointSize);
-}
+/** Writes checkpoints of a history when it has grown enough. */
+export type Checkpoints = {
+  /** Bytes of commits came that no checkpoint covers. */
+  grow(bytes: number): void;
+  /**
+   * Whether the log grew by four times the state, so that all checkpoints together cost a quarter
+   * of the log's bytes, and never for less than 64 KiB.
+   */
+  isDue(): boolean;
+  hasGrown(): boolean;
+  /** One that cannot be written costs time at the next opening; later ones are tried again. */
+  write(root: Root | undefined, history: History): Promise<void>;
+};
 
 /** With more heads than this no checkpoint is written: each costs a whole state. */
-export const MAX_CHECKPOINT_HEADS = 4;
+const MAX_HEADS = 4;
+const MIN_GROWTH = 64 * 1024;
 
 const MAGIC = 'nymote checkpoint 2 ';
 const HEAD = 'head ';
@@ -48,7 +56,7 @@ export async function readCheckpoint(
 }
 
 /** Replaces the checkpoint and returns how many bytes it has. */
-export async function writeCheckpoint(
+async function writeCheckpoint(
   crypto: Pick<Crypto, 'hash'>,
   files: Pick<Files, 'replace'>,
   directory: string,
@@ -72,6 +80,36 @@ export async function writeCheckpoint(
   bytes.set(body, first.length);
   await files.replace(path(directory), bytes, 0o600);
   return bytes.length;
+}
+
+/** Makes the writer for a directory whose log has `grown` bytes beyond its checkpoint. */
+export function createCheckpoints(
+  { crypto, files, log }: Pick<Runtime, 'crypto' | 'files' | 'log'>,
+  directory: string,
+  grown: number,
+): Checkpoints {
+  let bytes = grown;
+  let size = 0;
+  return {
+    grow: (more) => {
+      bytes += more;
+    },
+    isDue: () => bytes >= Math.max(MIN_GROWTH, 4 * size),
+    hasGrown: () => bytes > 0,
+    async write(root, history) {
+      const { heads } = history;
+      if (root === undefined || heads.length > MAX_HEADS) return;
+      bytes = 0;
+      try {
+        const states = new Map<CommitId, Merged>();
+        for (const id of heads) states.set(id, await history.join([id]));
+        size = await writeCheckpoint(crypto, files, directory, { root, states });
+      } catch (cause) {
+        if (!(cause instanceof RuntimeError)) throw cause;
+        log('warn', 'store-checkpoint-failed', { reason: cause.code });
+      }
+    },
+  };
 }
 
 function parse(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array): Checkpoint | undefined {

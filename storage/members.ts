@@ -14,7 +14,7 @@ import { decodeBase64 } from './bytes.ts';
 import { isObject, type Json, type JsonObject } from './json.ts';
 import { RECOVERY_RANK } from './judge.ts';
 import { readRecord, type State } from './op.ts';
-import { parsePath } from './path.ts';
+import { isSubtree } from './path.ts';
 
 export type Role = 'recovery' | 'owner' | 'device' | 'guest' | 'hub';
 
@@ -159,8 +159,7 @@ export function isWellFormed(record: JsonObject): boolean {
 
 /** Reads a collection, a record or a field as the beginning of paths. */
 export function isPrefix(value: Json | undefined): value is string {
-  if (typeof value !== 'string') return false;
-  return parsePath(value.includes('/') ? value : `${value}/x`) !== undefined;
+  return typeof value === 'string' && isSubtree(value);
 }
 
 /** Concurrent writes can leave an owner without a rank; it would outrank everybody. */

@@ -30,6 +30,11 @@ export function parsePath(text: string): Path | undefined {
   return { collection, key, field };
 }
 
+/** Tells whether a text names a collection, a record or a field. */
+export function isSubtree(text: string): boolean {
+  return parsePath(text.includes('/') ? text : `${text}/x`) !== undefined;
+}
+
 /** Tells whether a record can have this key. */
 export function isKey(text: string): boolean {
   return KEY.test(text);

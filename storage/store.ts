@@ -6,9 +6,9 @@
  * they wrote at the same time is joined when it meets. A directory belongs to one process at a time.
  */
 
-import { type Cancel, RuntimeError } from '#runtime';
+import type { Cancel } from '#runtime';
 import { type Change, diffStates } from './change.ts';
-import { isCheckpointDue, MAX_CHECKPOINT_HEADS, writeCheckpoint } from './checkpoint.ts';
+import { type Checkpoints, createCheckpoints } from './checkpoint.ts';
 import { type Commit, type CommitId, nameHeads, peekCommit, showCommit } from './commit.ts';
 import { type Conflict, listConflicts, toResolution } from './conflict.ts';
 import { type Draft, type Prepared, prepare } from './draft.ts';
@@ -17,7 +17,7 @@ import { exportMissing, type Vector, vectorOf } from './export.ts';
 import { createGitView, type GitFile, type GitView } from './git.ts';
 import type { Json } from './json.ts';
 import { type Decided, decideLate, findLate, type Late } from './late.ts';
-import { draftRevert, type LogQuery, listCommits } from './listing.ts';
+import { type LogQuery, listCommits } from './listing.ts';
 import { type Held, load } from './load.ts';
 import type { Damage, Place } from './log.ts';
 import { countCommits } from './merge/merged.ts';
@@ -27,7 +27,11 @@ import { begin, type StoreOptions, type StoreRuntime } from './realm.ts';
 import { type Arrival, type Imported, receive } from './receive.ts';
 import { findShown, type Shown } from './shown.ts';
 import { printAllowedSigners } from './sshsig.ts';
+import { draftRestore, draftRevert, type Range } from './undo.ts';
 import { isLeading } from './verify.ts';
+
+/** How a way back is bounded: by the head that was looked at, and to what is at a path. */
+type UndoOptions = Pick<Draft, 'ifHead'> & { readonly path?: string };
 
 /** The head moved. */
 export type Moved = {
@@ -68,16 +72,14 @@ export class Store implements AsyncDisposable {
   /** Commits whose authors saw another state than this device. */
   readonly #diverged = new Set<CommitId>();
   #queue: Promise<unknown> = Promise.resolve();
-  /** Bytes in the log that no checkpoint covers, and the size of the last one. */
-  #grown: number;
-  #checkpointSize = 0;
+  #checkpoints: Checkpoints;
 
   constructor(runtime: StoreRuntime, options: StoreOptions, held: Held, shown: Shown) {
     this.#runtime = runtime;
     this.#options = options;
     this.#held = held;
     this.#shown = shown;
-    this.#grown = held.grown;
+    this.#checkpoints = createCheckpoints(runtime, options.directory, held.grown);
     this.#head = nameHeads(runtime.crypto, held.history.heads);
     this.#git = createGitView(runtime.crypto, () => this.#held.history);
   }
@@ -220,14 +222,19 @@ export class Store implements AsyncDisposable {
     return this.#held.history.stateAt(this.#find(id));
   }
 
-  /** Takes a commit back by a new one; 'does-not-apply' when it was overwritten since. */
-  revert(id: CommitId, via: string, options: Pick<Draft, 'ifHead'> = {}): Promise<Commit> {
+  /** Takes a commit or a range back by a new one; 'does-not-apply' when it was overwritten since. */
+  revert(what: CommitId | Range, via: string, options: UndoOptions = {}): Promise<Commit> {
     return this.#serially(async () => {
-      const draft = await draftRevert(this.#held.history, this.#find(id), this.merged());
-      const { head } = this;
-      const commit = await this.#commit({ ...options, ...draft, via });
-      if (this.head === head) throw new StorageError('does-not-apply', 'it is taken back already');
-      return commit;
+      const draft = await draftRevert(this.#held.history, what, this.merged(), options.path);
+      return this.#commitChange({ ...options, ...draft, via });
+    });
+  }
+
+  /** Makes things as they were at a commit, by a new one: everything of people, or what is at `path`. */
+  restore(point: CommitId, via: string, options: UndoOptions = {}): Promise<Commit> {
+    return this.#serially(async () => {
+      const draft = await draftRestore(this.#held.history, point, this.merged(), options.path);
+      return this.#commitChange({ ...options, ...draft, via });
     });
   }
 
@@ -276,7 +283,8 @@ export class Store implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#serially(async () => {
       const isWhole = !this.#held.isStuck && this.#held.history.hole === undefined;
-      if (isWhole && this.#grown > 0) await this.#checkpoint();
+      if (isWhole && this.#checkpoints.hasGrown())
+        await this.#checkpoints.write(this.#held.root, this.#held.history);
       await this.#held.log[Symbol.asyncDispose]();
     });
   }
@@ -286,6 +294,13 @@ export class Store implements AsyncDisposable {
     const result = this.#queue.then(action, action);
     this.#queue = result.catch(() => undefined);
     return result;
+  }
+
+  async #commitChange(draft: Draft): Promise<Commit> {
+    const { head } = this;
+    const commit = await this.#commit(draft);
+    if (this.head === head) throw new StorageError('does-not-apply', 'it is so already');
+    return commit;
   }
 
   async #commit(draft: Draft): Promise<Commit> {
@@ -350,8 +365,9 @@ export class Store implements AsyncDisposable {
       if (written > 0) await this.#settle(isHealing, items[0]?.commit);
       if (this.head !== before.head) this.#announce(before);
     }
-    this.#grown += items.reduce((sum, { frame }) => sum + frame.length, 0);
-    if (isCheckpointDue(this.#grown, this.#checkpointSize)) await this.#checkpoint();
+    this.#checkpoints.grow(items.reduce((sum, { frame }) => sum + frame.length, 0));
+    if (this.#checkpoints.isDue())
+      await this.#checkpoints.write(this.#held.root, this.#held.history);
   }
 
   /** What is held has changed: what it makes is worked out again. */
@@ -359,8 +375,9 @@ export class Store implements AsyncDisposable {
     if (isHealing) {
       // What came may have closed a hole: everything is looked at again.
       await this.#held.log[Symbol.asyncDispose]();
-      this.#held = await load(this.#runtime, this.#options.directory);
-      this.#grown = this.#held.grown;
+      const { directory } = this.#options;
+      this.#held = await load(this.#runtime, directory);
+      this.#checkpoints = createCheckpoints(this.#runtime, directory, this.#held.grown);
     } else {
       const { history } = this.#held;
       const root = this.#held.root ?? (first && { realm: first.id, founder: first.device });
@@ -377,23 +394,6 @@ export class Store implements AsyncDisposable {
     const commits = entries.slice(before.count).map(({ id }) => id);
     const moved = { head: this.head, state: this.state(), previous: before.state, commits };
     for (const listener of this.#listeners) queueMicrotask(() => listener(moved));
-  }
-
-  /** One that cannot be written costs time at the next opening; later ones are tried again. */
-  async #checkpoint(): Promise<void> {
-    const { crypto, files, log } = this.#runtime;
-    const { history, root } = this.#held;
-    if (root === undefined || history.heads.length > MAX_CHECKPOINT_HEADS) return;
-    this.#grown = 0;
-    try {
-      const states = new Map<CommitId, Held['merged']>();
-      for (const id of history.heads) states.set(id, await history.stateAt(this.#find(id)));
-      const { directory } = this.#options;
-      this.#checkpointSize = await writeCheckpoint(crypto, files, directory, { root, states });
-    } catch (cause) {
-      if (!(cause instanceof RuntimeError)) throw cause;
-      log('warn', 'store-checkpoint-failed', { reason: cause.code });
-    }
   }
 
   #find(id: CommitId): number {
