@@ -28,6 +28,7 @@ import { createEnrolment } from './peers/enrol.ts';
 import { createSealing } from './peers/sealed.ts';
 import { listenForPeers } from './peers/serve.ts';
 import { openRealm, type Realm } from './realm.ts';
+import { readPhrase } from './recovery.ts';
 import { partiesOf, type Sync, startSync } from './sync/follow.ts';
 import { readRealmKeys } from './sync/keys.ts';
 import type { SyncParties } from './sync/serve.ts';
@@ -106,7 +107,11 @@ export async function assemble(
     admin,
     signInLink: house.doors.issueLink().url,
     tunnels: state === 'up' ? `up (${backend ?? 'unknown'})` : `off: ${reason ?? ''}`,
-    warnings: [...warnings, ...(encryptedDns?.warnings() ?? [])],
+    warnings: [
+      ...warnings,
+      ...(encryptedDns?.warnings() ?? []),
+      ...((await readPhrase(runtime.files, config.data)) === undefined ? [] : [WRITE_DOWN]),
+    ],
     [Symbol.asyncDispose]: () => rooms.disposeAsync(),
   };
 }
@@ -154,6 +159,10 @@ async function startTunnels(
   await tunnels.apply(current.desired());
   return state === 'up' ? current.desired().self.addresses : [];
 }
+
+/** Only when it starts: a page that others may see is no place for it. */
+const WRITE_DOWN =
+  'Write your recovery phrase on paper: nymote recovery show. It is the way back when every device is lost.';
 
 const NO_PAGE = 'The web page was not built; the API and the command line work.';
 

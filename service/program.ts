@@ -19,6 +19,7 @@ import {
   readEnvironment,
 } from './config.ts';
 import { explainBare, readBareFile, startBare } from './dns/bare.ts';
+import type { HubSettings } from './hub/serve.ts';
 import { openRuntime } from './machine.ts';
 import { join } from './peers/enrol.ts';
 import { VERSION } from './version.ts';
@@ -50,6 +51,8 @@ export async function main(words: readonly string[]): Promise<number> {
       return withConfig(read, serve);
     case 'hub':
     case 'hub invite':
+    case 'hub publish':
+    case 'hub forget':
       return hub(read);
     case 'resolver':
       return bareResolver(read);
@@ -60,6 +63,11 @@ export async function main(words: readonly string[]): Promise<number> {
       return withoutService(read);
     default: {
       const runtime = await openRuntime('error');
+      if (/^recovery\b/.test(read.verb.name)) {
+        return say(
+          await (await import('./cli/recovery.ts')).runRecovery(runtime, dataOf(read), read),
+        );
+      }
       if (/^backup\b/.test(read.verb.name)) {
         return say(await (await import('./cli/backup.ts')).runBackup(runtime, dataOf(read), read));
       }
@@ -270,27 +278,31 @@ async function bareResolver({ flags, operands }: Invocation): Promise<number> {
   }
 }
 
-/** A hub, or an invitation to one; what its database says against it is for people. */
-async function hub({ verb, flags }: Invocation): Promise<number> {
-  const { inviteToHub, readHubSettings, startHub } = await import('./hub/serve.ts');
+/** A hub, or something about one; what its database says against it is for people. */
+async function hub({ verb, flags, operands }: Invocation): Promise<number> {
+  const { readHubSettings, runHub } = await import('./hub/serve.ts');
   const settings = readHubSettings(flags, process.env);
   if ('message' in settings) return blame([settings]);
   try {
     const runtime = await openRuntime('info');
-    if (verb.name === 'hub invite') {
-      const code = await inviteToHub(runtime, settings);
-      return say({ exitCode: EXIT.ok, stdout: `${code}\n`, stderr: '' });
+    if (verb.name !== 'hub') {
+      return say(await runHub(runtime, settings, verb.name, { flags, operands }));
     }
-    const stopped = untilStopped();
-    await using opened = await startHub(runtime, settings);
-    const where = `${settings.tls ? 'https' : 'http'}://${printEndpoint(opened.endpoint)}`;
-    process.stdout.write(`nymote ${VERSION}: a hub at ${where}\nReady. Ctrl-C stops it.\n`);
-    await stopped;
-    return EXIT.ok;
+    return await serveHub(runtime, settings);
   } catch (error) {
     if (error instanceof RuntimeError) return explainFailure(error, HUB_HINTS);
     return say({ exitCode: EXIT.failed, stdout: '', stderr: `nymote: hub: ${reasonOf(error)}\n` });
   }
+}
+
+async function serveHub(runtime: Runtime, settings: HubSettings): Promise<number> {
+  const { startHub } = await import('./hub/serve.ts');
+  const stopped = untilStopped();
+  await using opened = await startHub(runtime, settings);
+  const where = `${settings.tls ? 'https' : 'http'}://${printEndpoint(opened.endpoint)}`;
+  process.stdout.write(`nymote ${VERSION}: a hub at ${where}\nReady. Ctrl-C stops it.\n`);
+  await stopped;
+  return EXIT.ok;
 }
 
 const HUB_HINTS: typeof HINTS = {

@@ -72,7 +72,7 @@ export async function openApplying(
   const reason = await whyOff(runtime, config);
   const engine = reason === '' ? await openEngine(runtime, config, parties, uci) : undefined;
   const room: Room = { ...parties, runtime, config, uci, engine };
-  if (engine === undefined) runtime.log('info', 'apply-off', { reason });
+  if (engine === undefined) runtime.log('debug', 'apply-off', { reason });
   return {
     engine,
     reason,

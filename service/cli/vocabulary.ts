@@ -67,6 +67,7 @@ const HUB_FLAGS: readonly Flag[] = [
     help: 'what a new realm may take',
   },
 ];
+const DATABASE = HUB_FLAGS.slice(0, 1);
 const OPTION: Operand = { name: 'option' };
 const ON_DEVICE: Flag = {
   flag: '--device',
@@ -117,6 +118,24 @@ export const VERBS: readonly Verb[] = [
         otherwise: '127.0.0.1:8054',
         help: 'where devices come to',
       },
+      {
+        flag: '--daily',
+        key: 'daily',
+        expects: 'megabytes',
+        otherwise: '16',
+        help: 'what one device may push in a day',
+      },
+      {
+        flag: '--metrics',
+        key: 'metrics',
+        expects: 'address:port',
+        help: 'where Prometheus reads how things are',
+      },
+      {
+        flag: '--proxied',
+        key: 'proxied',
+        help: 'a proxy stands before it and says who asks in X-Forwarded-For',
+      },
       { flag: '--certificate', key: 'certificate', expects: 'a path', help: 'PEM, for HTTPS' },
       { flag: '--key', key: 'key', expects: 'a path', help: 'its private key' },
     ],
@@ -136,6 +155,18 @@ export const VERBS: readonly Verb[] = [
       },
     ],
     help: 'print a code with which a realm can be begun on the hub, shown once',
+  },
+  {
+    name: 'hub publish',
+    operands: [{ name: 'realm' }],
+    flags: [...DATABASE, { flag: '--off', key: 'off', help: 'members only, as it was' }],
+    help: 'let everybody read a realm on the hub, as an upstream for their own',
+  },
+  {
+    name: 'hub forget',
+    operands: [{ name: 'realm' }],
+    flags: DATABASE,
+    help: 'delete all that the hub keeps of a realm',
   },
   { name: 'status', operands: [], flags: [DATA], help: 'say how things are' },
   {
@@ -344,6 +375,18 @@ export const VERBS: readonly Verb[] = [
     operands: [],
     flags: [DATA],
     help: 'check what nymote needs from this machine',
+  },
+  {
+    name: 'recovery show',
+    operands: [],
+    flags: [DATA],
+    help: 'show the words that bring everything back, to be written on paper',
+  },
+  {
+    name: 'recovery written',
+    operands: [],
+    flags: [DATA],
+    help: 'have this machine forget them: they are on paper',
   },
   ...BACKUP_VERBS,
   { name: 'version', operands: [], flags: [], help: 'print the version' },

@@ -8,8 +8,10 @@ import type { Check } from '#web-admin';
 import type { Backups } from '../backup/backups.ts';
 import { date } from '../cli/print.ts';
 import { type Config, printEndpoint } from '../config.ts';
+import { readPhrase } from '../recovery.ts';
 import type { Sync } from '../sync/follow.ts';
 import { describeDamage } from './views.ts';
+import { checkMerge } from './waiting.ts';
 
 type Patient = {
   readonly runtime: Runtime;
@@ -39,11 +41,13 @@ export async function examine(patient: Patient): Promise<readonly Check[]> {
     checkClock(runtime),
     await checkDisk(runtime, config.data),
     checkStore(patient.store),
+    await checkMerge(patient.store),
     ...programs,
     await checkTunnels(patient.tunnels),
     await checkRecursion(patient),
     checkDatapath(patient.resolver),
     checkSync(patient),
+    await checkRecovery(patient),
     await checkBackups(patient),
   ];
 }
@@ -172,6 +176,15 @@ function checkSync({ sync, store }: Patient): Check {
   if (problem === undefined) return { name: 'devices', ok: true, detail };
   const fix = 'are the others on, and is the control port open?';
   return { name: 'devices', ok: false, detail: problem, fix };
+}
+
+/** No illness, but nobody else will say so. */
+async function checkRecovery({ runtime, config }: Patient): Promise<Check> {
+  const isWritten = (await readPhrase(runtime.files, config.data)) === undefined;
+  const detail = isWritten
+    ? 'not on this machine, as it should be'
+    : 'not written down yet: `nymote recovery show`';
+  return { name: 'recovery phrase', ok: true, detail };
 }
 
 /** Whoever has set none is reminded; a drill that failed is as bad as a backup that did. */

@@ -61,6 +61,9 @@ describe.each(RUNNERS)('on $name', ({ program }) => {
       `  Admin    http://127.0.0.1:${ports.admin}`,
       `  Data     ${data}`,
       expect.stringMatching(/^ {2}Tunnels {2}off: .+/),
+      expect.stringMatching(
+        /^ {2}Note {5}Write your recovery phrase on paper: nymote recovery show/,
+      ),
       '',
       'Sign in (the link works once, for ten minutes):',
       expect.stringMatching(`^  http://127\\.0\\.0\\.1:${ports.admin}/sign-in#[0-9A-Z-]{20,}$`),
