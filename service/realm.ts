@@ -20,6 +20,7 @@ import { openStore, type State, StorageError, type Store, type StoreOptions } fr
 import { allocateIpv4, printKey } from '#tunnels';
 import { decodeBase64, encodeBase64 } from './base64.ts';
 import { type Config, printEndpoint } from './config.ts';
+import { conflictRule } from './conflict-rules.ts';
 import { followEndpoints, ownAddresses } from './endpoints.ts';
 import { createSealing } from './peers/sealed.ts';
 import { checkState } from './project.ts';
@@ -174,9 +175,10 @@ async function openRealmStore(
   const schema = (state: State) => checkState(state, crypto);
   const signer = crypto.signer('ed25519', keys.signing.privateKey);
   const writer = { deviceId: keys.id, name: config.name, signer };
-  if (realm !== undefined) return openStore(runtime, { directory, realm, writer, schema });
+  const rules = { schema, rule: conflictRule };
+  if (realm !== undefined) return openStore(runtime, { directory, realm, writer, ...rules });
   await beginRealm(runtime, config, keys, { directory, endpoints, schema });
-  return openStore(runtime, { directory, writer, schema });
+  return openStore(runtime, { directory, writer, ...rules });
 }
 
 /** The first commit, by the recovery phrase; a directory with a history keeps it. */

@@ -60,6 +60,9 @@ export const KeyRecord = v.record(
 /** `proposals/<device>.<name>`: what an owner wants another one to do with it. */
 export const ProposalRecord = v.strictObject({ ops: v.array(v.record(v.string(), v.unknown())) });
 
+/** `late/<device>`: which of its late changes somebody adopted or let go (storage/late.ts). */
+export const LateRecord = v.strictObject({ decided: v.array(v.string()) });
+
 const GrantRecord = v.strictObject({
   prefix: v.string(),
   may: v.array(v.picklist(['write', 'admit', 'revoke', 'confirm'])),

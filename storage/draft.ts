@@ -33,6 +33,8 @@ export type Draft = {
   readonly via: string;
   /** Commit only if this is the head, else 'conflict'. */
   readonly ifHead?: CommitId;
+  /** The ops are what somebody else wrote down: not to be made smaller. */
+  readonly isExact?: true;
 };
 
 /** The rules that the realm's records follow. */
@@ -83,7 +85,9 @@ export async function prepare(
   if (draft.ops.length > MAX_OPS) throw new StorageError('too-large', `more than ${MAX_OPS} ops`);
   const device = writer.deviceId;
   const seq = (merged.vector.get(device) ?? 0) + 1;
-  const text = printOps(narrow(merged, { device, seq }, draft.ops, rules.rule));
+  const author = { device, seq };
+  const exact = draft.isExact === true ? (draft.ops as readonly Op[]) : undefined;
+  const text = printOps(exact ?? narrow(merged, author, draft.ops, rules.rule));
   const ops = parseOps(text);
   const { publicKey } = writer.signer;
   checkRights(crypto, merged, { device, publicKey, seq }, ops);

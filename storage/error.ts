@@ -11,6 +11,8 @@ export type StorageErrorCode =
   | 'invalid'
   /** The author may not write here, or this store has no writer. */
   | 'not-writer'
+  /** Another owner has to agree to what was proposed (second-owner.ts). */
+  | 'needs-second-owner'
   /** `ifHead` names another commit than the head. */
   | 'conflict'
   /** The commit to revert was overwritten since, or changes nothing any more; no such conflict. */

@@ -26,6 +26,7 @@ export type { Json } from './json.ts';
 export { nextRank } from './members.ts';
 export type { State } from './op.ts';
 export type { StoreOptions } from './realm.ts';
+export { approveOps, proposeOps } from './second-owner.ts';
 export { openStore, type Store } from './store.ts';
 export {
   type Envelope,

@@ -75,6 +75,7 @@ const CODES: Partial<Record<RefusalReason, StorageErrorCode>> = {
   revoked: 'not-writer',
   'no-right': 'not-writer',
   outranked: 'not-writer',
+  'needs-second-owner': 'needs-second-owner',
 };
 
 /**

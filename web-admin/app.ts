@@ -20,11 +20,14 @@ import { DOCUMENTATION, documentSchema } from './openapi.ts';
 import { problem } from './problem.ts';
 import { applyRoutes, driftRoutes, optionRoutes } from './routes/apply.ts';
 import { deviceRoutes } from './routes/devices.ts';
+import { exchangeRoutes } from './routes/exchange.ts';
+import { nameRoutes } from './routes/names.ts';
 import { metricsRoutes, resolverRoutes } from './routes/resolver.ts';
 import { ruleRoutes } from './routes/rules.ts';
 import { serviceRoutes } from './routes/service.ts';
 import { sessionRoutes, tokenRoutes } from './routes/sign-in.ts';
 import { gitRoutes, historyRoutes, revertRoutes, zoneRoutes } from './routes/store.ts';
+import { conflictRoutes, lateRoutes, proposalRoutes } from './routes/together.ts';
 
 /** Guesses at codes and tokens, per source: a person who mistypes never meets it. */
 const GUESSES = { burst: 10, perMinute: 5 };
@@ -65,6 +68,11 @@ export function createRoutes(backend: Backend, hub: EventHub, options: AppOption
   app.route('/api/v1/devices', deviceRoutes(backend));
   app.route('/api/v1/rules', ruleRoutes(backend));
   app.route('/api/v1/zone', zoneRoutes(backend));
+  app.route('/api/v1/names', nameRoutes(backend));
+  app.route('/api/v1/exchange', exchangeRoutes(backend));
+  app.route('/api/v1/conflicts', conflictRoutes(backend));
+  app.route('/api/v1/late', lateRoutes(backend));
+  app.route('/api/v1/proposals', proposalRoutes(backend));
   app.route('/api/v1', historyRoutes(backend));
   app.route('/api/v1', revertRoutes(backend));
   app.route('/api/v1/apply', applyRoutes(backend));

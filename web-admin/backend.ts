@@ -7,6 +7,8 @@
  */
 
 import type { ApplyBackend } from './apply-schema.ts';
+import type { ExchangeBackend } from './exchange-schema.ts';
+import type { NamesBackend } from './names-schema.ts';
 import type { ResolverBackend } from './resolver-schema.ts';
 import type {
   AddedDevice,
@@ -27,6 +29,7 @@ import type {
   TokenView,
   ZoneView,
 } from './schema.ts';
+import type { TogetherBackend } from './together-schema.ts';
 
 type Awaitable<T> = T | Promise<T>;
 
@@ -76,6 +79,10 @@ export type LogQuery = {
   readonly limit: number;
   readonly before?: string;
   readonly path?: string;
+  /** By id or name. */
+  readonly device?: string;
+  /** Text in the reason or in what is said of the change, whatever its case. */
+  readonly grep?: string;
 };
 
 export type WhyQuery = {
@@ -138,6 +145,12 @@ export type Backend = {
   /** A router's own configuration. */
   readonly apply: ApplyBackend<Author>;
   readonly resolver: ResolverBackend;
+  /** Devices that write at the same time. */
+  readonly together: TogetherBackend<Author>;
+  /** The records of the zone that are no devices. */
+  readonly names: NamesBackend<Author>;
+  /** How changes travel between devices. */
+  readonly exchange: ExchangeBackend<Author>;
   readonly signIn: SignIn;
   readonly tokens: Tokens;
 };

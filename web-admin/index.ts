@@ -18,6 +18,8 @@ export {
   WebAdminError,
   type WhyQuery,
 } from './backend.ts';
+export type { ExchangeBackend, ExchangeView } from './exchange-schema.ts';
+export type { NamesBackend, NamesView, NewRecord, RecordQuery } from './names-schema.ts';
 export type { ExplainQuery, ExplanationView, ResolverBackend } from './resolver-schema.ts';
 export type {
   AddedDevice,
@@ -36,3 +38,11 @@ export type {
   TokenView,
   ZoneView,
 } from './schema.ts';
+export type {
+  ConflictsView,
+  LateDecided,
+  LateView,
+  ProposalsView,
+  Resolution,
+  TogetherBackend,
+} from './together-schema.ts';

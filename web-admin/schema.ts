@@ -93,6 +93,30 @@ export const statusSchema = v.object({
     peers: v.array(peerSchema),
   }),
   store: v.object({ head: v.string(), commits: count, problems: v.array(v.string()) }),
+  waiting: v.optional(
+    v.pipe(
+      v.object({ conflicts: count, late: count, proposals: count }),
+      v.description('What waits for a person'),
+    ),
+  ),
+  merge: v.optional(
+    v.pipe(
+      v.object({
+        problems: v.array(v.string()),
+        fix: v.string(),
+        changes: v.pipe(
+          v.array(
+            v.object({
+              ...{ commit: v.string(), device: v.string(), name: v.string() },
+              ...{ date: seconds, via: v.string(), message: v.string() },
+            }),
+          ),
+          v.description('The last ones that concern it, newest first'),
+        ),
+      }),
+      v.description('Why an older state is in force than the head'),
+    ),
+  ),
   clock: v.object({ isSet: v.boolean() }),
   uptimeSeconds: v.number(),
   memoryBytes: count,
@@ -191,10 +215,13 @@ const pathChange = v.object({
 export const commitSchema = v.object({
   id: v.string(),
   seq: count,
-  author: v.pipe(v.string(), v.description('The device that signed it')),
+  author: v.pipe(v.string(), v.description('The device that signed it, by its name')),
+  device: v.optional(v.pipe(v.string(), v.description('Its id'))),
+  person: v.optional(v.pipe(v.string(), v.description('Whose device it is'))),
   date: seconds,
   via: v.string(),
   message: v.string(),
+  what: v.optional(v.pipe(v.array(v.string()), v.description('What changed, for people'))),
   changes: v.array(pathChange),
 });
 export type CommitView = Output<typeof commitSchema>;
@@ -205,6 +232,10 @@ export const logQuerySchema = v.object({
   ),
   before: v.optional(v.pipe(v.string(), v.maxLength(128), v.description('A commit id'))),
   path: v.optional(v.pipe(v.string(), v.maxLength(512))),
+  device: v.optional(v.pipe(v.string(), v.maxLength(255), v.description('By id or name'))),
+  grep: v.optional(
+    v.pipe(v.string(), v.maxLength(255), v.description('Words of the reason or of what changed')),
+  ),
 });
 
 export const logSchema = v.object({

@@ -6,11 +6,14 @@
 import type { Author, Backend } from '#web-admin';
 import type { House } from '../house.ts';
 import { createApplyBackend } from './apply.ts';
+import { createExchangeBackend } from './exchange.ts';
 import { findCommit, viewCommit, viewDiff } from './history.ts';
+import { createNamesBackend } from './names.ts';
 import { inApiWords, requireWriter } from './refusal.ts';
 import { createResolverBackend } from './resolver.ts';
 import { removeRule, setRule, viewRules } from './rules.ts';
-import { viewDevices, viewStatus, viewWhy, viewZone } from './views.ts';
+import { createTogetherBackend } from './together.ts';
+import { findDevice, viewDevices, viewStatus, viewWhy, viewZone } from './views.ts';
 
 /** Makes the backend. */
 export function createBackend(house: House): Backend {
@@ -36,21 +39,25 @@ export function createBackend(house: House): Backend {
     rules: () => viewRules(store),
     async setRule(id, rule, author) {
       requireWriter(house);
-      await inApiWords(() => setRule(store, id, rule, author));
+      await inApiWords(() => setRule(house, id, rule, author));
     },
     async removeRule(id, author) {
       requireWriter(house);
-      await inApiWords(() => removeRule(store, id, author));
+      await inApiWords(() => removeRule(house, id, author));
     },
     zone: () => viewZone(house.projection()),
     anchor: house.anchor,
     why: (query) => viewWhy(house, query),
-    log: ({ limit, before, path }) =>
+    log: ({ limit, before, path, device, grep }) =>
       inApiWords(async () => {
         const commits = await store.log({
           limit,
           ...(before === undefined ? {} : { before: findCommit(store, before) }),
           ...(path === undefined ? {} : { path }),
+          ...(device === undefined
+            ? {}
+            : { device: findDevice(house.projection().devices, device)?.id ?? device }),
+          ...(grep === undefined ? {} : { reason: grep }),
         });
         return Promise.all(commits.map((commit) => viewCommit(store, commit)));
       }),
@@ -69,6 +76,9 @@ export function createBackend(house: House): Backend {
     doctor: house.doctor,
     apply: createApplyBackend(house),
     resolver: createResolverBackend(house),
+    together: createTogetherBackend(house),
+    names: createNamesBackend(house),
+    exchange: createExchangeBackend(house),
     async git(path) {
       const file = await store.git(path);
       return file && { body: new Uint8Array(file.body), type: file.type };

@@ -2,6 +2,7 @@
 
 import type { Change, Commit, State, Store } from '#storage';
 import { type CommitView, type DiffView, WebAdminError } from '#web-admin';
+import { sayChanges } from './words.ts';
 
 /** A commit by its id or the first digits of it. */
 export function findCommit(store: Store, prefix: string): string {
@@ -14,15 +15,19 @@ export function findCommit(store: Store, prefix: string): string {
 
 /** One commit with what it changed. */
 export async function viewCommit(store: Store, commit: Commit): Promise<CommitView> {
-  const { changes } = await viewDiff(store, undefined, commit.id);
+  const changes = await changesIn(store, commit);
+  const person = store.state().get('realm')?.get('settings')?.['user'];
   return {
     id: commit.id,
     seq: commit.seq,
     author: commit.name,
+    device: commit.device,
+    ...(typeof person === 'string' ? { person } : {}),
     date: commit.at,
     via: commit.via,
     message: commit.message,
-    changes: changes.map(({ path, kind }) => ({ path, kind })),
+    what: [...sayChanges(store.merged(), changes)],
+    changes: changes.map(({ path, before, after }) => ({ path, kind: kindOf({ before, after }) })),
   };
 }
 
@@ -33,8 +38,7 @@ export async function viewDiff(
   to: string,
 ): Promise<DiffView> {
   const base = from ?? (await store.read(to)).parents[0];
-  const changes =
-    base === undefined ? everything(await store.stateAt(to)) : await store.diff(base, to);
+  const changes = await changesBetween(store, base, to);
   return {
     ...(base === undefined ? {} : { from: base }),
     to,
@@ -47,6 +51,19 @@ export async function viewDiff(
   };
 }
 
+function changesIn(store: Store, { id, parents }: Commit): Promise<readonly Change[]> {
+  return changesBetween(store, parents[0], id);
+}
+
+/** The first commit has nothing to differ from. */
+async function changesBetween(
+  store: Store,
+  base: string | undefined,
+  to: string,
+): Promise<readonly Change[]> {
+  return base === undefined ? everything(await store.stateAt(to)) : store.diff(base, to);
+}
+
 function kindOf({
   before,
   after,
@@ -55,7 +72,6 @@ function kindOf({
   return after === undefined ? 'removed' : 'changed';
 }
 
-/** The first commit has nothing to differ from. */
 function everything(state: State): readonly Change[] {
   return [...state].flatMap(([collection, records]) =>
     [...records].map(([key, after]) => ({

@@ -22,6 +22,7 @@ export function requireWriter({
 const REFUSALS = {
   invalid: 'invalid',
   'not-writer': 'read-only',
+  'needs-second-owner': 'denied',
   conflict: 'conflict',
   'does-not-apply': 'conflict',
   'no-space': 'no-space',

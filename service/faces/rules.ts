@@ -3,6 +3,8 @@
 import { DEFAULT_RULES, parseRule } from '#policy';
 import type { Store } from '#storage';
 import { type Author, type RulesView, WebAdminError } from '#web-admin';
+import type { House } from '../house.ts';
+import { commitOrPropose } from './propose.ts';
 
 /** What is in the store, readable here or not, and what holds without any. */
 export function viewRules(store: Store): RulesView {
@@ -12,7 +14,7 @@ export function viewRules(store: Store): RulesView {
 
 /** Writes a rule under its name. */
 export async function setRule(
-  store: Store,
+  { store, household }: Pick<House, 'store' | 'household'>,
   id: string,
   rule: Readonly<Record<string, unknown>>,
   { via, ifHead }: Author,
@@ -23,7 +25,7 @@ export async function setRule(
     const words = parsed.problems.map(({ key, problem }) => `${key || 'the rule'} ${problem}`);
     throw new WebAdminError('invalid', `${words.join('; ')}.`);
   }
-  await store.commit({
+  await commitOrPropose(store, household().self, {
     // As JSON has it: without what is undefined.
     ops: [{ op: 'set', path: `rules/${id}`, value: JSON.parse(JSON.stringify(parsed.rule)) }],
     message: `Rule ${id}${parsed.rule.note === undefined ? '' : `: ${parsed.rule.note}`}`,
@@ -33,11 +35,16 @@ export async function setRule(
 }
 
 /** Removes a rule of the realm; shipped ones stay. */
-export async function removeRule(store: Store, id: string, { via, ifHead }: Author): Promise<void> {
+export async function removeRule(
+  { store, household }: Pick<House, 'store' | 'household'>,
+  id: string,
+  { via, ifHead }: Author,
+): Promise<void> {
   if (store.state().get('rules')?.get(id) === undefined) {
     throw new WebAdminError('not-found', `There is no rule ${id} of yours.`);
   }
   const ops = [{ op: 'del', path: `rules/${id}` }] as const;
   const message = `Remove rule ${id}`;
-  await store.commit({ ops, message, via, ...(ifHead === undefined ? {} : { ifHead }) });
+  const seen = ifHead === undefined ? {} : { ifHead };
+  await commitOrPropose(store, household().self, { ...seen, ops, message, via });
 }

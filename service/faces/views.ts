@@ -18,6 +18,7 @@ import { type Household, identify } from '../dns/ruling.ts';
 import type { House } from '../house.ts';
 import type { Projection, RealmDevice } from '../project.ts';
 import { VERSION } from '../version.ts';
+import { viewMerge, viewWaiting } from './waiting.ts';
 
 /** Why nothing can be changed here, and where it can. */
 export function readOnlyReason(
@@ -46,6 +47,7 @@ export async function viewStatus(house: House): Promise<Status> {
   const { self } = household();
   const own = devices.find(({ id }) => id === self);
   const { questions, cacheHits, cacheEntries } = resolver.stats();
+  const [waiting, merge] = [await viewWaiting(store), await viewMerge(store)];
   return {
     version: VERSION,
     user: settings.user,
@@ -66,6 +68,8 @@ export async function viewStatus(house: House): Promise<Status> {
       commits: store.seq,
       problems: store.problems.map(describeDamage),
     },
+    ...(waiting === undefined ? {} : { waiting }),
+    ...(merge === undefined ? {} : { merge }),
     clock: { isSet: clock.isSet() },
     uptimeSeconds: house.uptimeSeconds(),
     memoryBytes: house.memoryBytes(),

@@ -20,19 +20,21 @@ import {
   type TokenView,
   WebAdminError,
 } from '#web-admin';
+import { createDisagreement, createNames, type Disagreement } from './together.ts';
 
 type Records = Readonly<Record<string, unknown>>;
 type Commit = CommitView & { readonly records: Records };
 type Expiring = { readonly name: string; readonly expiresAt: number };
 
-export type Household = Backend & {
-  /** Pretends that somebody asked something. */
-  ask(question: Omit<QuestionView, 'id' | 'at'>): void;
-  /** Makes a sign-in code without the link around it. */
-  code(): string;
-  /** What is to be shown as wrong. */
-  trouble: Partial<Status>;
-};
+export type Household = Backend &
+  Disagreement & {
+    /** Pretends that somebody asked something. */
+    ask(question: Omit<QuestionView, 'id' | 'at'>): void;
+    /** Makes a sign-in code without the link around it. */
+    code(): string;
+    /** What is to be shown as wrong. */
+    trouble: Partial<Status>;
+  };
 
 const APEX = 'alice.nymote';
 
@@ -59,7 +61,9 @@ export function createHousehold(now: () => number): Household {
     const seq = commits.length + 1;
     const id = createHash('sha256').update(`${seq} ${message}`).digest('hex');
     const changes = changesBetween(before, records);
-    const made = { id, seq, author: 'laptop', date: now(), via, message, changes, records };
+    const who = { author: 'laptop', device: 'laptop', person: 'alice' };
+    const what = changes.map(({ path, kind }) => `${kind} ${path.split('/', 1)[0]}`);
+    const made = { id, seq, ...who, date: now(), via, message, what, changes, records };
     commits.push(made);
     emit({ topic: 'head', data: { head: id } });
     return visible(made);
@@ -92,6 +96,7 @@ export function createHousehold(now: () => number): Household {
     head: () => latest().id,
     status: () => ({
       ...statusOf(latest(), commits, questions, now() - started),
+      ...household.waiting(),
       ...household.trouble,
     }),
     devices: () => devicesOf(latest().records),
@@ -131,11 +136,13 @@ export function createHousehold(now: () => number): Household {
       tier: 'household',
       overridden: [],
     }),
-    log: ({ limit, before, path }) => {
+    log: ({ limit, before, path, device, grep }) => {
       const end = before === undefined ? commits.length : commits.indexOf(find(before));
       return commits
         .slice(0, end)
         .filter(({ changes }) => path === undefined || changes.some((each) => each.path === path))
+        .filter(({ author }) => device === undefined || author === device)
+        .filter(({ message }) => message.toLowerCase().includes((grep ?? '').toLowerCase()))
         .reverse()
         .slice(0, limit)
         .map(visible);
@@ -193,6 +200,8 @@ export function createHousehold(now: () => number): Household {
       metrics: async () => ({ text: '# nothing\n', type: 'text/plain; version=0.0.4' }),
     },
     apply: createRouter(now, () => emit({ topic: 'status', data: {} })),
+    names: createNames(APEX),
+    ...createDisagreement(now, () => emit({ topic: 'status', data: {} })),
     ...createKeyring(now),
   };
   return household;

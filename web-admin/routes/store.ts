@@ -1,7 +1,8 @@
 /** `/api/v1` about the store: the zone it makes, its history, and how to go back. */
 
 import { Hono } from 'hono';
-import type { Backend } from '../backend.ts';
+import type * as v from 'valibot';
+import type { Backend, LogQuery } from '../backend.ts';
 import { body, describe, query } from '../describe.ts';
 import { requiresFresh, tagged } from '../freshness.ts';
 import { authorOf, type Environment } from '../guard.ts';
@@ -52,14 +53,9 @@ export function historyRoutes(backend: Backend) {
       tag,
       query(logQuerySchema),
       async (c) => {
-        const { limit, before, path } = c.req.valid('query');
-        const wanted = limit === undefined ? DEFAULT_PAGE : Number(limit);
-        const commits = await backend.log({
-          limit: wanted,
-          ...(before === undefined ? {} : { before }),
-          ...(path === undefined ? {} : { path }),
-        });
-        const next = commits.length < wanted ? undefined : commits.at(-1)?.id;
+        const wanted = readLogQuery(c.req.valid('query'));
+        const commits = await backend.log(wanted);
+        const next = commits.length < wanted.limit ? undefined : commits.at(-1)?.id;
         if (next !== undefined) {
           const url = new URL(c.req.url);
           url.searchParams.set('before', next);
@@ -93,6 +89,14 @@ export function historyRoutes(backend: Backend) {
       tag,
       (c) => c.json({ allowedSigners: backend.allowedSigners() }),
     );
+}
+
+function readLogQuery({ limit, ...query }: v.InferOutput<typeof logQuerySchema>): LogQuery {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined);
+  return {
+    limit: limit === undefined ? DEFAULT_PAGE : Number(limit),
+    ...Object.fromEntries(given),
+  };
 }
 
 /** Undoing. */

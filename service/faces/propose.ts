@@ -1,0 +1,23 @@
+/** What one owner may not do alone is proposed to another one. */
+
+import { proposeOps, StorageError, type Store } from '#storage';
+import { WebAdminError } from '#web-admin';
+
+type Draft = Parameters<Store['commit']>[0];
+
+/** Commits for a person; what needs a second owner becomes a proposal, and the person is told. */
+export async function commitOrPropose(store: Store, self: string, draft: Draft): Promise<void> {
+  try {
+    await store.commit(draft);
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.code !== 'needs-second-owner') throw error;
+    const name = String(store.seq + 1);
+    const ops = proposeOps(self, name, draft.ops as Parameters<typeof proposeOps>[2]);
+    await store.commit({ ...draft, ops, message: `Propose: ${draft.message}` });
+    throw new WebAdminError(
+      'denied',
+      `This needs a second owner. It is proposed; another one agrees with: nymote approve ${self}.${name}`,
+      error,
+    );
+  }
+}

@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest';
+import type { Json, State } from '#storage';
+import { sayChanges, sayOps, sayPath, sayValue } from './words.ts';
+
+const STATE: State = new Map(
+  Object.entries({
+    realm: { settings: { user: 'alice', apex: 'alice.nymote' } },
+    devices: { k7m2: { name: 'desk' } },
+    options: { a1: { device: 'k7m2', option: 'network.lan.ipaddr', value: '10.0.0.1' } },
+  }).map(([collection, records]) => [collection, new Map(Object.entries(records))]),
+) as never;
+
+test.each([
+  { path: 'rules/printer/effect', words: 'the rule printer: whether it allows or denies' },
+  { path: 'rules/printer', words: 'the rule printer' },
+  { path: 'devices/k7m2/name', words: 'the device desk: its name' },
+  { path: 'devices/gone/note', words: 'the device gone: its note' },
+  { path: 'names/www/records', words: 'the name www.alice.nymote: its records' },
+  { path: 'names/@', words: 'the name alice.nymote' },
+  { path: 'options/a1/value', words: 'network.lan.ipaddr of desk: its value' },
+  { path: 'options/b2', words: 'the option b2' },
+  { path: 'realm/settings/twoOwners', words: 'the settings: what needs two owners' },
+  { path: 'proposals/k7m2.3', words: 'a proposal of desk' },
+  { path: 'status/k7m2/reason', words: 'what desk says of itself: reason' },
+  { path: 'later/x/y', words: 'later/x/y' },
+  { path: 'names', words: 'names' },
+])('$path is $words', ({ path, words }) => {
+  expect(sayPath(STATE, path)).toBe(words);
+});
+
+test.each<{ value: Json | undefined; said: string; why: string }>([
+  { value: undefined, said: 'removed', why: 'nothing is there' },
+  { value: true, said: 'yes', why: 'a switch' },
+  { value: 'k7m2', said: 'desk', why: 'ids are names' },
+  { value: [], said: 'nothing', why: 'an empty list' },
+  {
+    value: { any: ['kind:device'], except: ['k7m2'] },
+    said: 'kind:device except desk',
+    why: 'who',
+  },
+  {
+    value: [{ type: 'A', ttl: 60, data: '192.0.2.1' }],
+    said: 'A 192.0.2.1 (for 60 s)',
+    why: 'zone',
+  },
+  { value: { until: 5 }, said: 'until 5', why: 'anything else, field by field' },
+  { value: 'x'.repeat(300), said: `${'x'.repeat(200)}…`, why: 'long texts are cut' },
+  { value: null, said: 'null', why: 'what nobody writes' },
+])('$said: $why', ({ value, said }) => {
+  expect(sayValue(STATE, value)).toBe(said);
+});
+
+test('changes are sentences, also of what is gone', () => {
+  expect(
+    sayChanges(STATE, [
+      { path: 'rules/a', before: undefined, after: { effect: 'deny' } },
+      { path: 'devices/x', before: { name: 'old' }, after: undefined },
+      {
+        path: 'rules/b',
+        before: { effect: 'deny', note: '' },
+        after: { effect: 'allow', note: '' },
+      },
+    ]),
+  ).toEqual([
+    'Added the rule a',
+    'Removed the device old',
+    'Changed the rule b: whether it allows or denies',
+  ]);
+});
+
+test('ops are wishes', () => {
+  expect(
+    sayOps(STATE, [
+      { op: 'set', path: 'rules/a/effect', value: 'deny' },
+      { op: 'del', path: 'rules/b' },
+      { op: 'revoke', path: 'devices/k7m2' },
+      { op: 'rem', path: 'names/www/records', value: { type: 'A', ttl: 1, data: '::' } },
+      { op: 'mv', path: 'rules/a/who' },
+    ]),
+  ).toEqual([
+    'Set the rule a: whether it allows or denies to deny',
+    'Remove the rule b',
+    'Shut out the device desk',
+    'Take A :: (for 1 s) from the name www.alice.nymote: its records',
+    'Change the rule a: whom it is about',
+  ]);
+});
