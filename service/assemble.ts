@@ -30,6 +30,7 @@ import { listenForPeers } from './peers/serve.ts';
 import { openRealm, type Realm } from './realm.ts';
 import { readPhrase } from './recovery.ts';
 import { partiesOf, type Sync, startSync } from './sync/follow.ts';
+import { type HubNeeds, hubOf, tendHub } from './sync/hub.ts';
 import { readRealmKeys } from './sync/keys.ts';
 import type { SyncParties } from './sync/serve.ts';
 
@@ -77,8 +78,9 @@ export async function assemble(
   encryptedDns = await openEncryptedDns(runtime, config, current, resolver);
   if (encryptedDns !== undefined) opening.use(encryptedDns);
 
-  const { sync, parties } = startSynchronisation(runtime, realm, current, tunnels);
+  const { sync, parties, hub } = startSynchronisation(runtime, realm, current, tunnels);
   opening.defer(() => sync.stop());
+  opening.adopt(tendHub(hub), (tending) => tending.stop());
   const { store, keys } = realm;
   const applying = opening.use(
     await openApplying(runtime, config, { store, self: keys.id, current, tunnels, resolver }),
@@ -86,7 +88,7 @@ export async function assemble(
   const backups = opening.use(createBackups(runtime, config, realm));
   const house = opening.use(
     furnish(runtime, config, {
-      ...{ realm, current, tunnels, resolver, encryptedDns, sync, applying, backups },
+      ...{ realm, current, tunnels, resolver, encryptedDns, sync, hub, applying, backups },
       ...{ warnings, self },
     }),
   );
@@ -183,7 +185,11 @@ function startSynchronisation(
   { store, keys }: Realm,
   current: Current,
   tunnels: Tunnels,
-): { readonly sync: Sync; readonly parties: Omit<SyncParties, 'clock' | 'crypto'> } {
+): {
+  readonly sync: Sync;
+  readonly parties: Omit<SyncParties, 'clock' | 'crypto'>;
+  readonly hub: HubNeeds;
+} {
   const { crypto, random, clock, http, log } = runtime;
   const sealing = createSealing(crypto, random, keys.agreement);
   const devices = () => current.projection().devices;
@@ -192,12 +198,13 @@ function startSynchronisation(
     store: () => store,
     keys: () => readRealmKeys({ crypto, sealing }, store.state(), keys.id),
   };
-  const hub = () => store.state().get('realm')?.get('hub')?.['url'];
+  const signer = crypto.signer('ed25519', keys.signing.privateKey);
   const sync = startSync({
-    ...{ clock, crypto, random, http, log, store: parties.store, keys: parties.keys },
-    signer: crypto.signer('ed25519', keys.signing.privateKey),
-    parties: () => partiesOf(devices(), keys.id, hub() as string | undefined),
+    ...{ clock, crypto, random, http, log, signer, store: parties.store, keys: parties.keys },
+    parties: () => partiesOf(devices(), keys.id, hubOf(store)),
   });
+  const isSenior = () => isFirst(current);
+  const hub = { crypto, http, log, signer, devices, store: parties.store, isFirst: isSenior };
   const own = () => store.vector()[keys.id]?.[0]?.[0];
   let last = own();
   store.watch(({ head }) => {
@@ -209,7 +216,7 @@ function startSynchronisation(
   tunnels.onMessage((device, { head }) => {
     if (head !== store.head) sync.poke(device);
   });
-  return { sync, parties };
+  return { sync, parties, hub };
 }
 
 type Parts = {
@@ -219,6 +226,7 @@ type Parts = {
   readonly resolver: Resolver;
   readonly encryptedDns: EncryptedDns | undefined;
   readonly sync: Sync;
+  readonly hub: HubNeeds;
   readonly applying: Applying;
   readonly backups: Backups;
   readonly warnings: readonly string[];
@@ -227,7 +235,7 @@ type Parts = {
 
 /** Puts together what the faces need. */
 function furnish(runtime: Runtime, config: Config, parts: Parts): House & Disposable {
-  const { realm, current, tunnels, resolver, encryptedDns, sync, applying } = parts;
+  const { realm, current, tunnels, resolver, encryptedDns, sync, hub, applying } = parts;
   const { backups, warnings, self } = parts;
   const { store, keys } = realm;
   const { clock, crypto, random } = runtime;
@@ -262,6 +270,8 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
       doors,
       live,
       applying,
+      sync,
+      hub,
       backups,
       enrolment,
       household,

@@ -14,6 +14,8 @@ import type { Live } from './faces/live.ts';
 import type { Doors } from './faces/sign-in.ts';
 import type { Enrolment } from './peers/enrol.ts';
 import type { Projection } from './project.ts';
+import type { Sync } from './sync/follow.ts';
+import type { HubNeeds } from './sync/hub.ts';
 
 export type House = {
   readonly clock: Clock;
@@ -32,6 +34,8 @@ export type House = {
   readonly enrolment: Enrolment;
   readonly live: Live;
   readonly applying: Applying;
+  readonly sync: Sync;
+  readonly hub: HubNeeds;
   readonly doctor: () => Promise<readonly Check[]>;
   /** Sentences about what is not as it should be. */
   readonly warnings: () => readonly string[];

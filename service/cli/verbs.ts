@@ -9,6 +9,7 @@ import { type Runtime, RuntimeError } from '#runtime';
 import type { ProvenanceView } from '#web-admin';
 import { APPLY_VERBS, printProvenance } from './apply.ts';
 import type { Invocation } from './arguments.ts';
+import { EXCHANGE_VERBS } from './exchange.ts';
 import { printExplanation } from './explain.ts';
 import {
   printAdded,
@@ -282,6 +283,7 @@ const VERBS: Readonly<Record<string, Action>> = {
     return { value: link, text: `${link.url}\n(works once, for ten minutes)` };
   },
   ...APPLY_VERBS,
+  ...EXCHANGE_VERBS,
   async doctor(api) {
     const report = await api<{ checks: Parameters<typeof printChecks>[0] }>('GET', '/doctor');
     const isWell = report.checks.every(({ ok }) => ok);

@@ -388,6 +388,22 @@ export const VERBS: readonly Verb[] = [
     flags: [DATA],
     help: 'have this machine forget them: they are on paper',
   },
+  {
+    name: 'exchange',
+    operands: [],
+    flags: [DATA],
+    help: 'say with whom changes are exchanged, and when that worked last',
+  },
+  {
+    name: 'hub join',
+    operands: [{ name: 'url' }],
+    flags: [
+      DATA,
+      { flag: '--invite', key: 'invite', expects: 'a code', help: 'from whoever runs the hub' },
+    ],
+    help: 'have your devices exchange their changes, sealed, through a hub',
+  },
+  { name: 'hub leave', operands: [], flags: [DATA], help: 'use no hub any more' },
   ...BACKUP_VERBS,
   { name: 'version', operands: [], flags: [], help: 'print the version' },
 ];

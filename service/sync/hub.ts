@@ -1,0 +1,129 @@
+/**
+ * The realm's hub: beginning a realm there, and telling it who belongs to us. `realm/hub` names it, so
+ * that one `nymote hub join` is enough for all devices.
+ */
+
+import type { Crypto, Http, Log, Signer } from '#runtime';
+import type { Store } from '#storage';
+import { WebAdminError } from '#web-admin';
+import { signRequest } from '../peers/signed-request.ts';
+import type { RealmDevice } from '../project.ts';
+import { SYNC_PATH } from './serve.ts';
+
+export type HubNeeds = {
+  readonly crypto: Pick<Crypto, 'hash'>;
+  readonly http: Pick<Http, 'fetch'>;
+  readonly log: Log;
+  readonly signer: Signer;
+  readonly store: () => Store;
+  readonly devices: () => readonly RealmDevice[];
+  /** Whether this device is the one that does what one is enough for. */
+  readonly isFirst: () => boolean;
+};
+
+const PATH = 'realm/hub';
+const TIMEOUT_MS = 20_000;
+const NOTHING = new Uint8Array(0);
+
+/** Where the realm's hub is, if it has one. */
+export function hubOf(store: Pick<Store, 'state'>): string | undefined {
+  const url = store.state().get('realm')?.get('hub')?.['url'];
+  return typeof url === 'string' ? url : undefined;
+}
+
+/** Begins the realm on a hub and has every device use it. Throws WebAdminError when it refuses. */
+export async function joinHub(
+  needs: HubNeeds,
+  url: string,
+  invite: string,
+  via: string,
+): Promise<void> {
+  const response = await ask(needs, url, 'PUT', '', NOTHING, invite).catch((error: unknown) => {
+    const why = (error as Error).message;
+    throw new WebAdminError('unavailable', `The hub cannot be reached: ${why}.`, error);
+  });
+  if (!response.ok) {
+    const words = response.status === 403 ? 'it does not take this invitation' : response.status;
+    throw new WebAdminError('denied', `The hub refused: ${words}.`);
+  }
+  await needs.store().commit({
+    ops: [{ op: 'set', path: PATH, value: { url } }],
+    message: `Exchange through ${new URL(url).host}`,
+    via,
+  });
+  await tellMembers(needs, new Map());
+}
+
+/** Devices use no hub any more; what it holds stays there, sealed, until its owner removes it. */
+export async function leaveHub({ store }: Pick<HubNeeds, 'store'>, via: string): Promise<void> {
+  if (hubOf(store()) === undefined) throw new WebAdminError('not-found', 'There is no hub.');
+  const ops = [{ op: 'del', path: PATH }] as const;
+  await store().commit({ ops, message: 'Use no hub any more', via });
+}
+
+/** Keeps the hub's list of members true until stopped; only one device does. */
+export function tendHub(needs: HubNeeds): { stop(): void } {
+  const { store, log } = needs;
+  const told = new Map<string, string>();
+  let running = Promise.resolve();
+  const tend = (): void => {
+    if (hubOf(store()) === undefined || !needs.isFirst()) return;
+    running = running
+      .then(() => tellMembers(needs, told))
+      .catch((error: unknown) => log('warn', 'hub-not-told', { error: String(error) }));
+  };
+  tend();
+  return { stop: store().watch(tend) };
+}
+
+/** `told` is what it was told before, by device; brought up to date. */
+async function tellMembers(needs: HubNeeds, told: Map<string, string>): Promise<void> {
+  const url = hubOf(needs.store());
+  if (url === undefined) return;
+  const members = needs.devices().filter(({ kind }) => kind !== 'plain');
+  for (const { id, signingKey, role, writer } of members) {
+    if (signingKey === undefined) continue;
+    const mayAdmit = role === 'owner' || writer === true;
+    const wish = JSON.stringify({ key: signingKey, mayAdmit });
+    if (told.get(id) === wish) continue;
+    const body = new TextEncoder().encode(wish);
+    await expectOk(await ask(needs, url, 'PUT', `/members/${id}`, body));
+    told.set(id, wish);
+  }
+  const gone = [...told.keys()].filter((id) => !members.some((member) => member.id === id));
+  for (const id of [...gone, ...revokedIn(needs.store())].filter((id) => told.get(id) !== GONE)) {
+    await expectOk(await ask(needs, url, 'DELETE', `/members/${id}`, NOTHING));
+    told.set(id, GONE);
+  }
+}
+
+const GONE = 'gone';
+
+/** Devices that wrote once and are none any more, as after a restart nobody remembers telling. */
+function revokedIn(store: Store): readonly string[] {
+  const devices = store.state().get('devices');
+  const recovery = store.state().get('realm')?.get('recovery')?.['id'];
+  return Object.keys(store.vector()).filter((id) => id !== recovery && !devices?.has(id));
+}
+
+async function expectOk(response: Response): Promise<void> {
+  await response.body?.cancel();
+  if (!response.ok) throw new Error(`the hub answered ${response.status}`);
+}
+
+async function ask(
+  { crypto, http, signer, store }: HubNeeds,
+  base: string,
+  method: string,
+  path: string,
+  body: Uint8Array,
+  invite?: string,
+): Promise<Response> {
+  const url = new URL(
+    `${SYNC_PATH.slice(1)}${store().realm}${path}`,
+    `${base.replace(/\/$/, '')}/`,
+  );
+  const request = await signRequest(crypto, signer, { method, url: url.href, body });
+  if (invite !== undefined) request.headers.set('nymote-invite', invite);
+  return http.fetch(request, { timeoutMs: TIMEOUT_MS });
+}
