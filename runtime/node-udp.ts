@@ -56,7 +56,8 @@ async function bind(
 
 function send(socket: Socket, data: Uint8Array, to: Endpoint): void {
   try {
-    socket.send(data, to.port, to.address, () => undefined);
+    // Nobody to call back: that would be a turn of the event loop for each datagram.
+    socket.send(data, to.port, to.address);
   } catch {
     // Closed already, or an address nobody can have: lost.
   }
