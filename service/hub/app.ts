@@ -6,143 +6,234 @@
  *     POST   /sync/v1/<realm>/pull              { device: [[seq, id]], … } → envelopes, a page
  *     POST   /sync/v1/<realm>/push              envelopes → { stored, gaps, forks }
  *     GET    /sync/v1/<realm>/watch             server-sent events: something changed
+ *     PUT    /sync/v1/<realm>/public            { public }: whether everybody may read it
  *     PUT    /sync/v1/<realm>/members/<device>  { key, mayAdmit }
  *     DELETE /sync/v1/<realm>/members/<device>
+ *     GET    /health                            whether the database answers
  *
- * Every request is signed by a member's key (signed-request.ts). A hub can withhold commits; it can
- * neither read them, nor forge them, nor change who may write.
+ * Every request is signed, by a member's key (signed-request.ts) unless a public realm is read. A hub
+ * can withhold commits; it can neither read them, nor forge them, nor change who may write.
  */
 
-import { type Context, Hono, type MiddlewareHandler } from 'hono';
+import { type Context, Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import * as v from 'valibot';
 import { deviceId } from '#identity';
-import type { Clock, Crypto, Log } from '#runtime';
+import type { Clock, Crypto, Endpoint, Log, Path } from '#runtime';
 import { readEnvelopes } from '#storage';
 import { decodeBase64 } from '../base64.ts';
-import { readLimited } from '../sync/limited.ts';
-import { verifyRequest } from '../peers/signed-request.ts';
+import { claimedDevice, verifyRequest } from '../peers/signed-request.ts';
 import { Key32 } from '../records.ts';
+import { readLimited } from '../sync/limited.ts';
 import { MAX_PAGE_BYTES, pageHeaders, readJson, VectorSchema } from '../sync/serve.ts';
-import type { HubDatabase, Member } from './database.ts';
+import type { HubDatabase, Role, Visit } from './database.ts';
+import { createLimits, type Limits } from './limits.ts';
 import { createListeners, type Listeners } from './listeners.ts';
+import { actionOf, createMeasures, type Measures } from './measures.ts';
 
 const REALM = /^[0-9a-f]{64}$/;
 /** A stream that says nothing looks dead to whatever stands between. */
 const HEARTBEAT_MS = 25_000;
+/** A database that was away is found again in less. */
+const RETRY_SECONDS = 5;
 
 const MemberSchema = v.strictObject({ key: Key32, mayAdmit: v.boolean() });
+const PublicSchema = v.strictObject({ public: v.boolean() });
 
 type Needs = { readonly clock: Clock; readonly crypto: Crypto; readonly log: Log };
 type Environment = {
-  Variables: { realm: string; body: Uint8Array; member: Member; isNew: boolean };
+  Bindings: { from: string };
+  Variables: { visit: Visit; key: Uint8Array; body: Uint8Array };
 };
 type Asked = Context<Environment>;
+type Parts = Needs & {
+  readonly database: HubDatabase;
+  readonly limits: Limits;
+  readonly listeners: Listeners;
+  readonly measures: Measures;
+};
 
-/** The hub's routes over its database. */
+export type Hub = Disposable & {
+  fetch(request: Request, from: Endpoint | Path): Promise<Response>;
+  /** What Prometheus reads. */
+  metrics(): Promise<string>;
+};
+
+/** The hub's routes over its database; `isProxied`: a proxy of ours says who asks. */
 export async function createHub(
-  { clock, crypto, log }: Needs,
+  needs: Needs,
   database: HubDatabase,
-): Promise<{ fetch(request: Request): Response | Promise<Response> } & Disposable> {
+  isProxied: boolean,
+): Promise<Hub> {
+  const { clock, log } = needs;
   const listeners = createListeners();
-  await database.listen(listeners.tell);
+  const measures = createMeasures();
+  const limits = createLimits(clock);
+  await database.listen({ moved: listeners.tell, ended: listeners.end, again: listeners.tellAll });
   const app = new Hono<Environment>();
   app.onError((error) => {
     log('error', 'hub-failed', { error: String(error) });
-    return new Response(null, { status: 503, headers: { 'retry-after': '30' } });
+    return new Response(null, { status: 503, headers: { 'retry-after': String(RETRY_SECONDS) } });
   });
-  app.get('/health', (c) => c.text('ok\n'));
-
-  app.use('/sync/v1/:realm/*', admission(clock, crypto, database));
-  commitRoutes(app, database);
-  app.get('/sync/v1/:realm/watch', (c) => watch(c, clock, listeners));
-  memberRoutes(app, crypto, database, listeners);
-  return { fetch: (request) => app.fetch(request), [Symbol.dispose]: () => listeners.endAll() };
-}
-
-/** Lets a realm's members in, and whoever wants to begin one. */
-function admission(
-  clock: Clock,
-  crypto: Crypto,
-  database: HubDatabase,
-): MiddlewareHandler<Environment> {
-  return async (c, next) => {
-    const realm = c.req.param('realm') ?? '';
-    const body = await readLimited(c.req.raw, clock, MAX_PAGE_BYTES);
-    if (!REALM.test(realm) || body === undefined) return c.json({ error: 'bad-request' }, 400);
-    const requester = await verifyRequest(crypto, c.req.raw, body);
-    // Whether a realm is here is told to its members only.
-    if (requester === undefined) return c.json({ error: 'not-a-member' }, 403);
-    const { device, publicKey: key } = requester;
-    const isBeginning = c.req.method === 'PUT' && c.req.path === `/sync/v1/${realm}`;
-    const member = await database.member(realm, device);
-    if (member === undefined && !isBeginning) return c.json({ error: 'not-a-member' }, 403);
-    c.set('realm', realm);
-    c.set('body', body);
-    c.set('member', member ?? { device, key, mayAdmit: true });
-    c.set('isNew', member === undefined);
-    return next();
+  app.get('/health', async (c) => {
+    await database.size();
+    return c.text('ok\n');
+  });
+  routes(app, { ...needs, database, limits, listeners, measures });
+  return {
+    async fetch(request, from) {
+      const began = clock.monotonic();
+      const response = await app.fetch(request, { from: addressOf(request, from, isProxied) });
+      const action = actionOf(request.method, new URL(request.url).pathname);
+      measures.answered(action, response.status, clock.monotonic() - began);
+      return response;
+    },
+    metrics: async () =>
+      measures.print(listeners.count(), await database.size().catch(() => undefined)),
+    [Symbol.dispose]: () => listeners.endAll(),
   };
 }
 
-function commitRoutes(app: Hono<Environment>, database: HubDatabase): void {
-  app.put('/sync/v1/:realm', async (c) => {
-    const { realm, member, isNew } = c.var;
-    if (!isNew) return c.json({ realm });
-    const began = await database.begin(realm, member, c.req.header('nymote-invite') ?? '');
-    return began ? c.json({ realm }, 201) : c.json({ error: 'not-invited' }, 403);
+/** The last address is the one that the proxy itself saw. */
+function addressOf({ headers }: Request, from: Endpoint | Path, isProxied: boolean): string {
+  const said = isProxied ? headers.get('x-forwarded-for')?.split(',').at(-1)?.trim() : undefined;
+  return said || ('address' in from ? from.address : '');
+}
+
+function routes(app: Hono<Environment>, parts: Parts): void {
+  const { database, measures } = parts;
+  app.use('/sync/v1/:realm/*', async (c, next) => (await admit(c, parts)) ?? next());
+  app.put('/sync/v1/:realm', (c) => begin(c, parts));
+  app.get('/sync/v1/:realm/state', async (c) => {
+    const state = await database.state(c.var.visit);
+    if (state === undefined) return turnAway(c, parts);
+    charge(c, parts, state.role);
+    return c.json({ vector: state.vector, forks: state.forks });
   });
-  app.get('/sync/v1/:realm/state', async (c) => c.json(await database.vector(c.var.realm)));
   app.post('/sync/v1/:realm/pull', async (c) => {
     const known = readJson(VectorSchema, c.var.body);
     if (known === undefined) return c.json({ error: 'bad-request' }, 400);
-    const { envelopes, isMore, holds } = await database.missing(c.var.realm, known);
-    const headers = pageHeaders(holds, isMore);
-    return new Response(new Uint8Array(Buffer.concat(envelopes)), { headers });
+    const missing = await database.missing(c.var.visit, known);
+    if (missing === undefined) return turnAway(c, parts);
+    charge(c, parts, missing.role);
+    measures.gave(missing.page.length);
+    const headers = pageHeaders(missing.holds, missing.isMore);
+    return new Response(new Uint8Array(missing.page), { headers });
   });
   app.post('/sync/v1/:realm/push', async (c) => {
     const read = readEnvelopes(c.var.body);
     if (!read.ok) return c.json({ error: read.reason }, 400);
-    const stored = await database.store(c.var.realm, read.envelopes);
-    return stored === 'full' ? c.json({ error: 'quota' }, 507) : c.json(stored);
+    const stored = await database.store(c.var.visit, c.var.body, read.envelopes);
+    if (stored === undefined) return turnAway(c, parts);
+    charge(c, parts, 'member');
+    if (stored === 'full') return c.json({ error: 'quota' }, 507);
+    if (stored === 'enough-today') return later(c, ALLOWANCE_SECONDS, 'daily-quota');
+    measures.took(stored.stored, c.var.body.length);
+    return c.json(stored);
   });
+  app.get('/sync/v1/:realm/watch', async (c) => {
+    if (!isMember(await database.role(c.var.visit))) return turnAway(c, parts);
+    charge(c, parts, 'member');
+    return watch(c, parts);
+  });
+  adminRoutes(app, parts);
 }
 
-function memberRoutes(
-  app: Hono<Environment>,
-  crypto: Crypto,
-  database: HubDatabase,
-  listeners: Listeners,
-): void {
+/** Reads and verifies; an answer means that it goes no further. */
+async function admit(c: Asked, parts: Parts): Promise<Response | undefined> {
+  const { clock, crypto, limits } = parts;
+  const wait = limits.knock(c.env.from, claimedDevice(crypto, c.req.raw));
+  if (wait !== undefined) return later(c, wait);
+  const realm = c.req.param('realm') ?? '';
+  const body = await readLimited(c.req.raw, clock, MAX_PAGE_BYTES);
+  if (!REALM.test(realm) || body === undefined) return c.json({ error: 'bad-request' }, 400);
+  const requester = await verifyRequest(crypto, c.req.raw, body);
+  if (requester === undefined) return turnAway(c, parts);
+  const { device, publicKey } = requester;
+  const tired = limits.proven(device);
+  if (tired !== undefined) return later(c, tired);
+  c.set('visit', { realm, device });
+  c.set('key', publicKey);
+  c.set('body', body);
+  return undefined;
+}
+
+const isMember = (role: Role | undefined): boolean => role === 'member' || role === 'admitter';
+
+function charge(c: Asked, { limits }: Parts, role: Role): void {
+  if (isMember(role)) limits.member(c.var.visit.device);
+  else limits.stranger(c.env.from, c.var.visit.device);
+}
+
+/** Whether a realm is here is told to its members only. */
+function turnAway(c: Asked, { limits }: Parts): Response {
+  limits.stranger(c.env.from, c.get('visit')?.device);
+  return c.json({ error: 'not-a-member' }, 403);
+}
+
+/** The allowance of bytes comes back at midnight (UTC). */
+const ALLOWANCE_SECONDS = 3_600;
+
+function later(c: Asked, seconds: number, error = 'too-many-requests'): Response {
+  return c.json({ error }, 429, { 'retry-after': String(seconds) });
+}
+
+async function begin(c: Asked, parts: Parts): Promise<Response> {
+  const { database, limits } = parts;
+  const { visit, key } = c.var;
+  const { realm, device } = visit;
+  if (isMember(await database.role(visit))) return c.json({ realm });
+  const first = { device, key, mayAdmit: true };
+  const began = await database.begin(realm, first, c.req.header('nymote-invite') ?? '');
+  if (began) return c.json({ realm }, 201);
+  // Somebody who guesses codes.
+  limits.stranger(c.env.from, device);
+  return c.json({ error: 'not-invited' }, 403);
+}
+
+function adminRoutes(app: Hono<Environment>, parts: Parts): void {
+  const { crypto, database, listeners } = parts;
+  app.put('/sync/v1/:realm/public', async (c) => {
+    const role = await database.role(c.var.visit);
+    if (!isMember(role)) return turnAway(c, parts);
+    if (role !== 'admitter') return c.json({ error: 'may-not-admit' }, 403);
+    const wish = readJson(PublicSchema, c.var.body);
+    if (wish === undefined) return c.json({ error: 'bad-request' }, 400);
+    await database.publish(c.var.visit.realm, wish.public);
+    return c.json(wish);
+  });
   app.put('/sync/v1/:realm/members/:device', async (c) => {
-    const { realm, member, body } = c.var;
-    if (!member.mayAdmit) return c.json({ error: 'may-not-admit' }, 403);
-    const wish = readJson(MemberSchema, body);
+    const role = await database.role(c.var.visit);
+    if (!isMember(role)) return turnAway(c, parts);
+    if (role !== 'admitter') return c.json({ error: 'may-not-admit' }, 403);
+    const wish = readJson(MemberSchema, c.var.body);
     const key = wish && decodeBase64(wish.key);
     const device = c.req.param('device');
     if (!wish || !key || deviceId(crypto, key) !== device) {
       return c.json({ error: 'bad-request' }, 400);
     }
-    const result = await database.admit(realm, { device, key, mayAdmit: wish.mayAdmit });
+    const member = { device, key, mayAdmit: wish.mayAdmit };
+    const result = await database.admit(c.var.visit.realm, member);
     return result === 'full' ? c.json({ error: 'quota' }, 507) : c.json({ device });
   });
   app.delete('/sync/v1/:realm/members/:device', async (c) => {
-    const { realm, member } = c.var;
+    const { realm, device: own } = c.var.visit;
+    const role = await database.role(c.var.visit);
+    if (!isMember(role)) return turnAway(c, parts);
     const device = c.req.param('device');
-    const mayDismiss = member.mayAdmit || member.device === device;
-    if (!mayDismiss) return c.json({ error: 'may-not-admit' }, 403);
+    if (role !== 'admitter' && device !== own) return c.json({ error: 'may-not-admit' }, 403);
     await database.dismiss(realm, device);
     listeners.end(realm);
     return c.json({ device });
   });
 }
 
-function watch(c: Asked, clock: Clock, listeners: Listeners): Response {
+function watch(c: Asked, { clock, listeners }: Parts): Response {
   return streamSSE(c, async (stream) => {
     const ending = new AbortController();
     let moved = true;
     let wake = (): void => undefined;
-    const listener = listeners.add(c.var.realm, {
+    const listener = listeners.add(c.var.visit.realm, {
       tell: () => {
         moved = true;
         wake();

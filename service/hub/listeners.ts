@@ -9,9 +9,12 @@ export type Listeners = {
   /** Returns how to stop. */
   add(realm: string, listener: Listener): (() => void) | 'too-many';
   tell(realm: string): void;
+  /** Of whatever somebody may have missed. */
+  tellAll(): void;
   /** Has the realm's listeners come again, and show that they still may. */
   end(realm: string): void;
   endAll(): void;
+  count(): number;
 };
 
 /** Nobody listens yet. */
@@ -32,8 +35,12 @@ export function createListeners(): Listeners {
     },
     tell: (realm) => each(realm, ({ tell }) => tell()),
     end: (realm) => each(realm, ({ end }) => end()),
+    tellAll() {
+      for (const realm of byRealm.keys()) each(realm, ({ tell }) => tell());
+    },
     endAll() {
       for (const realm of byRealm.keys()) each(realm, ({ end }) => end());
     },
+    count: () => [...byRealm.values()].reduce((sum, { size }) => sum + size, 0),
   };
 }

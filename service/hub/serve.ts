@@ -5,9 +5,10 @@
  * signed, so a proxy in front of it learns who talks and not what.
  */
 
-import type { Credentials, Endpoint, Listener, Runtime } from '#runtime';
+import type { ConnectionRoom, Credentials, Endpoint, Listener, Runtime } from '#runtime';
 import { type ConfigProblem, readEndpoint } from '../config.ts';
-import { createHub } from './app.ts';
+import { METRICS_TYPE } from '../metrics.ts';
+import { createHub, type Hub } from './app.ts';
 import { type HubDatabase, openDatabase } from './database.ts';
 
 /** What the command line says of a hub. */
@@ -16,15 +17,26 @@ export type HubSettings = {
   readonly listen: Endpoint;
   /** Bytes that a realm may take. */
   readonly quota: number;
+  /** Bytes that a device may give in a day. */
+  readonly daily: number;
   /** Realms that an invitation is good for. */
   readonly uses: number;
+  /** Where Prometheus reads how things are. */
+  readonly metrics?: Endpoint;
+  /** A proxy stands before us, and says who asks in `X-Forwarded-For`. */
+  readonly isProxied: boolean;
   readonly tls?: { readonly certificate: string; readonly key: string };
 };
 
 const DEFAULT_LISTEN = { address: '127.0.0.1', port: 8054 };
 /** Ten commits a day of a kilobyte fill it in eighteen years. */
 const DEFAULT_QUOTA_MB = 64;
+/** Ten thousand commits: a long history comes in a few days, a broken device stops within one. */
+const DEFAULT_DAILY_MB = 16;
+/** A stream from each device of a community; memory ends before. */
+const ROOM: ConnectionRoom = { connections: 50_000, perSource: 20_000 };
 const MB = 1 << 20;
+const REALM = /^[0-9a-f]{64}$/;
 /** Octets of an invitation's code. */
 const CODE_BYTES = 18;
 
@@ -37,16 +49,31 @@ export function readHubSettings(
   if (typeof database !== 'string') return database;
   const listen = flags['listen'] === undefined ? DEFAULT_LISTEN : readEndpoint(flags['listen']);
   if (listen === undefined) return blame(`--listen is address:port, not ${flags['listen']}`);
-  const megabytes = Number(flags['quota'] ?? DEFAULT_QUOTA_MB);
-  if (!(Number.isInteger(megabytes) && megabytes > 0)) return blame('--quota is in megabytes');
-  const uses = Number(flags['uses'] ?? 1);
-  if (!(Number.isInteger(uses) && uses > 0)) return blame('--uses is a number of realms');
+  const metrics = flags['metrics'] === undefined ? undefined : readEndpoint(flags['metrics']);
+  if (flags['metrics'] !== undefined && metrics === undefined) {
+    return blame(`--metrics is address:port, not ${flags['metrics']}`);
+  }
+  const quota = readCount(flags['quota'], DEFAULT_QUOTA_MB);
+  if (quota === undefined) return blame('--quota is in megabytes');
+  const daily = readCount(flags['daily'], DEFAULT_DAILY_MB);
+  if (daily === undefined) return blame('--daily is in megabytes');
+  const uses = readCount(flags['uses'], 1);
+  if (uses === undefined) return blame('--uses is a number of realms');
   const { certificate, key } = flags;
   if ((certificate === undefined) !== (key === undefined)) {
     return blame('--certificate and --key go together');
   }
-  const tls = certificate === undefined || key === undefined ? {} : { tls: { certificate, key } };
-  return { database, listen, quota: megabytes * MB, uses, ...tls };
+  return {
+    ...{ database, listen, uses, quota: quota * MB, daily: daily * MB },
+    isProxied: flags['proxied'] !== undefined,
+    ...(metrics === undefined ? {} : { metrics }),
+    ...(certificate === undefined || key === undefined ? {} : { tls: { certificate, key } }),
+  };
+}
+
+function readCount(text: string | undefined, otherwise: number): number | undefined {
+  const count = Number(text ?? otherwise);
+  return Number.isInteger(count) && count > 0 ? count : undefined;
 }
 
 function readDatabase(
@@ -67,24 +94,62 @@ function readDatabase(
   return database;
 }
 
-/** Serves until disposed. */
+/** Serves until disposed: then what was asked is still answered, and who listens is told to go. */
 export async function startHub(
   runtime: Runtime,
   settings: HubSettings,
 ): Promise<AsyncDisposable & { readonly endpoint: Endpoint }> {
   await using opening = new AsyncDisposableStack();
   const database = opening.use(await openHubDatabase(runtime, settings));
-  const hub = opening.use(await createHub(runtime, database));
-  const credentials = settings.tls && (await readCredentials(runtime, settings.tls));
-  const handle = (request: Request) => hub.fetch(request);
-  const listener: Listener = opening.use(
-    credentials === undefined
-      ? await runtime.http.listen(settings.listen, handle)
-      : await runtime.http.listenSecurely(settings.listen, credentials, handle),
-  );
+  const hub = await createHub(runtime, database, settings.isProxied);
+  const listener = opening.use(await listen(runtime, settings, hub));
+  // First of all: a stream would hold the server open.
+  opening.use(hub);
+  if (settings.metrics !== undefined) {
+    opening.use(await runtime.http.listen(settings.metrics, (request) => report(hub, request)));
+  }
   const endpoint = 'port' in listener.local ? listener.local : settings.listen;
   const opened = opening.move();
   return { endpoint, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+async function listen(runtime: Runtime, settings: HubSettings, hub: Hub): Promise<Listener> {
+  const { http } = runtime;
+  if (settings.tls === undefined) return http.listen(settings.listen, hub.fetch, ROOM);
+  const credentials = await readCredentials(runtime, settings.tls);
+  return http.listenSecurely(settings.listen, credentials, hub.fetch, ROOM);
+}
+
+async function report(hub: Hub, { url }: Request): Promise<Response> {
+  if (new URL(url).pathname !== '/metrics') return new Response(null, { status: 404 });
+  return new Response(await hub.metrics(), { headers: { 'content-type': METRICS_TYPE } });
+}
+
+/** What is done to a hub's database beside the hub: `hub invite`, `hub publish`, `hub forget`. */
+export async function runHub(
+  runtime: Pick<Runtime, 'crypto' | 'random'>,
+  settings: HubSettings,
+  verb: string,
+  {
+    flags,
+    operands,
+  }: {
+    readonly flags: Readonly<Record<string, string>>;
+    readonly operands: Readonly<Record<string, string>>;
+  },
+): Promise<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }> {
+  const told = (stdout: string) => ({ exitCode: 0, stdout: `${stdout}\n`, stderr: '' });
+  if (verb === 'hub invite') return told(await inviteToHub(runtime, settings));
+  const realm = operands['realm'] ?? '';
+  const isOff = flags['off'] !== undefined;
+  await using database = await openHubDatabase(runtime, settings);
+  const isHere =
+    REALM.test(realm) &&
+    (verb === 'hub forget' ? await database.forget(realm) : await database.publish(realm, !isOff));
+  if (!isHere) return { exitCode: 1, stdout: '', stderr: `nymote: no realm ${realm} is here\n` };
+  if (verb === 'hub forget')
+    return told(`${realm} is forgotten; its devices still hold all of it.`);
+  return told(isOff ? `Only its members read ${realm}.` : `Everybody can read ${realm}.`);
 }
 
 /** Makes an invitation; the code is shown once. */
@@ -100,10 +165,10 @@ export async function inviteToHub(
 
 function openHubDatabase(
   { crypto }: Pick<Runtime, 'crypto'>,
-  { database, quota }: HubSettings,
+  { database, quota, daily }: HubSettings,
 ): Promise<HubDatabase> {
   const hash = (text: string) => crypto.hash('sha256', new TextEncoder().encode(text));
-  return openDatabase({ url: database, quota, hash });
+  return openDatabase({ url: database, quota, daily, hash });
 }
 
 async function readCredentials(

@@ -87,6 +87,16 @@ export async function verifyRequest(
   return { device: deviceId(crypto, publicKey), publicKey };
 }
 
+/** Who a request says it is of, before anything is proven. */
+export function claimedDevice(
+  crypto: Pick<Crypto, 'hash'>,
+  { headers }: Pick<Request, 'headers'>,
+): string | undefined {
+  const input = headers.get('signature-input') ?? '';
+  const [, named] = /;keyid="([A-Za-z0-9+/]{43}=)"/.exec(input) ?? [];
+  return named === undefined ? undefined : deviceId(crypto, decodeBase64(named));
+}
+
 function digestOf(crypto: Pick<Crypto, 'hash'>, body: Uint8Array): string {
   return `sha-256=:${encodeBase64(crypto.hash('sha256', body))}:`;
 }

@@ -18,6 +18,9 @@ export type Postgres = AsyncDisposable & {
   /** As the one who may do everything. */
   readonly adminUrl: string;
   readonly pid: number;
+  /** As when it is upgraded: gone, and there again. */
+  stop(): Promise<void>;
+  start(): Promise<void>;
 };
 
 /** Starts it in an empty directory; `prefix` are words before its command (`taskset -c 0`). */
@@ -44,32 +47,47 @@ export async function startPostgres(prefix: readonly string[] = []): Promise<Pos
   ];
   const words = [...prefix, join(bin, 'postgres'), '-D', data];
   const [file = '', ...args] = [...words, ...settings.flatMap((each) => ['-c', each])];
-  const child = spawn(file, args, { ...owner, cwd: directory, stdio: 'ignore' });
+  const run = () => spawn(file, args, { ...owner, cwd: directory, stdio: 'ignore' });
+  let child = run();
   const stop = async (): Promise<void> => {
-    if (child.exitCode === null) {
-      // Immediate: nothing of it is wanted.
-      child.kill('SIGQUIT');
-      await once(child, 'exit');
-    }
+    if (child.exitCode !== null) return;
+    // Immediate: nothing of it is wanted.
+    child.kill('SIGQUIT');
+    await once(child, 'exit');
+  };
+  const remove = async (): Promise<void> => {
+    await stop();
     await rm(directory, { recursive: true, force: true });
   };
   try {
     const adminUrl = `postgres://admin@127.0.0.1:${port}/postgres`;
     await prepare(adminUrl);
-    const url = `postgres://nymote@127.0.0.1:${port}/nymote`;
-    return { url, adminUrl, pid: child.pid ?? 0, [Symbol.asyncDispose]: stop };
+    return {
+      url: `postgres://nymote@127.0.0.1:${port}/nymote`,
+      adminUrl,
+      pid: child.pid ?? 0,
+      stop,
+      async start() {
+        child = run();
+        await prepare(adminUrl, []);
+      },
+      [Symbol.asyncDispose]: remove,
+    };
   } catch (error) {
-    await stop();
+    await remove();
     throw error;
   }
 }
 
-async function prepare(url: string): Promise<void> {
+const OURS = ['CREATE ROLE nymote LOGIN', 'CREATE DATABASE nymote OWNER nymote'];
+
+/** Waits until it answers, and does these. */
+async function prepare(url: string, commands = OURS): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     const sql = postgres(url, { max: 1, onnotice: () => undefined });
     try {
-      await sql`CREATE ROLE nymote LOGIN`;
-      await sql`CREATE DATABASE nymote OWNER nymote`;
+      await sql`SELECT 1`;
+      for (const command of commands) await sql.unsafe(command);
       return;
     } catch (error) {
       if (attempt === 100) throw error;

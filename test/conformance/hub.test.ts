@@ -6,16 +6,23 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type DeviceKeys, generateDeviceKeys } from '#identity';
 import { nodeRuntime } from '#runtime/node';
-import { inviteToHub, openDatabase, readHubSettings, signRequest, startHub } from '#service';
+import {
+  type HubSettings,
+  inviteToHub,
+  openDatabase,
+  readHubSettings,
+  signRequest,
+  startHub,
+} from '#service';
 import { openEnvelope, readEnvelopes, realmKey, sealFrame } from '#storage';
 import { type Postgres, startPostgres } from './hub-stand.ts';
-import { freePort } from './validation-stand.ts';
 
 const runtime = nodeRuntime({ log: () => undefined });
 const { crypto } = runtime;
 const stack = new AsyncDisposableStack();
 const NOTHING = new Uint8Array(0);
 const KEY = realmKey(crypto, new Uint8Array(32).fill(1));
+const DAILY = 60_000;
 
 let base: Postgres;
 let hubs: readonly string[];
@@ -25,13 +32,17 @@ beforeAll(async () => {
   // Two hubs of one database, as a community would run them.
   const urls: string[] = [];
   for (let index = 0; index < 2; index++) {
-    const listen = { address: '127.0.0.1', port: await freePort('127.0.0.1') };
-    stack.use(await startHub(runtime, { database: base.url, listen, quota: 100_000, uses: 1 }));
-    urls.push(`http://127.0.0.1:${listen.port}`);
+    const { endpoint } = stack.use(await startHub(runtime, settings()));
+    urls.push(`http://127.0.0.1:${endpoint.port}`);
   }
   hubs = urls;
 }, 60_000);
 afterAll(() => stack.disposeAsync());
+
+const settings = (): HubSettings => ({
+  ...{ database: base.url, listen: { address: '127.0.0.1', port: 0 } },
+  ...{ quota: 100_000, daily: DAILY, uses: 1, isProxied: true },
+});
 
 type Asked = {
   readonly method?: string;
@@ -53,13 +64,7 @@ async function ask(keys: DeviceKeys, path: string, asked: Asked = {}, headers = 
 async function begin(name: string) {
   const realm = Buffer.from(crypto.hash('sha256', new TextEncoder().encode(name))).toString('hex');
   const owner = await generateDeviceKeys(crypto);
-  const settings = {
-    database: base.url,
-    listen: { address: '', port: 0 },
-    quota: 100_000,
-    uses: 1,
-  };
-  const invite = await inviteToHub(runtime, settings);
+  const invite = await inviteToHub(runtime, settings());
   const began = await ask(owner, realm, { method: 'PUT' }, { 'nymote-invite': invite });
   expect(began.status).toBe(201);
   return { realm, owner, invite };
@@ -162,6 +167,17 @@ describe('commits', () => {
     expect((await pull(realm, owner)).texts).toEqual(['commit 1']);
   });
 
+  test('beyond what a device may give in a day wait for the next one', async () => {
+    const { realm, owner } = await begin('daily');
+    const phone = await admit(realm, owner);
+    const half = 'x'.repeat(DAILY / 2);
+    expect((await push(realm, phone, sealed(realm, phone, 1, half))).status).toBe(200);
+    const refused = await push(realm, phone, sealed(realm, phone, 2, `${half}y`));
+    expect([refused.status, await refused.json()]).toEqual([429, { error: 'daily-quota' }]);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect((await push(realm, owner, sealed(realm, owner, 1))).status).toBe(200);
+  });
+
   test('that cannot be read are refused as a whole', async () => {
     const { realm, owner } = await begin('damaged');
     const whole = sealed(realm, owner, 1);
@@ -251,7 +267,7 @@ describe('the database', () => {
 
   test('is not used as a user that row security does not hold for', async () => {
     const hash = () => NOTHING;
-    await expect(openDatabase({ url: base.adminUrl, quota: 1, hash })).rejects.toThrow(
+    await expect(openDatabase({ url: base.adminUrl, quota: 1, daily: 1, hash })).rejects.toThrow(
       'row security',
     );
   });
