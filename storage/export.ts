@@ -23,11 +23,6 @@ export type Vector = {
 const EXPORT_PAGE = 128 * 1024;
 /** Looking for devices first is not worth reading more commits than this. */
 const MAX_LOOK_AHEAD = 2000;
-/**
- * Of a branch whose beginning cannot be told, this many commits below what somebody has are sent:
- * less than a page. Two branches that both went further apart stay apart until one is cut.
- */
-const MAX_BRANCH = 128;
 /** How ops begin that concern devices. */
 const DEVICES = '"path":"devices/';
 
@@ -62,7 +57,7 @@ export async function exportMissing(
   vector: Vector,
   limit = EXPORT_PAGE,
 ): Promise<Uint8Array> {
-  const missing = findMissing(history, vector);
+  const missing = findMissing(history, vector, limit);
   const frames: Uint8Array[] = [];
   let size = 0;
   for (const index of await devicesFirst(history, missing)) {
@@ -80,6 +75,7 @@ export async function exportMissing(
 function findMissing(
   history: Pick<History, 'entries' | 'find'>,
   vector: Vector,
+  limit: number,
 ): readonly number[] {
   const { entries } = history;
   const known = new Map(Object.entries(vector));
@@ -97,10 +93,27 @@ function findMissing(
     if (isBeyond || unknown.some(([last, tip]) => tip === '' && last >= seq)) return;
     // Who follows a branch that is not held here left this one nobody knows where.
     const isApart = forks.has(device) || unknown.some(([last]) => last <= (tops.get(device) ?? 0));
-    const last = Math.min(...unknown.map(([number]) => number));
-    if (isApart && unknown.length > 0 && seq > last - MAX_BRANCH) doubtful.push(index);
+    if (isApart && unknown.length > 0) doubtful.push(index);
   });
-  return [...missing, ...doubtful];
+  return [...missing, ...newestOf(entries, doubtful, limit / 2)];
+}
+
+/**
+ * The last of those that may be missing, less than a page, so that there is room for what certainly
+ * is. Two branches that both went further than this stay apart until somebody ends the device.
+ */
+function newestOf(
+  entries: readonly Entry[],
+  doubtful: readonly number[],
+  limit: number,
+): readonly number[] {
+  let size = 0;
+  const first = doubtful.findLastIndex((index) => {
+    const { offset, end } = entries[index]?.place ?? { offset: 0, end: 0 };
+    size += end - offset;
+    return size > limit;
+  });
+  return doubtful.slice(Math.min(first + 1, doubtful.length - 1));
 }
 
 /** What somebody holds who holds these, as far as it is known here. */

@@ -74,7 +74,7 @@ export function digest(store: Store): string {
     store.head,
     [...store.heads],
     vector.sort(([a], [b]) => compare(String(a), String(b))),
-    recordsIn(store.merged()),
+    [...recordsIn(store.merged())].sort(byPath),
     store.conflicts().map(({ path, values, rule }) => ({
       path,
       rule: rule ?? null,
