@@ -62,7 +62,8 @@ test.each([
   },
   {
     words: ['log', '--lmit', '3'],
-    problem: 'there is no flag --lmit; log takes --data --limit --path --json --help',
+    problem:
+      'there is no flag --lmit; log takes --data --limit --path --device --grep --what --json --help',
     why: 'the accepted ones are named',
   },
 ])('$words: $why', ({ words, problem }) => {

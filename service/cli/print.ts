@@ -32,12 +32,29 @@ export function printStatus(status: Status): string {
     ...tunnels.peers.map(({ name, why }) => `           ${name}: ${why}`),
     `Store    ${store.commits} ${store.commits === 1 ? 'change' : 'changes'}, head ${store.head.slice(0, SHORT_ID)}`,
     ...(status.readOnly ? [`           read-only: ${status.readOnlyReason ?? ''}`] : []),
+    ...printWaiting(status),
     `Clock    ${clock.isSet ? 'set' : 'NOT SET: dates and signatures may look wrong'}`,
     ...store.problems.map((problem) => `Problem  ${problem}`),
     ...status.warnings.map((warning) => `Warning  ${warning}`),
   ];
   return lines.join('\n');
 }
+
+function printWaiting({ waiting, merge }: Status): readonly string[] {
+  const { conflicts = 0, late = 0, proposals = 0 } = waiting ?? {};
+  const words = [
+    ...(conflicts === 0 ? [] : [`${conflicts} in conflict (nymote conflicts)`]),
+    ...(late === 0 ? [] : [`late changes of ${late} (nymote late)`]),
+    ...(proposals === 0 ? [] : [`${proposals} proposed (nymote proposals)`]),
+  ];
+  return [
+    ...(merge === undefined ? [] : [`Problem  ${printMerge(merge)}`, `           → ${merge.fix}`]),
+    ...(words.length === 0 ? [] : [`Decide   ${words.join(', ')}`]),
+  ];
+}
+
+const printMerge = ({ problems }: NonNullable<Status['merge']>): string =>
+  `what your devices changed does not fit together, so an older state is in force: ${problems.join('; ')}`;
 
 function printEncryptedDns({ dot, doh, certificate }: NonNullable<Status['encryptedDns']>): string {
   const places = [
@@ -90,18 +107,22 @@ export function printDecision({ sentence, rule, tier }: DecisionView): string {
   return rule === undefined ? sentence : `${sentence}\nRule: ${rule} (${tier ?? 'no'} tier)`;
 }
 
-/** Commits, one line each. */
-export function printLog(commits: readonly CommitView[]): string {
+/** Commits, one line each; below it what each changed, when that is wanted. */
+export function printLog(commits: readonly CommitView[], isLong = false): string {
   if (commits.length === 0) return 'No change fits.';
-  return table(
-    commits.map(({ id, date: at, author, via, message }) => [
+  const lines = table(
+    commits.map(({ id, date: at, author, person, via, message }) => [
       id.slice(0, SHORT_ID),
       date(at),
-      `${author} (${via})`,
+      `${person === undefined ? '' : `${person}, `}${author} (${via})`,
       // As git does: the subject, without the body.
       message.split('\n', 1)[0] ?? '',
     ]),
-  );
+  ).split('\n');
+  const below = (index: number) => (isLong ? (commits[index]?.what ?? []) : []);
+  return lines
+    .flatMap((line, index) => [line, ...below(index).map((what) => `    ${what}`)])
+    .join('\n');
 }
 
 /** What changed, record by record. */

@@ -22,6 +22,7 @@ import {
   printStatus,
   printTokens,
 } from './print.ts';
+import { TOGETHER_ACTIONS } from './together.ts';
 
 /** What a command ends with; scripts rely on these numbers. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, denied: 3, conflict: 4, unreachable: 5 } as const;
@@ -239,9 +240,12 @@ const VERBS: Readonly<Record<string, Action>> = {
   },
   async log(api, { flags }) {
     const query = new URLSearchParams({ limit: flags['limit'] ?? '20' });
-    if (flags['path'] !== undefined) query.set('path', flags['path']);
+    for (const key of ['path', 'device', 'grep']) {
+      const value = flags[key];
+      if (value !== undefined) query.set(key, value);
+    }
     const log = await api<{ commits: Parameters<typeof printLog>[0] }>('GET', `/log?${query}`);
-    return { value: log, text: printLog(log.commits) };
+    return { value: log, text: printLog(log.commits, flags['what'] !== undefined) };
   },
   async diff(api, { operands }) {
     const to = operands['to'] ?? operands['from'] ?? (await newest(api));
@@ -283,6 +287,7 @@ const VERBS: Readonly<Record<string, Action>> = {
     return { value: link, text: `${link.url}\n(works once, for ten minutes)` };
   },
   ...APPLY_VERBS,
+  ...TOGETHER_ACTIONS,
   ...EXCHANGE_VERBS,
   async doctor(api) {
     const report = await api<{ checks: Parameters<typeof printChecks>[0] }>('GET', '/doctor');

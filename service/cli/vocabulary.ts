@@ -4,6 +4,7 @@
 
 import { CONFIG_FLAGS } from '../config.ts';
 import { BACKUP_VERBS } from './backup-verbs.ts';
+import { TOGETHER_VERBS } from './together-verbs.ts';
 
 export type Flag = {
   /** With its dashes. */
@@ -324,6 +325,9 @@ export const VERBS: readonly Verb[] = [
         help: 'at most so many changes',
       },
       { flag: '--path', key: 'path', expects: 'a path', help: 'only changes of it, e.g. devices' },
+      { flag: '--device', key: 'device', expects: 'a device', help: 'only what it wrote' },
+      { flag: '--grep', key: 'grep', expects: 'words', help: 'only where the reason has them' },
+      { flag: '--what', key: 'what', help: 'say below each what it changed' },
     ],
     help: 'list the changes, newest first',
   },
@@ -404,6 +408,7 @@ export const VERBS: readonly Verb[] = [
     help: 'have your devices exchange their changes, sealed, through a hub',
   },
   { name: 'hub leave', operands: [], flags: [DATA], help: 'use no hub any more' },
+  ...TOGETHER_VERBS,
   ...BACKUP_VERBS,
   { name: 'version', operands: [], flags: [], help: 'print the version' },
 ];
