@@ -31,6 +31,8 @@ export type Household = {
   /** Pages on the network; they may come late, twice, to anybody, or never. */
   readonly pages: Uint8Array[];
   fresh: number;
+  /** How many pages were taken over. */
+  taken: number;
 };
 
 const YEARS = [0, 1_795_176_000, 1_795_176_000 + 10 * 365 * 86_400, 1_795_176_000 + 200 * 86_400];
@@ -40,7 +42,7 @@ const MAX_ROUNDS = 12;
 export async function settle(script: Script): Promise<Household> {
   const homes = await beginHomes(script.devices);
   const known = new Map<CommitId, Known>();
-  const household = { homes, topology: script.topology, known, pages: [], fresh: 1000 };
+  const household = { homes, topology: script.topology, known, pages: [], fresh: 1000, taken: 0 };
   const [first] = homes;
   let past: State = new Map();
   for (const commit of ((await first?.store.log({ limit: 1000 })) ?? []).toReversed()) {
@@ -63,7 +65,7 @@ export async function happen(household: Household, event: Event): Promise<void> 
 /** All meet, as far as they ever can, until nobody has anything new to say. */
 export async function meet(household: Household): Promise<void> {
   const { homes } = household;
-  for (const home of homes) await comeBack(household, home);
+  for (const home of homes) if (home.isFaulty) await comeBack(household, home);
   for (let round = 0; round < MAX_ROUNDS; round++) {
     let added = 0;
     for (const from of homes) {
@@ -320,7 +322,8 @@ async function take(household: Household, home: Home, page: Uint8Array): Promise
   }
   if (home.store.isDiverged) throw new Broken(`${home.name} says that states diverge`);
   for (const id of home.store.expand('')) home.acknowledged.add(id);
-  if (home.isFaulty) return told.result.added;
+  household.taken += 1;
+  if (home.isFaulty || household.taken % 4 > 0) return told.result.added;
   const before = home.store.head;
   const again = await home.store.importCommits(concat([page, page]));
   if (again.added !== 0 || home.store.head !== before) throw new Broken('twice is not once');
