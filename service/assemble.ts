@@ -30,7 +30,7 @@ import { listenForPeers } from './peers/serve.ts';
 import { openRealm, type Realm } from './realm.ts';
 import { readPhrase } from './recovery.ts';
 import { partiesOf, type Sync, startSync } from './sync/follow.ts';
-import { type HubNeeds, hubOf, tendHub } from './sync/hub.ts';
+import { type HubNeeds, hubOf, tendHub, watchHub } from './sync/hub.ts';
 import { readRealmKeys } from './sync/keys.ts';
 import type { SyncParties } from './sync/serve.ts';
 
@@ -81,6 +81,8 @@ export async function assemble(
   const { sync, parties, hub } = startSynchronisation(runtime, realm, current, tunnels);
   opening.defer(() => sync.stop());
   opening.adopt(tendHub(hub), (tending) => tending.stop());
+  const hear = () => sync.poke('hub');
+  opening.adopt(watchHub(hub, runtime.clock, hear), (watching) => watching.stop());
   const { store, keys } = realm;
   const applying = opening.use(
     await openApplying(runtime, config, { store, self: keys.id, current, tunnels, resolver }),

@@ -3,7 +3,7 @@
  * that one `nymote hub join` is enough for all devices.
  */
 
-import type { Crypto, Http, Log, Signer } from '#runtime';
+import type { Cancel, Clock, Crypto, Http, Log, Signer } from '#runtime';
 import type { Store } from '#storage';
 import { WebAdminError } from '#web-admin';
 import { signRequest } from '../peers/signed-request.ts';
@@ -38,7 +38,7 @@ export async function joinHub(
   invite: string,
   via: string,
 ): Promise<void> {
-  const response = await ask(needs, url, 'PUT', '', NOTHING, invite).catch((error: unknown) => {
+  const response = await ask(needs, url, 'PUT', '', NOTHING, { invite }).catch((error: unknown) => {
     const why = (error as Error).message;
     throw new WebAdminError('unavailable', `The hub cannot be reached: ${why}.`, error);
   });
@@ -75,6 +75,52 @@ export function tendHub(needs: HubNeeds): { stop(): void } {
   tend();
   return { stop: store().watch(tend) };
 }
+
+/** Hears from the hub at once when another device changed something, until stopped. */
+export function watchHub(needs: HubNeeds, clock: Clock, moved: () => void): { stop(): void } {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+
+  async function listen(url: string): Promise<void> {
+    const response = await ask(needs, url, 'GET', '/watch', NOTHING, { signal });
+    if (!response.ok || response.body === null) throw new Error(`it answered ${response.status}`);
+    const reader = response.body.getReader();
+    // A connection that went dead without a word is given up.
+    let cancel: Cancel = () => undefined;
+    const expect = (): void => {
+      cancel();
+      cancel = clock.after(SILENCE_MS, () => void reader.cancel().catch(() => undefined));
+    };
+    try {
+      expect();
+      for (let step = await reader.read(); !step.done; step = await reader.read()) {
+        expect();
+        // Events are short and come one at a time; one more exchange than needed does no harm.
+        if (new TextDecoder().decode(step.value).includes('event: moved')) moved();
+      }
+    } finally {
+      cancel();
+    }
+  }
+
+  async function run(): Promise<void> {
+    for (let pause = FIRST_PAUSE_MS; !signal.aborted; ) {
+      const url = hubOf(needs.store());
+      const began = clock.monotonic();
+      if (url !== undefined) await listen(url).catch(() => undefined);
+      const held = clock.monotonic() - began > SILENCE_MS;
+      pause = held || url === undefined ? FIRST_PAUSE_MS : Math.min(pause * 2, MAX_PAUSE_MS);
+      await clock.sleep(pause, signal).catch(() => undefined);
+    }
+  }
+  void run();
+  return { stop: () => stopping.abort() };
+}
+
+/** The hub says something every 25 seconds. */
+const SILENCE_MS = 60_000;
+const FIRST_PAUSE_MS = 5_000;
+const MAX_PAUSE_MS = 600_000;
 
 /** `told` is what it was told before, by device; brought up to date. */
 async function tellMembers(needs: HubNeeds, told: Map<string, string>): Promise<void> {
@@ -117,7 +163,7 @@ async function ask(
   method: string,
   path: string,
   body: Uint8Array,
-  invite?: string,
+  { invite, signal }: { readonly invite?: string; readonly signal?: AbortSignal } = {},
 ): Promise<Response> {
   const url = new URL(
     `${SYNC_PATH.slice(1)}${store().realm}${path}`,
@@ -125,5 +171,6 @@ async function ask(
   );
   const request = await signRequest(crypto, signer, { method, url: url.href, body });
   if (invite !== undefined) request.headers.set('nymote-invite', invite);
-  return http.fetch(request, { timeoutMs: TIMEOUT_MS });
+  const sent = signal === undefined ? request : new Request(request, { signal });
+  return http.fetch(sent, { timeoutMs: TIMEOUT_MS });
 }
