@@ -201,6 +201,11 @@ export function createHousehold(now: () => number): Household {
     },
     apply: createRouter(now, () => emit({ topic: 'status', data: {} })),
     names: createNames(APEX),
+    exchange: {
+      view: () => ({ parties: [{ name: 'desktop', ago: 12, refused: 0 }] }),
+      joinHub: async () => undefined,
+      leaveHub: async () => undefined,
+    },
     ...createDisagreement(now, () => emit({ topic: 'status', data: {} })),
     ...createKeyring(now),
   };
