@@ -32,12 +32,26 @@ if (REAL === 'node') {
 
 type Subtle = typeof webcrypto.subtle;
 
-const PROVIDERS: readonly { readonly provider: string; readonly subtle: Subtle }[] = [
-  { provider: 'built-in WebCrypto', subtle: webcrypto.subtle },
-  { provider: '@peculiar/webcrypto', subtle: new PeculiarCrypto().subtle as Subtle },
+type Provider = {
+  readonly provider: string;
+  readonly subtle: Subtle;
+  /** What it calls Ed448. */
+  readonly ed448: { readonly name: string; readonly namedCurve?: string };
+};
+
+const PROVIDERS: readonly Provider[] = [
+  { provider: 'built-in WebCrypto', subtle: webcrypto.subtle, ed448: { name: 'Ed448' } },
+  {
+    provider: '@peculiar/webcrypto',
+    subtle: new PeculiarCrypto().subtle as Subtle,
+    ed448: { name: 'EdDSA', namedCurve: 'Ed448' },
+  },
 ];
 
-/** Algorithms of WebCrypto by ours; Ed448 is in neither of the two everywhere. */
+/** Bun has no Ed448 to compare ours with. */
+const isCompared = ({ algorithm }: SignatureVector) => algorithm !== 'ed448' || REAL === 'node';
+
+/** Algorithms of WebCrypto by ours; for Ed448 there is no name yet that both know. */
 const WEB = {
   'rsa-sha1': { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-1' },
   'rsa-sha256': { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
@@ -73,9 +87,11 @@ async function rsaVectors(): Promise<readonly SignatureVector[]> {
   );
 }
 
-async function webVerify(subtle: Subtle, vector: SignatureVector): Promise<boolean> {
-  if (vector.algorithm === 'ed448') throw new Error('unreachable: not compared');
-  const web = WEB[vector.algorithm];
+async function webVerify(
+  { subtle, ed448 }: Omit<Provider, 'provider'>,
+  vector: SignatureVector,
+): Promise<boolean> {
+  const web = vector.algorithm === 'ed448' ? ed448 : WEB[vector.algorithm];
   try {
     const jwk = jwkOf(vector);
     const key = await subtle.importKey('jwk', jwk, web, true, ['verify']);
@@ -88,6 +104,7 @@ async function webVerify(subtle: Subtle, vector: SignatureVector): Promise<boole
 function jwkOf({ algorithm, publicKey }: SignatureVector): webcrypto.JsonWebKey {
   const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url');
   if (algorithm === 'ed25519') return { kty: 'OKP', crv: 'Ed25519', x: text(publicKey) };
+  if (algorithm === 'ed448') return { kty: 'OKP', crv: 'Ed448', x: text(publicKey) };
   if (algorithm.startsWith('rsa')) {
     const length = publicKey[0] ?? 0;
     const [e, n] = [publicKey.subarray(1, 1 + length), publicKey.subarray(1 + length)];
@@ -103,12 +120,10 @@ function jwkOf({ algorithm, publicKey }: SignatureVector): webcrypto.JsonWebKey 
   };
 }
 
-describe.each(PROVIDERS)('$provider and ours', ({ subtle }) => {
+describe.each(PROVIDERS)('$provider and ours', ({ subtle, ed448 }) => {
   test('give the same verdict on every vector, right and spoiled', async () => {
-    const vectors = [...SIGNATURES, ...(await rsaVectors())].filter(
-      ({ algorithm }) => algorithm !== 'ed448',
-    );
-    expect(vectors).toHaveLength(7);
+    const vectors = [...SIGNATURES, ...(await rsaVectors())].filter(isCompared);
+    expect(new Set(vectors.map(({ algorithm }) => algorithm)).size).toBe(REAL === 'node' ? 7 : 6);
     for (const right of vectors) {
       const spoiled = [
         { ...right, signature: flip(right.signature) },
@@ -121,7 +136,7 @@ describe.each(PROVIDERS)('$provider and ours', ({ subtle }) => {
         const { algorithm, publicKey, data, signature } = vector;
         const ours = crypto.verify(algorithm, publicKey, data, signature);
         expect(ours).toBe(vector === right);
-        expect(await webVerify(subtle, vector), algorithm).toBe(ours);
+        expect(await webVerify({ subtle, ed448 }, vector), algorithm).toBe(ours);
       }
     }
   });
@@ -137,7 +152,7 @@ describe.each(PROVIDERS)('$provider and ours', ({ subtle }) => {
       expect(crypto.verify(algorithm, publicKey, data, signature)).toBe(true);
       const own = crypto.signer(algorithm, privateKey).sign(data);
       const vector = { algorithm, publicKey, data, signature: own, from: 'ours' };
-      expect(await webVerify(subtle, vector)).toBe(true);
+      expect(await webVerify({ subtle, ed448 }, vector)).toBe(true);
     },
   );
 

@@ -20,6 +20,17 @@ const signedAddress = (rrsig: string) =>
     `${rrsig} 076578616d706c65036e657400 03777777076578616d706c65036e657400 0001 0001 00000e10 0004 c0000201`,
   );
 
+/** The same of RFC 5702's `www.example.net. 3600 IN A 192.0.2.91`, and RFC 8080's MX of `example.com.` */
+const signedWeb = (rrsig: string) =>
+  hex(
+    `${rrsig} 076578616d706c65036e657400 03777777076578616d706c65036e657400 0001 0001 00000e10 0004 c000025b`,
+  );
+const signedMail = (rrsig: string) =>
+  hex(
+    `${rrsig} 076578616d706c6503636f6d00 076578616d706c6503636f6d00 000f 0001 00000e10 0014 000a 046d61696c 076578616d706c6503636f6d00`,
+  );
+
+/** The algorithms that DNSSEC numbers 8, 10 and 13 to 16; 5 and 7 are RSA with SHA-1, as new keys. */
 export const SIGNATURES: readonly SignatureVector[] = [
   {
     algorithm: 'ed25519',
@@ -71,6 +82,48 @@ export const SIGNATURES: readonly SignatureVector[] = [
       '/L5hDKIvGDyI1fcARX3z65qrmPsVz73QD1Mr5CEqOiLP95hxQouuroGCeZOvzFaxsT8Glr74hbavRKayJNuydCuzWTSSPdz7wnqXL5bdcJzusdnI0RSMROxxwGipWcJm',
     ),
     from: 'RFC 6605 §6.2',
+  },
+  {
+    algorithm: 'rsa-sha256',
+    publicKey: base64(
+      'AwEAAcFcGsaxxdgiuuGmCkVImy4h99CqT7jwY3pexPGcnUFtR2Fh36BponcwtkZ4cAgtvd4Qs8PkxUdp6p/DlUmObdk=',
+    ),
+    data: signedWeb('0001 08 03 00000e10 70dbd880 386d4380 2349'),
+    signature: base64(
+      'kRCOH6u7l0QGy9qpC9l1sLncJcOKFLJ7GhiUOibu4teYp5VE9RncriShZNz85mwlMgNEacFYK/lPtPiVYP4bwg==',
+    ),
+    from: 'RFC 5702 §6.1',
+  },
+  {
+    algorithm: 'rsa-sha512',
+    publicKey: base64(
+      'AwEAAdHoNTOW+et86KuJOWRDp1pndvwb6Y83nSVXXyLA3DLroROUkN6X0O6pnWnjJQujX/AyhqFDxj13tOnD9u/1kTg7cV6rklMrZDtJCQ5PCl/D7QNPsgVsMu1J2Q8gpMpztNFLpPBz1bWXjDtaR7ZQBlZ3PFY12ZTSncorffcGmhOL',
+    ),
+    data: signedWeb('0001 0a 03 00000e10 70dbd880 386d4380 0e9c'),
+    signature: base64(
+      'tsb4wnjRUDnB1BUi+t6TMTXThjVnG+eCkWqjvvjhzQL1d0YRoOe0CbxrVDYd0xDtsuJRaeUw1ep94PzEWzr0iGYgZBWm/zpq+9fOuagYJRfDqfReKBzMweOLDiNa8iP5g9vMhpuv6OPlvpXwm9Sa9ZXIbNl1MBGk0fthPgxdDLw=',
+    ),
+    from: 'RFC 5702 §6.2',
+  },
+  {
+    algorithm: 'ed25519',
+    publicKey: base64('l02Woi0iS8Aa25FQkUd9RMzZHJpBoRQwAQEX1SxZJA4='),
+    data: signedMail('000f 0f 02 00000e10 55d4fc60 55b94ce0 0e1d'),
+    signature: base64(
+      'oL9krJun7xfBOIWcGHi7mag5/hdZrKWw15jPGrHpjQeRAvTdszaPD+QLs3fx8A4M3e23mRZ9VrbpMngwcrqNAg==',
+    ),
+    from: 'RFC 8080 §6.1',
+  },
+  {
+    algorithm: 'ed448',
+    publicKey: base64(
+      '3kgROaDjrh0H2iuixWBrc8g2EpBBLCdGzHmn+G2MpTPhpj/OiBVHHSfPodx1FYYUcJKm1MDpJtIA',
+    ),
+    data: signedMail('000f 10 02 00000e10 55d4fc60 55b94ce0 25f1'),
+    signature: base64(
+      '3cPAHkmlnxcDHMyg7vFC34l0blBhuG1qpwLmjInI8w1CMB29FkEAIJUA0amxWndkmnBZ6SKiwZSAxGILn/NBtOXft0+Gj7FSvOKxE/07+4RQvE581N3Aj/JtIyaiYVdnYtyMWbSNyGEY2213WKsJlwEA',
+    ),
+    from: 'RFC 8080 §6.2',
   },
 ];
 
