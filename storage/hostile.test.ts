@@ -1,22 +1,29 @@
 /**
- * What members with bad intentions and real keys send, and what nobody should ever send.
+ * What members with bad intentions and real keys send, and what nobody should ever send (reference:
+ * storage.md §5, L7). Bytes that were spoiled on the way are in test/fuzz/store.test.ts.
  */
 
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
-import { concat } from './bytes.ts';
-import { type CommitId, signCommit } from './commit.ts';
-import { encodeFrame } from './frame.ts';
+import { concat, encodeText, u32 } from './bytes.ts';
+import { type CommitId, parseCommit, signCommit } from './commit.ts';
+import { StorageError, type StorageErrorCode } from './error.ts';
+import { crc32, MAX_BODY } from './frame.ts';
+import type { Json } from './json.ts';
 import { someone } from './members.fixture.ts';
 import { applyOps } from './merge/apply.ts';
 import type { Merged } from './merge/merged.ts';
 import { buildTree } from './object.ts';
-import { type Op, printOps } from './op.ts';
+import { MAX_OPS, type Op, parseOps, printOps } from './op.ts';
 import { openFounder, openReplica, setName, signerOf } from './realm.fixture.ts';
 import type { Store } from './store.ts';
 
+const RUNS = Number(process.env['NYMOTE_RUNS'] ?? 150);
+
 const { crypto } = fakeRuntime();
 const THIEF = someone(2);
+const NOBODY = someone(7);
 
 /** A founder, and an owner whose key somebody else has. */
 async function robbed(): Promise<{ founder: Store; past: Merged }> {
@@ -30,30 +37,40 @@ async function robbed(): Promise<{ founder: Store; past: Merged }> {
   return { founder, past: (await founder.contentAt(founder.head)) as Merged };
 }
 
-type Forged = { readonly frame: Uint8Array; readonly id: CommitId; readonly state: Merged };
+type Forged = { readonly frame: Uint8Array; readonly id: CommitId };
+
+type Plan = {
+  readonly ops?: readonly Op[];
+  /** Instead of ops; the tree is then of nothing. */
+  readonly text?: string;
+  readonly seq?: number;
+  readonly parents?: readonly CommitId[];
+  readonly realm?: string;
+  readonly who?: { readonly id: string; readonly seed: number };
+};
 
 /** A commit that is right in every respect but the intention. */
-function write(
-  store: Store,
-  past: Merged,
-  ops: readonly Op[],
-  more: { readonly seq?: number; readonly parents: readonly CommitId[]; readonly tree?: string },
-): Forged {
-  const { seq = 1, parents } = more;
-  const state = applyOps(past, { device: THIEF.id, seq }, ops);
-  const text = printOps(ops);
-  const { id, bytes } = signCommit(crypto, signerOf(crypto, 2), {
-    tree: more.tree ?? buildTree(crypto, state, text).root.id,
-    parents,
-    device: THIEF.id,
-    name: 'Thief',
-    at: 1,
-    seq,
-    realm: store.realm,
-    message: 'Mischief',
-    via: 'test',
+function write(store: Store, past: Merged, plan: Plan): Forged {
+  const { ops = [], seq = 1, parents = [store.head], realm = store.realm } = plan;
+  const { id: device, seed } = plan.who ?? { id: THIEF.id, seed: 2 };
+  const text = plan.text ?? printOps(ops);
+  const state = plan.text === undefined ? applyOps(past, { device, seq }, ops) : past;
+  const { id, bytes } = signCommit(crypto, signerOf(crypto, seed), {
+    ...{ parents, device, seq, realm, at: 1, name: 'Thief', message: 'Mischief', via: 'test' },
+    tree: buildTree(crypto, state, text).root.id,
   });
-  return { frame: encodeFrame({ commit: bytes, ops: text }) ?? new Uint8Array(0), id, state };
+  return { frame: frameOf(bytes, encodeText(text)), id };
+}
+
+/** Any bytes in a sound frame, however large. */
+function frameOf(commit: Uint8Array, ops: Uint8Array): Uint8Array {
+  const body = concat([u32(commit.length), commit, ops]);
+  return concat([u32(body.length), u32(crc32(body)), body]);
+}
+
+async function codesOf(store: Store, page: Uint8Array): Promise<StorageErrorCode[]> {
+  const { refused } = await store.importCommits(page);
+  return refused.map(({ reason }) => reason.code);
 }
 
 describe('a flood of heads', () => {
@@ -62,7 +79,7 @@ describe('a flood of heads', () => {
     const parents = [founder.head];
     const flood = Array.from(
       { length: 150 },
-      (_, at) => write(founder, past, setName(`x${at}`, 1).ops, { parents }).frame,
+      (_, at) => write(founder, past, { ops: setName(`x${at}`, 1).ops, parents }).frame,
     );
     const ids = [await founder.commit(setName('own', 0))];
     expect((await founder.importCommits(concat(flood))).refused).toEqual([]);
@@ -79,3 +96,286 @@ describe('a flood of heads', () => {
     expect([replica.head, replica.state()]).toEqual([founder.head, founder.state()]);
   });
 });
+
+const deep = (open: string, close: string) => `${open.repeat(10_000)}1${close.repeat(10_000)}`;
+
+describe('a signed commit that', () => {
+  test.each<{ plan: Plan; code: StorageErrorCode; why: string }>([
+    { plan: { text: `${deep('[', ']')}\n` }, code: 'invalid', why: 'is 10,000 lists deep' },
+    { plan: { text: `${deep('{"a":', '}')}\n` }, code: 'invalid', why: 'is 10,000 objects deep' },
+    {
+      plan: { text: '[{"op":"del","op":"del","path":"a/b"}]\n' },
+      code: 'invalid',
+      why: 'has a key twice',
+    },
+    {
+      plan: { text: '[{"__proto__":1,"op":"del","path":"a/b"}]\n' },
+      code: 'invalid',
+      why: 'names a prototype',
+    },
+    {
+      plan: { text: '[{"op":"set","path":"a/b/constructor","value":1e309}]\n' },
+      code: 'invalid',
+      why: 'has a number that is none',
+    },
+    {
+      plan: { text: '[{"op":"set","path":"a/b/c","value":"\\ud800"}]\n' },
+      code: 'invalid',
+      why: 'has half a character',
+    },
+    {
+      plan: {
+        text: printOps(Array.from({ length: MAX_OPS + 1 }, () => setName('a', 1).ops[0]) as Op[]),
+      },
+      code: 'too-large',
+      why: 'has too many ops',
+    },
+    { plan: { text: 'no JSON' }, code: 'invalid', why: 'has no ops' },
+    { plan: { realm: 'f'.repeat(64) }, code: 'other-realm', why: 'is of another realm' },
+    {
+      plan: { text: deep('[', ']'), who: { id: NOBODY.id, seed: 7 } },
+      code: 'not-writer',
+      why: 'is by nobody, and whose ops nobody should read',
+    },
+    {
+      plan: { text: deep('[', ']'), who: { id: THIEF.id, seed: 7 } },
+      code: 'bad-signature',
+      why: 'claims to be by a member',
+    },
+    { plan: { seq: 2, ops: setName('a', 1).ops }, code: 'corrupt', why: 'leaves a number out' },
+  ])('$why is refused as $code', async ({ plan, code }) => {
+    const { founder, past } = await robbed();
+    const { head } = founder;
+    expect(await codesOf(founder, write(founder, past, plan).frame)).toEqual([code]);
+    expect([founder.head, founder.heads.length]).toEqual([head, 1]);
+  });
+
+  test('was replayed from another realm of the same people is refused', async () => {
+    const { founder } = await robbed();
+    const other = await openFounder(fakeRuntime(), { genesis: { settings: { user: 'bob' } } });
+    await other.commit(setName('a', 1));
+    const codes = await codesOf(founder, await other.exportMissing({}));
+    expect([codes[0], codes.length, founder.heads.length]).toEqual(['other-realm', 2, 1]);
+  });
+
+  test('names more parents than there may be, or one twice, is none', async () => {
+    const { founder, past } = await robbed();
+    const { frame } = write(founder, past, { ops: setName('a', 1).ops });
+    const text = new TextDecoder().decode(frame.subarray(12));
+    const [commit = '', ops = ''] = text.split(/(?=\[\{"op")/);
+    for (const [count, name] of [
+      [64, 'f'],
+      [1, undefined],
+    ] as const) {
+      const line = `parent ${name?.repeat(64) ?? founder.head}\n`;
+      const more = commit.replace('author', `${line.repeat(count)}author`);
+      const spoiled = frameOf(encodeText(more), encodeText(ops));
+      expect(() => parseCommit(crypto, encodeText(more))).toThrow(StorageError);
+      expect(await codesOf(founder, spoiled)).toEqual(['invalid']);
+    }
+  });
+
+  test('is by a device that was revoked is stored and counts for nothing, or is refused', async () => {
+    const { founder, past } = await robbed();
+    const before = founder.head;
+    const revoked: Op = { op: 'revoke', path: THIEF.path, lastSeq: 0 };
+    await founder.commit({ ops: [revoked], message: 'Out', via: 'test' });
+    const knowing = write(founder, past, { ops: setName('b', 1).ops });
+    expect(await codesOf(founder, knowing.frame)).toEqual(['not-writer']);
+    const late = write(founder, past, { ops: setName('a', 1).ops, parents: [before] });
+    expect(await codesOf(founder, late.frame)).toEqual([]);
+    expect([founder.holds(late.id), founder.state().get('names')]).toEqual([true, undefined]);
+  });
+});
+
+describe('bytes that', () => {
+  test.each([
+    { why: 'claim a gigabyte', page: concat([u32(2 ** 30), u32(0), encodeText('tree ')]) },
+    { why: 'claim four gigabytes', page: new Uint8Array(64).fill(0xff) },
+    {
+      why: 'are longer than a commit may be',
+      page: frameOf(encodeText('tree '), new Uint8Array(MAX_BODY)),
+    },
+    {
+      why: 'name a commit longer than its frame',
+      page: frameOf(encodeText('tree x'), new Uint8Array(0)).fill(0xff, 8, 12),
+    },
+    { why: 'are no text', page: frameOf(encodeText('tree '), Uint8Array.of(0xff, 0xfe, 0xc0)) },
+    { why: 'are a megabyte of zeros', page: new Uint8Array(1024 * 1024) },
+  ])('$why are refused at once', async ({ page }) => {
+    const { founder } = await robbed();
+    expect(await codesOf(founder, page)).toEqual(['corrupt']);
+  });
+
+  test('wait for a past that never comes are forgotten when there are too many', async () => {
+    const { founder, past } = await robbed();
+    const value = { text: 'x'.repeat(60_000) };
+    let waiting = 0;
+    for (let page = 0; page < 6; page++) {
+      const frames = Array.from({ length: 16 }, (_, at) => {
+        const parents = [`${page.toString(16)}${at.toString(16)}`.padEnd(64, 'a')];
+        const ops: Op[] = [{ op: 'set', path: `notes/n${at}`, value }];
+        return write(founder, past, { ops, parents, seq: 1 + at }).frame;
+      });
+      const told = await founder.importCommits(concat(frames));
+      expect([told.added, told.refused]).toEqual([0, []]);
+      waiting = told.waiting.length;
+      expect(waiting * 60_000).toBeLessThan(1024 * 1024);
+    }
+    expect(waiting).toBeGreaterThan(0);
+    const good = write(founder, past, { ops: setName('a', 1).ops });
+    expect(await founder.importCommits(good.frame)).toMatchObject({ added: 1, refused: [] });
+  });
+
+  test('wait in a long line that came the wrong way round are taken over together', async () => {
+    const { founder, past } = await robbed();
+    const { frame, id } = write(founder, past, { ops: setName('a', 0).ops });
+    const frames = [frame];
+    let [last, state] = [id, applyOps(past, { device: THIEF.id, seq: 1 }, setName('a', 0).ops)];
+    for (let seq = 2; seq < 200; seq++) {
+      const { ops } = setName('a', seq);
+      const next = write(founder, state, { ops, seq, parents: [last] });
+      state = applyOps(state, { device: THIEF.id, seq }, ops);
+      frames.push(next.frame);
+      last = next.id;
+    }
+    const told = await founder.importCommits(concat(frames.reverse()));
+    expect([told.added, told.refused, founder.head]).toEqual([199, [], last]);
+  });
+});
+
+const path = fc.constantFrom(
+  'names/a',
+  'names/a/f',
+  'names/a/g',
+  'lists/l/i',
+  'devices/router',
+  'realm/settings/twoOwners',
+  `${THIEF.path}/role`,
+  'a/../b',
+  'names/a/__proto__',
+  'proposals/x.y',
+  'names/a/f/g',
+);
+const value: fc.Arbitrary<Json> = fc.oneof(
+  fc.constantFrom<Json>(
+    null,
+    true,
+    0,
+    -1,
+    Number.MAX_SAFE_INTEGER,
+    Number.MIN_SAFE_INTEGER,
+    '',
+    'x',
+    [],
+    {},
+    ['b', 'a', 'a'],
+    { f: 1 },
+    { sealed: 'x' },
+  ),
+  fc.string({ unit: 'binary', maxLength: 5 }),
+);
+const anyOp = fc.record(
+  {
+    op: fc.constantFrom(
+      'set',
+      'del',
+      'add',
+      'rem',
+      'grow',
+      'inc',
+      'ins',
+      'mv',
+      'text',
+      'revoke',
+      'seal',
+      7,
+    ),
+    path,
+    value,
+    at: fc.constantFrom<Json>('A', 'z'.repeat(200), '0', '', 3),
+    item: fc.constantFrom<Json>(`${THIEF.id}:1:0`, 'router:1:0', ':', 0),
+    rule: fc.constantFrom<Json>('deny', 'lower', 'rank', { f: 'rank' }, 'mine'),
+    lastSeq: fc.constantFrom<Json>(0, 1, -1, 'x', Number.MAX_SAFE_INTEGER),
+  },
+  { requiredKeys: ['op', 'path'], noNullPrototype: true },
+);
+/** The members that each kind of op has, so that most of what is tried is an op. */
+const MEMBERS: Readonly<Record<string, readonly string[]>> = {
+  ...{ set: ['value'], add: ['value'], grow: ['value'], inc: ['value'], text: ['value'] },
+  ...{ rem: ['item'], ins: ['at', 'value'], mv: ['at', 'item'], revoke: ['lastSeq'], del: [] },
+};
+const likelyOp = anyOp.map((op) => {
+  const members = ['op', 'path', ...(MEMBERS[String(op.op)] ?? [])];
+  return Object.fromEntries(Object.entries(op).filter(([name]) => members.includes(name)));
+});
+
+test('whatever a member signs, all who get it agree about it', async () => {
+  const { founder, past } = await robbed();
+  const base = await founder.exportMissing({});
+  const commits = fc.array(
+    fc.array(fc.oneof(anyOp, likelyOp, likelyOp, likelyOp), { maxLength: 4 }),
+    { minLength: 1, maxLength: 3 },
+  );
+  await fc.assert(
+    fc.asyncProperty(commits, fc.boolean(), async (lists, isChain) => {
+      const frames = signAll(founder, past, lists as unknown as readonly Op[][], isChain);
+      const ends: string[] = [];
+      for (const pages of [frames, [...frames].reverse(), [concat(frames)]]) {
+        const store = await openFounder(fakeRuntime(), { realm: founder.realm });
+        await store.importCommits(base);
+        for (const page of pages) await store.importCommits(page);
+        await store.commit(setName('after', 1)).catch(expectRefusal);
+        const again = await openReplica(fakeRuntime(), { realm: founder.realm });
+        await again.importCommits(await store.exportMissing({}));
+        expect([again.head, again.merged(), again.conflicts()]).toEqual([
+          store.head,
+          store.merged(),
+          store.conflicts(),
+        ]);
+        ends.push(
+          JSON.stringify([store.heads, [...store.merged()].map(([name, all]) => [name, [...all]])]),
+        );
+      }
+      expect(new Set(ends).size).toBe(1);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+/** Even a thief may end the founder; then the founder is told so. */
+function expectRefusal(cause: unknown): void {
+  expect(cause).toBeInstanceOf(StorageError);
+}
+
+/** Commits that follow each other, or that all have one number. */
+function signAll(
+  store: Store,
+  past: Merged,
+  lists: readonly Op[][],
+  isChain: boolean,
+): Uint8Array[] {
+  const frames: Uint8Array[] = [];
+  let [state, parents, seq] = [past, [store.head], 1];
+  for (const list of lists) {
+    const text = JSON.stringify(list.map((op) => Object.fromEntries(Object.entries(op).sort())));
+    const ops = tryParse(`${text}\n`);
+    const plan = ops === undefined ? { text: `${text}\n` } : { ops };
+    const { frame, id } = write(store, state, { ...plan, parents, seq });
+    frames.push(frame);
+    if (!isChain || ops === undefined) continue;
+    state = applyOps(state, { device: THIEF.id, seq }, ops);
+    parents = [id];
+    seq += 1;
+  }
+  return frames;
+}
+
+function tryParse(text: string): readonly Op[] | undefined {
+  try {
+    return parseOps(text);
+  } catch (cause) {
+    if (cause instanceof StorageError) return undefined;
+    throw cause;
+  }
+}

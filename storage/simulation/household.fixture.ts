@@ -202,7 +202,9 @@ const DEEDS: Readonly<Record<Act, Deed>> = {
     const told = await attempt(() => home.store.importCommits(bytes));
     if (told === 'off') return comeBack(household, home);
     if (!('result' in told)) return tolerate(home, told.code, []);
-    if (home.store.expand('').length !== held + told.result.added) throw new Broken('miscounted');
+    const ids = home.store.expand('');
+    if (ids.length !== held + told.result.added) throw new Broken('miscounted');
+    for (const id of ids) home.acknowledged.add(id);
     await checkHeld(household, home);
   },
   async inspect(household, home) {
@@ -249,7 +251,7 @@ async function author(
     return 'refused';
   }
   const { result } = made;
-  if (household.known.has(result.id)) return 'nothing';
+  if (home.acknowledged.has(result.id)) return 'nothing';
   if (result.parents.join() !== heads.join()) throw new Broken('a commit that joins not all heads');
   learn(household, result, past);
   home.acknowledged.add(result.id);
