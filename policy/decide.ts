@@ -162,13 +162,19 @@ function prepare(rule: Rule): PreparedRule {
   const { windows, tz, until, strength } = rule.when ?? {};
   return {
     rule,
-    rank: TIERS.indexOf(rule.tier),
+    rank: rankOf(rule),
     whoExcept: rule.who.except ?? [],
     whatExcept: new Set(rule.what.except?.map(normalizeEntry)),
     strength: strength === undefined ? 0 : STRENGTHS.indexOf(strength),
     timetable: windows && tz ? createTimetable({ windows, tz }) : undefined,
     until,
   };
+}
+
+/** An upstream's own tiers lie within the one that it is given here. */
+function rankOf({ tier, upstream }: Rule): number {
+  const within = upstream === undefined ? 0 : TIERS.indexOf(upstream.tier) / TIERS.length;
+  return TIERS.indexOf(tier) + within;
 }
 
 function identify(
@@ -267,7 +273,7 @@ function phase(
 }
 
 function conclude(matched: readonly Match[], subject: Subject, request: DecisionRequest): Decision {
-  const active = matched.filter((match) => match.active).sort(byPrecedence);
+  const active = heed(matched.filter((match) => match.active).sort(byPrecedence));
   const inactive = matched.filter((match) => !match.active).sort(byPrecedence);
   const [winner, ...losers] = active;
   const rule = winner?.prepared.rule;
@@ -297,6 +303,21 @@ function conclude(matched: readonly Match[], subject: Subject, request: Decision
   };
 }
 
+/**
+ * An upstream only takes away: what it allows is an exception to what it denies itself, and gives
+ * nobody what the household does not give. `active` has the strongest first.
+ */
+function heed(active: readonly Match[]): readonly Match[] {
+  const effects = new Map<string, Effect>();
+  for (const { prepared } of active) {
+    const { upstream, effect } = prepared.rule;
+    if (upstream !== undefined && !effects.has(upstream.name)) effects.set(upstream.name, effect);
+  }
+  return active.filter(({ prepared: { rule } }) => {
+    return rule.upstream === undefined || effects.get(rule.upstream.name) === 'deny';
+  });
+}
+
 function reasonFor(winner: Match | undefined, inactive: readonly Match[]): Reason {
   const rule = winner?.prepared.rule;
   if (rule === undefined) {
@@ -311,8 +332,10 @@ function reasonFor(winner: Match | undefined, inactive: readonly Match[]): Reaso
 const DENIED_BY = {
   guard: 'denied-by-guard',
   override: 'denied-by-override',
+  'upstream-first': 'denied-by-upstream',
   rule: 'denied-by-rule',
   list: 'denied-by-list',
+  upstream: 'denied-by-upstream',
   default: 'denied-by-default',
 } as const satisfies Record<Tier, Reason>;
 

@@ -17,13 +17,14 @@ export type Reason =
   | 'denied-by-override'
   | 'denied-by-rule'
   | 'denied-by-list'
+  | 'denied-by-upstream'
   | 'denied-by-default'
   | 'not-entitled'
   | 'clock-not-set';
 
 export type Ede = 15 | 17 | 18;
 
-/** 15: the household blocks it. 17: a list it subscribed to. 18: this asker is not entitled. */
+/** 15: the household blocks it. 17: a list or an upstream it subscribed to. 18: this asker is not entitled. */
 export const EDE = {
   allowed: undefined,
   'allowed-by-default': undefined,
@@ -31,6 +32,7 @@ export const EDE = {
   'denied-by-override': 15,
   'denied-by-rule': 15,
   'denied-by-list': 17,
+  'denied-by-upstream': 17,
   'denied-by-default': 18,
   'not-entitled': 18,
   'clock-not-set': 15,
@@ -71,6 +73,8 @@ const SENTENCES = {
   'denied-by-override': (facts) => `${mayNot(facts)}: ${name(facts)} forbids it for a while.`,
   'denied-by-rule': (facts) => `${mayNot(facts)} because ${name(facts)} forbids it.`,
   'denied-by-list': (facts) => `${mayNot(facts)}: it is on a list; ${aside(facts)}.`,
+  'denied-by-upstream': (facts) =>
+    `${mayNot(facts)}: your upstream ${facts.rule?.upstream?.name} forbids it; ${aside(facts)}.`,
   'denied-by-default': (facts) => `${mayNot(facts)} by default: ${aside(facts)}.`,
   'not-entitled': (facts) => `${mayNot(facts)}: no rule allows it.`,
   'clock-not-set': (facts) =>

@@ -8,8 +8,19 @@
 
 import { isKnownZone, type Schedule, WEEKDAYS, type Window } from './schedule.ts';
 
-/** The tiers, strongest first. `guard` is shipped with nymote and cannot be edited. */
-export const TIERS = ['guard', 'override', 'rule', 'list', 'default'] as const;
+/**
+ * The tiers, strongest first. `guard` is shipped with nymote and cannot be edited; an upstream's rules
+ * are in one of its two by the household's choice (upstream.ts), and nobody writes them here.
+ */
+export const TIERS = [
+  'guard',
+  'override',
+  'upstream-first',
+  'rule',
+  'list',
+  'upstream',
+  'default',
+] as const;
 export type Tier = (typeof TIERS)[number];
 
 const VERBS = [
@@ -50,6 +61,8 @@ export type Rule = {
   readonly when?: Conditions;
   readonly note?: string;
   readonly enabled: boolean;
+  /** Of an upstream: whose it is, and its tier among theirs. */
+  readonly upstream?: { readonly name: string; readonly tier: Tier };
 };
 
 /** What is wrong with one key of a rule; `key` is a path such as `when.windows.0.from`. */
@@ -152,6 +165,8 @@ function readId(json: unknown, report: Report): string | undefined {
     : report('id', 'must be 1 to 63 of a-z, 0-9 and "-", not starting with "-"');
 }
 
+const OWN_TIERS = ['override', 'rule', 'list', 'default'] as const satisfies readonly Tier[];
+
 function readTier(json: unknown, report: Report): Tier | undefined {
   if (json === 'guard') {
     return report(
@@ -159,7 +174,7 @@ function readTier(json: unknown, report: Report): Tier | undefined {
       'guard rules are part of nymote; accepted: override, rule, list, default',
     );
   }
-  return readOneOf('tier', json, TIERS.slice(1), report);
+  return readOneOf('tier', json, OWN_TIERS, report);
 }
 
 function readOneOf<T extends string>(
