@@ -31,6 +31,27 @@ test('later sources win', () => {
   expect(readConfig(sources)).toMatchObject({ config: { name: 'shelf', user: 'bob' } });
 });
 
+test.each<{ nat64: string; expected: unknown; why: string }>([
+  { nat64: 'off', expected: 'off', why: 'there is none' },
+  {
+    nat64: '64:ff9b::/96',
+    expected: { prefix: { length: 96 } },
+    why: 'its prefix is known',
+  },
+  {
+    nat64: '192.0.2.1, [2001:db8::1]:5353',
+    expected: {
+      discover: [
+        { address: '192.0.2.1', port: 53 },
+        { address: '2001:db8::1', port: 5353 },
+      ],
+    },
+    why: 'who shows it is known',
+  },
+])('nat64 $nat64: $why', ({ nat64, expected }) => {
+  expect(from({ nat64 })).toMatchObject({ config: { nat64: expected } });
+});
+
 test.each<{ values: Record<string, string>; message: RegExp; why: string }>([
   {
     values: { nmae: 'x' },
@@ -59,6 +80,8 @@ test.each<{ values: Record<string, string>; message: RegExp; why: string }>([
     why: 'beyond 65535',
   },
   { values: { rootHints: 'a.root=x' }, message: /rootHints/, why: 'no address' },
+  { values: { nat64: '64:ff9b::/95' }, message: /nat64/, why: 'no length of RFC 6052' },
+  { values: { nat64: '192.0.2.1,nobody' }, message: /nat64/, why: 'a name is no address' },
   {
     values: { apex: `${`${'a'.repeat(46)}.`.repeat(4)}bb` },
     message: /apex/,

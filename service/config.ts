@@ -13,10 +13,14 @@ import {
   DOT_PORT,
   type Forwarder,
   isAddress,
+  type Nat64,
   printEndpoint,
+  type RootHint,
   readEndpoint,
   readForwarder,
+  readNat64,
   readPort,
+  readRootHint,
 } from './endpoint-text.ts';
 
 export { isAddress, printEndpoint, readEndpoint } from './endpoint-text.ts';
@@ -38,15 +42,15 @@ export type Config = BackupSettings & {
   readonly tlsCertificate: string;
   readonly tlsKey: string;
   readonly admin: readonly Endpoint[];
-  /** Resolvers to forward to; empty: recursion from the root. */
+  /** Resolvers to forward to, empty: recursion from the root; whether that is the way around them. */
   readonly forward: readonly Forwarder[];
-  /** Whether the internet's name servers are asked when those fail. */
   readonly forwardFallback: 'on' | 'off';
-  /** Files that name the LAN's hosts: hosts files, and dnsmasq's leases. */
+  /** Files that name the LAN's hosts, hosts files and dnsmasq's leases; what the names end in. */
   readonly lanHosts: readonly string[];
   readonly lanLeases: readonly string[];
-  /** What the names of those hosts end in. */
   readonly lanDomain: string;
+  /** The network's NAT64, for which IPv6 addresses are made: its prefix, or who shows it. */
+  readonly nat64: 'off' | Nat64;
   /** Root servers instead of IANA's, as `name=address`. */
   readonly rootHints: readonly RootHint[];
   readonly tunnels: 'auto' | 'on' | 'off';
@@ -65,16 +69,13 @@ export type Config = BackupSettings & {
   readonly ubus: string;
   /** The program that takes a change of the router's configuration back; without it none is made. */
   readonly applyGuard: string;
-  /** Programs that have to end well before a change is kept. */
+  /** What has to go well before a change is kept: programs; a name that resolves, one that must not. */
   readonly applyChecks: readonly string[];
-  /** A name whose signatures are good, and one whose are not. */
   readonly applyNames: readonly string[];
-  /** Until an unconfirmed change is taken back; 0: by the kind of change. */
+  /** Until an unconfirmed change is taken back; 0: by its kind. */
   readonly applySeconds: number;
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
 };
-
-export type RootHint = { readonly name: string; readonly address: string };
 
 export type ConfigProblem = { readonly source: string; readonly message: string };
 
@@ -184,12 +185,13 @@ const SETTINGS: Settings = {
     expects: 'a domain name in lower case',
     help: "what the names of the LAN's hosts end in",
   },
+  nat64: {
+    read: readNat64,
+    expects: 'off, a prefix such as 64:ff9b::/96, or address[:port], several with commas',
+    help: "make IPv6 addresses for the network's NAT64: its prefix, or resolvers of the network that show it",
+  },
   rootHints: {
-    read: listOf((text) => {
-      const [name, address, ...rest] = text.split('=');
-      const isHint = name && address && rest.length === 0 && isAddress(address);
-      return isHint ? { name, address } : undefined;
-    }),
+    read: listOf(readRootHint),
     expects: 'name=address, several with commas',
     help: "root servers instead of IANA's, for laboratories",
   },
@@ -280,6 +282,7 @@ const DEFAULTS: Config = {
   lanHosts: [],
   lanLeases: [],
   lanDomain: 'lan',
+  nat64: 'off',
   rootHints: [],
   tunnels: 'auto',
   validate: 'on',
@@ -313,13 +316,12 @@ export const CONFIG_FLAGS = KEYS.map((key) => ({
 
 /** As the setting is written on the command line. */
 function printSetting(value: Config[keyof Config]): string {
-  if (typeof value !== 'object') return String(value);
-  return value
-    .map((item) => {
-      if (typeof item === 'string') return item;
-      return 'port' in item ? printEndpoint(item) : '';
-    })
-    .join(',');
+  if (typeof value !== 'object' || !('map' in value)) return String(value);
+  const items = value.map((item) => {
+    if (typeof item === 'string') return item;
+    return 'port' in item ? printEndpoint(item) : '';
+  });
+  return items.join(',');
 }
 
 /** A source of settings: text values by key, and the words to blame it with. */

@@ -2,6 +2,7 @@
  * Addresses, and where and who a resolver is, as people write them.
  */
 
+import { parseNat64Prefix, type ResolverOptions } from '#resolver';
 import type { Endpoint } from '#runtime';
 
 /** A resolver to ask; with `tls` or `https` only under TLS, and only who it should be. */
@@ -10,10 +11,20 @@ export type Forwarder = Endpoint & {
   readonly https?: string;
 };
 
+/** A root server of a laboratory. */
+export type RootHint = { readonly name: string; readonly address: string };
+
+/** A NAT64's prefix, or who shows it. */
+export type Nat64 = NonNullable<ResolverOptions['dns64']>;
+
 /** RFC 7858 §3.1. */
 export const DOT_PORT = 853;
 /** RFC 8484 leaves HTTPS its own. */
 export const DOH_PORT = 443;
+
+const DNS_PORT = 53;
+/** Each is asked until one knows. */
+const MAX_NAT64_RESOLVERS = 4;
 
 /** A port as digits. */
 export function readPort(text: string): number | undefined {
@@ -58,7 +69,7 @@ const HOST_NAME =
  */
 export function readForwarder(text: string): Forwarder | undefined {
   const match = /^(tls|https):\/\/(.+)$/.exec(text);
-  if (match === null) return readEndpoint(text, 53);
+  if (match === null) return readEndpoint(text, DNS_PORT);
   const [, scheme, rest = ''] = match;
   const at = rest.lastIndexOf('@');
   const who = rest.slice(0, Math.max(at, 0));
@@ -73,4 +84,23 @@ export function readForwarder(text: string): Forwarder | undefined {
   const pin = PIN.exec(who)?.[1];
   if (pin !== undefined) return { ...where, tls: { pins: [pin] } };
   return HOST_NAME.test(who) ? { ...where, tls: { name: who } } : undefined;
+}
+
+/** Reads `off`, `64:ff9b::/96`, or the addresses of resolvers that know the prefix (RFC 7050). */
+export function readNat64(text: string): 'off' | Nat64 | undefined {
+  if (text === 'off') return text;
+  const prefix = parseNat64Prefix(text);
+  if (prefix !== undefined) return { prefix };
+  const discover = text.split(',').map((each) => readEndpoint(each.trim(), DNS_PORT));
+  const known = discover.filter((each) => each !== undefined);
+  return known.length === discover.length && known.length <= MAX_NAT64_RESOLVERS
+    ? { discover: known }
+    : undefined;
+}
+
+/** Reads `name=address`. */
+export function readRootHint(text: string): RootHint | undefined {
+  const [name, address, ...rest] = text.split('=');
+  const isHint = name && address && rest.length === 0 && isAddress(address);
+  return isHint ? { name, address } : undefined;
 }

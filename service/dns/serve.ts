@@ -62,6 +62,7 @@ export async function startResolver(
       keyTagSignal: config.rootHints.length === 0,
       forward: config.forward,
       forwardFallback: config.forwardFallback === 'on',
+      ...(config.nat64 === 'off' ? {} : { dns64: config.nat64 }),
       ...(config.rootHints.length === 0 ? {} : { rootHints: groupHints(config) }),
       // A laboratory's root is where real ones never are.
       allowPrivateUpstream: config.rootHints.length > 0,

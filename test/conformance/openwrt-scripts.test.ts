@@ -229,9 +229,34 @@ describe.each(SHELLS)('$shell', ({ command, debianPackage }) => {
       '/usr/lib/nymote/nymote serve ' +
         `--user alice --name router --data ${join(directory, 'data')} --dns 127.0.0.1:5300 --dns-forwarded 127.0.0.1:5301 ` +
         '--admin 127.0.0.1:8053,192.168.1.1:8053 --wireguard-port 51840 --control-port 51841 ' +
-        '--ubus /var/run/ubus/ubus.sock',
+        '--ubus /var/run/ubus/ubus.sock ' +
+        '--lan-leases /tmp/dhcp.leases --lan-hosts /etc/hosts,/tmp/hosts/odhcpd --lan-domain lan',
     );
     expect(lines).not.toContain('procd_set_param user nymote');
+  });
+
+  test.each<{ more: Pair[]; says: string; why: string }>([
+    {
+      more: [['dhcp.cfg01411c.leasefile', '/var/leases']],
+      says: '--lan-leases /var/leases ',
+      why: 'leases elsewhere',
+    },
+    {
+      more: [['dhcp.cfg01411c.domain', 'Home.Arpa']],
+      says: '--lan-domain home.arpa',
+      why: 'capitals count for nothing',
+    },
+    { more: [['dhcp.cfg01411c.domain', 'my home']], says: '', why: 'no domain at all' },
+    { more: [['nymote.main.lan_names', '0']], says: '', why: 'names of the LAN are not wanted' },
+    { more: [['nymote.main.nat64', '64:ff9b::/96']], says: '--nat64 64:ff9b::/96', why: 'a NAT64' },
+  ])('what the LAN has, the program is told: $why', ({ more, says }) => {
+    const keys = more.map(([key]) => key);
+    const kept = [...DHCP, ...NYMOTE, HOST].filter(([key]) => !keys.includes(key));
+    save([...kept, ...more]);
+    const said = run(command, start).replaceAll(/^procd_append_param command /gm, '');
+    expect(said).toContain(says);
+    if (keys[0]?.endsWith('lan_names')) expect(said).not.toContain('--lan');
+    if (keys[0]?.endsWith('domain') && says === '') expect(said).not.toContain('--lan-domain');
   });
 
   test('the init script opens the two ports, and no other', () => {
@@ -313,7 +338,7 @@ test('the program knows every flag the init script hands it', () => {
   const main = join(import.meta.dirname, '../../service/main.ts');
   const help = execFileSync(process.execPath, [main, 'serve', '--help'], { encoding: 'utf8' });
   const script = readFileSync(join(FILES, 'etc/init.d/nymote'), 'utf8');
-  const flags = [...script.matchAll(/ (--[a-z-]+) /g)].map(([, flag]) => flag);
-  expect(flags).toHaveLength(10);
+  const flags = [...script.matchAll(/ (--[a-z0-9-]+) /g)].map(([, flag]) => flag);
+  expect(flags).toHaveLength(14);
   for (const flag of flags) expect(help).toContain(`${flag} `);
 });
