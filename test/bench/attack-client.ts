@@ -1,11 +1,12 @@
 /**
  * Asks at a fixed rate and tells how much was answered within two seconds:
- * `node attack-client.ts ADDRESS PORT RATE SECONDS TYPE SUFFIX LABELS FIRST SOURCE` prints
- * `{asked, answered, p50, p99}`. Names are fresh: `h<n>.SUFFIX` from FIRST
- * on, or LABELS deep.
+ * `node attack-client.ts ADDRESS PORT RATE SECONDS TYPE SUFFIX LABELS FIRST SOURCE udp|tcp` prints
+ * `{asked, answered, p50, p99}`. Names are fresh: `h<n>.SUFFIX` from FIRST on, or LABELS deep. Over
+ * TCP each question has a connection of its own.
  */
 
 import { createSocket } from 'node:dgram';
+import { connect } from 'node:net';
 import { encodeMessage } from '#resolver';
 import { queryFor } from '../conformance/validation-stand.ts';
 import { percentile } from './row.ts';
@@ -24,6 +25,7 @@ const [
   depth = '1',
   first = '0',
   source = '',
+  transport = 'udp',
 ] = process.argv.slice(2);
 
 const socket = createSocket({ type: 'udp4', recvBufferSize: 4 << 20 });
@@ -33,13 +35,16 @@ const total = Number(rate) * Number(seconds);
 const start = performance.now();
 let asked = 0;
 
-socket.on('message', (reply) => {
+socket.on('message', hear);
+
+function hear(reply: Buffer): void {
   const id = reply.readUInt16BE(0);
   const sent = began.get(id);
   began.delete(id);
   const took = performance.now() - (sent ?? Number.NEGATIVE_INFINITY);
   if (took <= PATIENCE_MS) times.push(took);
-});
+}
+
 socket.bind(0, source);
 const timer = setInterval(() => {
   const due = Math.min(total, ((performance.now() - start) / 1000) * Number(rate));
@@ -54,7 +59,20 @@ function ask(number: number): void {
   const name = [`h${Number(first) + number}`, ...above, suffix].join('.');
   const id = number & 0xffff;
   began.set(id, performance.now());
-  socket.send(encodeMessage({ ...queryFor(name, type, false), id }), Number(port), address);
+  const query = encodeMessage({ ...queryFor(name, type, false), id });
+  if (transport === 'tcp') askOverTcp(query);
+  else socket.send(query, Number(port), address);
+}
+
+function askOverTcp(query: Uint8Array): void {
+  const connection = connect({ port: Number(port), host: address, localAddress: source });
+  // Nobody answers then.
+  connection.on('error', () => undefined);
+  connection.once('data', (reply) => {
+    hear(reply.subarray(2));
+    connection.destroy();
+  });
+  connection.write(Uint8Array.of(query.length >> 8, query.length & 255, ...query));
 }
 
 function finish(): never {

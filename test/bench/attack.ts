@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { encodeMessage } from '#resolver';
+import { findPorts } from '../conformance/service-stand.ts';
 import {
   freePort,
   LAB,
@@ -20,8 +21,8 @@ import {
   ROOT,
   startNsd,
   waitFor,
-  writeZone,
 } from '../conformance/validation-stand.ts';
+import { DEEP, LEAF_ZONES, signAll, TWINS, WRONG_SIGNATURES } from './attack-zones.ts';
 import { HOST, stop } from './house.ts';
 import { progress } from './progress.ts';
 import type { Row } from './row.ts';
@@ -33,11 +34,12 @@ const HONEST_RATE = 100;
 const ATTACK_RATE = 200;
 const SECONDS = 4;
 const SLOW_READERS = 200;
+const SLOW_ADDRESSES = 8;
+/** Megabytes, and kilobytes a second. */
+const SMALL_CACHE = 2;
+const FLOOD_RATE = 2_000;
 
-const P256 = { algorithm: 'ECDSAP256SHA256' };
-
-/** Fifty labels that exist. */
-const DEEP = Array.from({ length: 50 }, () => 'a').join('.');
+const HONEST = { suffix: 'z0.lab', type: 'AAAA' };
 
 type Attack = {
   readonly name: string;
@@ -48,7 +50,14 @@ type Attack = {
 };
 
 const ATTACKS: readonly Attack[] = [
-  { name: 'KeyTrap: 64 wrong signatures each', suffix: 'wild.keytrap.lab', type: 'TXT' },
+  {
+    name: `KeyTrap: ${WRONG_SIGNATURES} wrong signatures each`,
+    ...{ suffix: 'wild.keytrap.lab', type: 'TXT' },
+  },
+  {
+    name: `KeyTrap: ${TWINS} keys of one tag, ${WRONG_SIGNATURES} signatures`,
+    ...{ suffix: 'wild.twins.lab', type: 'TXT' },
+  },
   { name: 'NSEC3: 150 iterations, 60 labels', suffix: 'nsec3.lab', type: 'A', depth: 60 },
   { name: 'NSEC3: 150 iterations, deep zone', suffix: `${DEEP}.nsec3.lab`, type: 'A' },
   { name: 'NXNS: 20 servers without address', suffix: 'nxns.evil.lab', type: 'A' },
@@ -65,28 +74,29 @@ const isPinned = availableParallelism() > 1;
 const SERVER = isPinned ? ['taskset', '-c', '0'] : [];
 const CLIENT = isPinned ? ['taskset', '-c', '1'] : [];
 
-type Asked = { readonly asked: number; readonly answered: number; readonly p99: number };
+type Asked = {
+  readonly asked: number;
+  readonly answered: number;
+  readonly p50: number;
+  readonly p99: number;
+};
 
-/** One attack after the other on the same resolver. */
+/** Where our resolver asks, and what it believes. */
+type Stand = { readonly upstream: number; readonly anchor: string };
+
+/** One attack after the other on the same resolver; one that floods, on another with less memory. */
 export async function run(): Promise<readonly Row[]> {
   const folder = await mkdtemp(join(tmpdir(), 'nymote-bench-'));
   await using opened = new AsyncDisposableStack();
   opened.defer(() => rm(folder, { recursive: true, force: true }));
-  const anchor = await signAll(folder);
-  const upstream = await freePort(HOST);
-  opened.defer(await startNsd(folder, upstream, ROOT, ['.']));
-  opened.defer(await startNsd(folder, upstream, LAB, ['lab.']));
-  opened.defer(await startNsd(folder, upstream, LEAVES, ['z0.lab.', 'nsec3.lab.', 'keytrap.lab.']));
-  for (const address of [ROOT, LAB, LEAVES]) await waitFor({ address, port: upstream });
-  opened.defer(await startScript(CLIENT, EVIL_SERVER, [EVIL, upstream]));
-  const port = await freePort(HOST);
-  const words = [HOST, port, ROOT, upstream, anchor];
-  opened.defer(await startScript(SERVER, RESOLVER, words));
+  const stand = await openStand(folder, opened);
+  const ours = await startResolver(stand);
+  opened.defer(ours.stop);
 
   let first = 0;
-  const honest = async () => {
+  const honest = async (transport: Transport = 'udp') => {
     first += HONEST_RATE * SECONDS;
-    return ask(port, HONEST_RATE, { suffix: 'z0.lab', type: 'AAAA' }, { first, source: HOST });
+    return ask(ours.port, HONEST_RATE, HONEST, { first, source: HOST, transport });
   };
   await honest();
   const normal = await honest();
@@ -95,15 +105,73 @@ export async function run(): Promise<readonly Row[]> {
     progress(`attack: ${attack.name}`);
     const [meanwhile] = await Promise.all([
       honest(),
-      ask(port, ATTACK_RATE, attack, { first: 0, source: ATTACKER }),
+      ask(ours.port, ATTACK_RATE, attack, { first: 0, source: ATTACKER }),
     ]);
     rows.push(rowOf(attack.name, meanwhile, normal));
   }
   progress('attack: slow readers');
-  const close = await readSlowly(port);
-  rows.push(rowOf(`TCP: ${SLOW_READERS} that never read`, await honest(), normal));
-  close();
-  return rows;
+  for (const transport of ['udp', 'tcp'] as const) {
+    const close = await readSlowly(ours.port);
+    const name = `TCP: ${SLOW_READERS} that never read; asked over ${transport.toUpperCase()}`;
+    rows.push(rowOf(name, await honest(transport), normal));
+    close();
+  }
+  await ours.stop();
+  return [...rows, ...(await flood(stand))];
+}
+
+async function openStand(folder: string, opened: AsyncDisposableStack): Promise<Stand> {
+  const anchor = await signAll(folder, EVIL);
+  const upstream = await freePort(HOST);
+  opened.defer(await startNsd(folder, upstream, ROOT, ['.']));
+  opened.defer(await startNsd(folder, upstream, LAB, ['lab.']));
+  opened.defer(await startNsd(folder, upstream, LEAVES, LEAF_ZONES));
+  for (const address of [ROOT, LAB, LEAVES]) await waitFor({ address, port: upstream });
+  opened.defer(await startScript(CLIENT, EVIL_SERVER, [EVIL, upstream]));
+  return { upstream, anchor };
+}
+
+async function startResolver({ upstream, anchor }: Stand, cacheMegabytes = 256) {
+  const { dns: port } = await findPorts();
+  const words = [HOST, port, ROOT, upstream, anchor, cacheMegabytes];
+  const child = spawnScript(SERVER, RESOLVER, words);
+  await said(child);
+  return { child, port, stop: () => stop(child) };
+}
+
+/**
+ * What a household asks for every day, of which the cache has all, and a flood of another domain's
+ * data several times the size of the cache: how much of the former need not be asked for again.
+ */
+async function flood(stand: Stand): Promise<readonly Row[]> {
+  progress('attack: a flood of the cache');
+  const { child, port, stop: end } = await startResolver(stand, SMALL_CACHE);
+  try {
+    const daily = () => ask(port, HONEST_RATE, HONEST, { first: 0, source: HOST });
+    const kept = async () => {
+      const before = await sendsOf(child);
+      const { asked, answered } = await daily();
+      const share = 1 - ((await sendsOf(child)) - before) / asked;
+      return { share: Math.max(share, 0) * 100, answered };
+    };
+    await daily();
+    const before = await kept();
+    const flooding = { suffix: 'flush.evil.lab', type: 'TXT' };
+    const { answered } = await ask(port, FLOOD_RATE, flooding, { first: 0, source: ATTACKER });
+    const after = await kept();
+    const what = `CacheFlush: ${answered} kB into ${SMALL_CACHE} MB, still in the cache`;
+    const note = `${HONEST_RATE * SECONDS} names, ${before.share.toFixed(0)} % before`;
+    return [{ name: what, value: after.share, unit: '%', note }];
+  } finally {
+    await end();
+  }
+}
+
+/** Questions that our resolver has sent to others until now. */
+async function sendsOf(child: ChildProcess): Promise<number> {
+  const line = said(child);
+  child.kill('SIGUSR2');
+  return JSON.parse(await line).upstreamSends;
 }
 
 function rowOf(name: string, { answered, p99 }: Asked, normal: Asked): Row {
@@ -116,13 +184,16 @@ function rowOf(name: string, { answered, p99 }: Asked, normal: Asked): Row {
   };
 }
 
+type Transport = 'udp' | 'tcp';
+type From = { readonly first: number; readonly source: string; readonly transport?: Transport };
+
 async function ask(
   port: number,
   rate: number,
   { suffix, type, depth = 1 }: Omit<Attack, 'name'>,
-  { first, source }: { readonly first: number; readonly source: string },
+  { first, source, transport = 'udp' }: From,
 ): Promise<Asked> {
-  const words = [HOST, port, rate, SECONDS, type, suffix, depth, first, source];
+  const words = [HOST, port, rate, SECONDS, type, suffix, depth, first, source, transport];
   const child = spawnScript(CLIENT, ASKER, words);
   let output = '';
   child.stdout?.on('data', (chunk) => (output += chunk));
@@ -131,11 +202,13 @@ async function ask(
   return JSON.parse(output);
 }
 
-/** Connections that ask for much and read nothing. */
+/** Connections that ask for much and read nothing, as many as each of several addresses may have. */
 async function readSlowly(port: number): Promise<() => void> {
   const message = encodeMessage(queryFor('big.flush.evil.lab.', 'TXT', false));
   const question = Uint8Array.of(message.length >> 8, message.length & 255, ...message);
-  const sockets = Array.from({ length: SLOW_READERS }, () => connect(port, HOST));
+  const sockets = Array.from({ length: SLOW_READERS }, (_, index) =>
+    connect({ port, host: HOST, localAddress: `127.53.1.${index % SLOW_ADDRESSES}` }),
+  );
   for (const socket of sockets) {
     // Being cut off is what the server is right to do.
     socket.on('error', () => undefined);
@@ -147,49 +220,26 @@ async function readSlowly(port: number): Promise<() => void> {
   };
 }
 
-function spawnScript(prefix: readonly string[], script: string, words: readonly unknown[]) {
+function spawnScript(
+  prefix: readonly string[],
+  script: string,
+  words: readonly unknown[],
+): ChildProcess {
   const [program = '', ...args] = [...prefix, process.execPath, script, ...words.map(String)];
   return spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
 async function startScript(prefix: readonly string[], script: string, words: readonly unknown[]) {
-  const child: ChildProcess = spawnScript(prefix, script, words);
-  if (child.stdout === null) throw new Error('unreachable: its output is piped');
-  await once(createInterface(child.stdout), 'line');
+  const child = spawnScript(prefix, script, words);
+  await said(child);
   return () => stop(child);
 }
 
-async function signAll(folder: string): Promise<string> {
-  const hosts = Array.from(
-    { length: 5_000 },
-    (_, host) => `h${host} AAAA 2001:db8::${host % 9999}`,
-  );
-  const zone = (name: string, lines: readonly string[], more: object = {}) =>
-    writeZone(folder, name, ['@ NS ns', `ns A ${LEAVES}`, ...lines], { ...P256, ...more });
-  const delegations = [
-    await zone('z0.lab.', hosts),
-    await zone('nsec3.lab.', [`${DEEP} A 192.0.2.1`], { sign: ['-3', 'aabbccdd', '-H', '150'] }),
-    await zone('keytrap.lab.', ['*.wild TXT "x"'], { spoil: withWrongSignatures }),
-    ...['z0', 'nsec3', 'keytrap'].flatMap((name) => [
-      `${name} NS ns.${name}`,
-      `ns.${name} A ${LEAVES}`,
-    ]),
-    ...['evil NS ns.evil', `ns.evil A ${EVIL}`],
-  ];
-  const below = delegations.map((line) => line ?? '');
-  const lab = await writeZone(folder, 'lab.', ['@ NS ns', `ns A ${LAB}`, ...below], P256);
-  const root = ['@ NS ns', `ns A ${ROOT}`, 'lab NS ns.lab', `ns.lab A ${LAB}`, lab ?? ''];
-  return (await writeZone(folder, '.', root, P256)) ?? '';
-}
-
-const WRONG_SIGNATURES = 64;
-
-/** In place of the wildcard's signature many that look like it. */
-function withWrongSignatures(lines: readonly string[]): readonly string[] {
-  return lines.flatMap((line) => {
-    if (!/^\*.*RRSIG\s+TXT /.test(line)) return [line];
-    return Array.from({ length: WRONG_SIGNATURES }, (_, index) =>
-      line.replace(/(\S{8})\S{4}(\S*)$/, `$1${(index + 4096).toString(16)}$2`),
-    );
-  });
+/** The next line it prints. */
+async function said({ stdout }: ChildProcess): Promise<string> {
+  if (stdout === null) throw new Error('unreachable: its output is piped');
+  const lines = createInterface(stdout);
+  const [line] = await once(lines, 'line');
+  lines.close();
+  return line;
 }

@@ -1,9 +1,13 @@
-/** Our resolver alone, as a process: `node cold-resolver.ts ADDRESS PORT ROOT UPSTREAM-PORT ANCHOR`. */
+/**
+ * Our resolver alone, as a process:
+ * `node cold-resolver.ts ADDRESS PORT ROOT UPSTREAM-PORT ANCHOR [CACHE-MEGABYTES]`.
+ */
 
 import { createResolver } from '#resolver';
 import { nodeRuntime } from '#runtime/node';
 
-const [address = '', port = '', root = '', upstreamPort = '', anchor = ''] = process.argv.slice(2);
+const [address = '', port = '', root = '', upstreamPort = '', anchor = '', megabytes = '256'] =
+  process.argv.slice(2);
 
 const resolver = createResolver(nodeRuntime({ log: () => undefined }), {
   listen: [{ address, port: Number(port) }],
@@ -13,7 +17,7 @@ const resolver = createResolver(nodeRuntime({ log: () => undefined }), {
   upstreamPort: Number(upstreamPort),
   allowPrivateUpstream: true,
   localZones: false,
-  cacheBytes: 256 * 1024 * 1024,
+  cacheBytes: Number(megabytes) * 1024 * 1024,
 });
 await resolver.start();
 
