@@ -200,7 +200,7 @@ export function createHousehold(now: () => number): Household {
       metrics: async () => ({ text: '# nothing\n', type: 'text/plain; version=0.0.4' }),
     },
     apply: createRouter(now, () => emit({ topic: 'status', data: {} })),
-    names: createNames(APEX),
+    names: createNames(APEX, (message) => void commit(latest().records, message, 'cli')),
     exchange: {
       view: () => ({ parties: [{ name: 'desktop', ago: 12, refused: 0 }] }),
       joinHub: async () => undefined,

@@ -51,6 +51,74 @@ const SCREENS: readonly {
     },
   },
   {
+    name: 'home-together',
+    async open({ page, household }) {
+      household.disagree();
+      await page.getByRole('heading', { name: 'desktop exists twice' }).waitFor();
+      await page.getByText('Two devices changed the same thing').scrollIntoViewIfNeeded();
+    },
+  },
+  {
+    name: 'home-late',
+    async open({ page, household }) {
+      household.disagree();
+      await page.getByText('1 change of it').click();
+      await page.getByText('Set the rule guests').waitFor();
+      await page.getByRole('button', { name: 'Agree', exact: true }).scrollIntoViewIfNeeded();
+    },
+  },
+  {
+    name: 'home-decide-late',
+    async open({ page, household }) {
+      household.disagree();
+      await page.getByRole('button', { name: 'Take them over' }).click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
+  {
+    name: 'home-merge',
+    async open({ page, household }) {
+      household.trouble = {
+        merge: {
+          problems: ['two devices are called tv'],
+          fix: 'undo one of them',
+          changes: [
+            {
+              ...{ commit: 'c'.repeat(64), device: 'd', name: 'desktop', date: 0, via: 'cli' },
+              message: 'Add tv',
+            },
+          ],
+        },
+      };
+      await page.reload();
+      await page.getByText('An older state is in force').waitFor();
+    },
+  },
+  {
+    name: 'names',
+    async open({ page }) {
+      await page.getByRole('link', { name: 'Names' }).click();
+      await page.getByText('www.alice.nymote', { exact: true }).waitFor();
+    },
+  },
+  {
+    name: 'names-empty',
+    async open({ page, household }) {
+      await household.names.remove('www', {}, { via: 'cli', name: 'test' });
+      await page.getByRole('link', { name: 'Names' }).click();
+      await page.getByText('No names of your own yet').waitFor();
+    },
+  },
+  {
+    name: 'add-name',
+    async open({ page }) {
+      await page.getByRole('link', { name: 'Names' }).click();
+      await page.getByRole('button', { name: 'Add name' }).click();
+      await page.getByRole('textbox', { name: /^Name/ }).fill('nas');
+      await page.getByText('It will be nas.alice.nymote').waitFor();
+    },
+  },
+  {
     name: 'home-no-tunnels',
     async open({ page, household }) {
       household.trouble = {
@@ -145,6 +213,14 @@ const SCREENS: readonly {
       await page.getByRole('link', { name: 'History' }).click();
       await page.getByText('add router').click();
       await page.getByText('name: router').waitFor();
+    },
+  },
+  {
+    name: 'history-filter',
+    async open({ page }) {
+      await page.getByRole('link', { name: 'History' }).click();
+      await page.getByRole('searchbox').fill('nothing has this');
+      await page.getByText('No change fits').waitFor();
     },
   },
   {
@@ -246,7 +322,7 @@ test.each(SCREENS)('$name fits 360 pixels, and its targets fit a thumb', async (
     .map((each) => each.getBoundingClientRect().right - document.documentElement.clientWidth))`;
   expect(await page.evaluate(overhang)).toBeLessThanOrEqual(0);
   const small =
-    await page.evaluate(`[...document.querySelectorAll('button, summary, nav a, input:not([type=radio])')]
+    await page.evaluate(`[...document.querySelectorAll('button, summary, nav a, select, input:not([type=radio])')]
     .filter((each) => each.checkVisibility() && !each.matches('.skip'))
     .map((each) => [each.textContent || each.type, each.getBoundingClientRect()])
     .filter(([, { width, height }]) => width < 44 || height < 44)
@@ -264,7 +340,7 @@ test('nothing jumps while a screen loads', async () => {
     }).observe({ type: 'layout-shift', buffered: true });
   `);
   await stage.signIn();
-  for (const screen of ['devices', 'questions', 'history', '']) {
+  for (const screen of ['devices', 'names', 'questions', 'history', '']) {
     await page.goto(`${stage.origin}/#/${screen}`);
     await page.waitForTimeout(150);
   }

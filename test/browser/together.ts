@@ -97,7 +97,7 @@ export function createDisagreement(
 }
 
 /** A zone with one record. */
-export function createNames(apex: string): Backend['names'] {
+export function createNames(apex: string, commit: (message: string) => void): Backend['names'] {
   let names: NamesView['names'] = [
     {
       ...{ owner: 'www', fqdn: `www.${apex}` },
@@ -114,9 +114,11 @@ export function createNames(apex: string): Backend['names'] {
       const others = names.filter((each) => each.owner !== owner);
       const records = [...(there?.records ?? []), { type, ttl, data }];
       names = [...others, { owner, fqdn: `${owner}.${apex}`, records }];
+      commit(`${type} of ${owner}`);
     },
     async remove(owner) {
       names = names.filter((each) => each.owner !== owner);
+      commit(`remove ${owner}`);
     },
   };
 }

@@ -3,6 +3,7 @@
 const SHAPES = {
   home: 'M4 11.5 12 5l8 6.5M6.5 10v9h11v-9',
   devices: 'M3.5 5.5h12v9h-12zM6 18.5h7M9.5 14.5v4M17 9.5h3.5v9H17z',
+  names: 'M4.5 5.5h8l7.5 7.5-7 7-8.5-8.5zM8.5 9.5v.1',
   questions: 'M5 6h14M5 12h14M5 18h9',
   history: 'M4.5 12a7.5 7.5 0 1 0 2.4-5.5L4.5 8.6M4.5 4.5v4.1h4.1M12 8v4.4l3 1.8',
   add: 'M12 5.5v13M5.5 12h13',

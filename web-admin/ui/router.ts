@@ -2,7 +2,7 @@
 
 import { signal } from '@preact/signals';
 
-export const SCREENS = ['home', 'devices', 'questions', 'history'] as const;
+export const SCREENS = ['home', 'devices', 'names', 'questions', 'history'] as const;
 export type Screen = (typeof SCREENS)[number];
 
 /** The screen that is shown. */

@@ -9,6 +9,7 @@ import { hrefOf, SCREENS, type Screen, screen } from './router.ts';
 import { Devices } from './screens/devices.tsx';
 import { History } from './screens/history.tsx';
 import { Home } from './screens/home.tsx';
+import { Names } from './screens/names.tsx';
 import { Questions } from './screens/questions.tsx';
 import { SignedOut } from './screens/signed-out.tsx';
 import { session, signOut, status } from './state.ts';
@@ -16,6 +17,7 @@ import { session, signOut, status } from './state.ts';
 const PAGES = {
   home: { title: 'Home', icon: 'home', view: Home },
   devices: { title: 'Devices', icon: 'devices', view: Devices },
+  names: { title: 'Names', icon: 'names', view: Names },
   questions: { title: 'Questions', icon: 'questions', view: Questions },
   history: { title: 'History', icon: 'history', view: History },
 } as const satisfies Record<Screen, { title: string; icon: IconName; view: unknown }>;

@@ -5,7 +5,9 @@
 
 import { type Signal, signal } from '@preact/signals';
 import type { ApplyView } from '../apply-schema.ts';
+import type { NamesView } from '../names-schema.ts';
 import type { CommitView, Device, LogPage, QuestionView, Status } from '../schema.ts';
+import type { ConflictsView, LateView, ProposalsView } from '../together-schema.ts';
 import { ApiProblem, call } from './api.ts';
 
 /** Something read from the API. After a failure the last value stays, so the page does not jump. */
@@ -30,7 +32,18 @@ export const devices = resource<{ devices: readonly Device[] }, readonly Device[
   '/devices',
   (body) => body.devices,
 );
-export const history = resource<LogPage, LogPage>('/log?limit=30', (body) => body);
+/** Which changes are looked for; empty: all. */
+export const historyFilter = signal({ device: '', grep: '' });
+export const history = resource<LogPage, LogPage>(
+  () => `/log?${historyQuery()}`,
+  (body) => body,
+);
+export const names = resource<NamesView, NamesView>('/names', (body) => body);
+
+/** What several devices wrote; read only when the status says that there is something. */
+export const conflicts = resource<ConflictsView, ConflictsView>('/conflicts', (body) => body);
+export const late = resource<LateView, LateView>('/late', (body) => body);
+export const proposals = resource<ProposalsView, ProposalsView>('/proposals', (body) => body);
 
 /** What is applied on routers, and what is on trial. */
 export const applying = resource<ApplyView, ApplyView>('/apply', (body) => body);
@@ -71,13 +84,22 @@ export async function signOut(): Promise<void> {
 export async function loadMoreHistory(): Promise<void> {
   const page = history.value.value;
   if (page?.next === undefined) return;
-  const query = new URLSearchParams({ limit: '30', before: page.next });
+  const query = historyQuery();
+  query.set('before', page.next);
   const { value } = await call<LogPage>('GET', `/log?${query}`);
   const commits: readonly CommitView[] = [...page.commits, ...value.commits];
   history.value.value = value.next === undefined ? { commits } : { commits, next: value.next };
 }
 
-function resource<Body, T>(path: string, read: (body: Body) => T): Resource<T> {
+function historyQuery(): URLSearchParams {
+  const query = new URLSearchParams({ limit: '30' });
+  for (const [key, value] of Object.entries(historyFilter.value)) {
+    if (value !== '') query.set(key, value);
+  }
+  return query;
+}
+
+function resource<Body, T>(path: string | (() => string), read: (body: Body) => T): Resource<T> {
   const value = signal<T | undefined>(undefined);
   const failure = signal<ApiProblem | undefined>(undefined);
   let etag: string | undefined;
@@ -87,7 +109,10 @@ function resource<Body, T>(path: string, read: (body: Body) => T): Resource<T> {
     etag: () => etag,
     async load(options = { isBackground: false }) {
       try {
-        const reply = await call<Body>('GET', path, options);
+        const place = typeof path === 'string' ? path : path();
+        const reply = await call<Body>('GET', place, options);
+        // What was asked for meanwhile is on its way itself.
+        if (typeof path === 'function' && path() !== place) return;
         etag = reply.etag;
         value.value = read(reply.value);
         failure.value = undefined;
@@ -154,7 +179,7 @@ function refreshSoon(): void {
   isRefreshing = true;
   setTimeout(() => {
     isRefreshing = false;
-    for (const each of [status, devices, history, applying]) {
+    for (const each of [status, devices, history, applying, names, conflicts, late, proposals]) {
       if (each.value.value !== undefined) void each.load({ isBackground: true });
     }
   }, REFRESH_MS);

@@ -5,10 +5,12 @@ import {
   bytes,
   countdown,
   dateAndTime,
+  doorOf,
   duration,
   plural,
   sentence,
   subjectOf,
+  ttlOf,
 } from './words.ts';
 
 test.each([
@@ -28,6 +30,10 @@ test.each([
   { said: sentence('switched off'), text: 'Switched off.' },
   { said: sentence('No permission.'), text: 'No permission.' },
   { said: subjectOf('Revert "Add phone"\n\nThis reverts …'), text: 'Revert "Add phone"' },
+  { said: doorOf('ubus'), text: 'LuCI' },
+  { said: doorOf('later'), text: 'later' },
+  { said: ttlOf(3600), text: '1 h' },
+  { said: ttlOf(30), text: '30 s' },
   { said: plural(1, 'device'), text: '1 device' },
   { said: plural(1200, 'device'), text: '1,200 devices' },
 ])('$text', ({ said, text }) => {

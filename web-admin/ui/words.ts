@@ -81,6 +81,27 @@ export function subjectOf(message: string): string {
   return message.split('\n', 1)[0] ?? '';
 }
 
+/** The doors through which changes come. */
+const DOORS: Readonly<Record<string, string>> = {
+  genesis: 'first start',
+  cli: 'command line',
+  web: 'web admin',
+  token: 'program',
+  ubus: 'LuCI',
+  enrolment: 'joining',
+  endpoints: 'by itself',
+};
+
+/** 'web admin'. */
+export function doorOf(via: string): string {
+  return DOORS[via] ?? via;
+}
+
+/** '1 h' for 3600, '30 s' for what is shorter than a minute. */
+export function ttlOf(seconds: number): string {
+  return seconds < 60 ? `${seconds} s` : duration(seconds);
+}
+
 /** '2 devices'. */
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${number(count)} ${count === 1 ? one : many}`;

@@ -1,21 +1,13 @@
 /** History: who changed what, what exactly, and the way back. */
 
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { CommitView, DiffView, LogPage } from '../../schema.ts';
 import { call, sentenceOf } from '../api.ts';
 import { fieldChanges } from '../diff.ts';
 import { Icon } from '../icons.tsx';
 import { Button, Confirm, Empty, Heading, Loaded, say } from '../parts.tsx';
-import { history, loadMoreHistory } from '../state.ts';
-import { ago, dateAndTime, plural, subjectOf } from '../words.ts';
-
-const VIAS: Readonly<Record<string, string>> = {
-  genesis: 'first start',
-  cli: 'command line',
-  web: 'web admin',
-  token: 'program',
-  ubus: 'LuCI',
-};
+import { devices, history, historyFilter, loadMoreHistory } from '../state.ts';
+import { ago, dateAndTime, doorOf, plural, subjectOf } from '../words.ts';
 
 export function History() {
   const [undoing, setUndoing] = useState<CommitView | undefined>(undefined);
@@ -23,6 +15,7 @@ export function History() {
     <>
       <Heading>History</Heading>
       <p class="lead">Every change, whoever made it, and a way back.</p>
+      <Filter />
       <Loaded resource={history} rows={4}>
         {(page) => <Page page={page} onRevert={setUndoing} />}
       </Loaded>
@@ -33,12 +26,63 @@ export function History() {
   );
 }
 
+/** People stop typing before they want to see something. */
+const TYPING_MS = 250;
+
+function Filter() {
+  const { device, grep } = historyFilter.value;
+  const [text, setText] = useState(grep);
+  useEffect(() => {
+    if (devices.value.value === undefined) void devices.load({ isBackground: true });
+  }, []);
+  useEffect(() => {
+    const timer = setTimeout(() => look({ grep: text }), TYPING_MS);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return (
+    <search class="toolbar">
+      <input
+        type="search"
+        aria-label="Filter by reason"
+        placeholder="Filter"
+        value={text}
+        onInput={(event) => setText(event.currentTarget.value)}
+      />
+      <select
+        aria-label="Whose changes"
+        value={device}
+        onChange={(event) => look({ device: event.currentTarget.value })}
+      >
+        <option value="">All devices</option>
+        {(devices.value.value ?? [])
+          .filter(({ kind }) => kind !== 'plain')
+          .map(({ id, name }) => (
+            <option key={id} value={name}>
+              {name}
+            </option>
+          ))}
+      </select>
+    </search>
+  );
+}
+
+function look(changed: Partial<typeof historyFilter.value>): void {
+  const wanted = { ...historyFilter.value, ...changed };
+  const { device, grep } = historyFilter.value;
+  if (wanted.device === device && wanted.grep === grep) return;
+  historyFilter.value = wanted;
+  void history.load();
+}
+
 type PageProps = { readonly page: LogPage; readonly onRevert: (commit: CommitView) => void };
 
 function Page({ page, onRevert }: PageProps) {
   if (page.commits.length === 0) {
-    return (
+    const { device, grep } = historyFilter.value;
+    return device + grep === '' ? (
       <Empty title="Nothing has changed yet">The first change will be the first line here.</Empty>
+    ) : (
+      <Empty title="No change fits">Look for other words, or for all devices.</Empty>
     );
   }
   return (
@@ -84,13 +128,20 @@ function CommitItem({
               <time dateTime={new Date(commit.date * 1000).toISOString()}>
                 {ago(commit.date, Date.now() / 1000)}
               </time>
-              {' on '}
-              {commit.author}, {VIAS[commit.via] ?? commit.via}
+              {commit.person === undefined ? ', ' : `, ${commit.person} on `}
+              {commit.author}, {doorOf(commit.via)}
             </span>
           </span>
           <span class="muted small">{plural(commit.changes.length, 'record')}</span>
           <Icon name="chevron" />
         </summary>
+        {commit.what === undefined ? null : (
+          <ul class="what">
+            {commit.what.map((what) => (
+              <li key={what}>{what}</li>
+            ))}
+          </ul>
+        )}
         {diff === undefined ? <p class="muted">Loading…</p> : null}
         {typeof diff === 'string' ? <p class="bad-text">{diff}</p> : null}
         {typeof diff === 'object' ? <Diff diff={diff} /> : null}

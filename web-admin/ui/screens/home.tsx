@@ -7,6 +7,7 @@ import { Icon } from '../icons.tsx';
 import { Button, Card, CopyLine, Heading, Loaded, State, say } from '../parts.tsx';
 import { AppliedCard } from '../pending.tsx';
 import { status } from '../state.ts';
+import { countWaiting, Together } from '../together.tsx';
 import { bytes, duration, number, plural, sentence } from '../words.ts';
 
 export function Home() {
@@ -38,6 +39,7 @@ function Overview({ status: now }: { readonly status: Status }) {
           ))}
         </ul>
       )}
+      <Together status={now} />
       <Tunnels status={now} />
       <AppliedCard />
       <Card title="Ask it yourself">
@@ -174,7 +176,7 @@ function concernsOf(now: Status): readonly string[] {
 
 function headlineOf(now: Status | undefined, hasFailed: boolean): string {
   if (now === undefined) return hasFailed ? 'No answer' : 'One moment';
-  const count = concernsOf(now).length;
+  const count = concernsOf(now).length + countWaiting(now);
   if (count === 0)
     return now.tunnels.state === 'off' ? 'Names work, tunnels are off' : 'All is well';
   return count === 1 ? 'One thing needs a look' : `${count} things need a look`;
