@@ -24,7 +24,7 @@ import {
   typeName,
   typeNumber,
 } from '#resolver';
-import type { Connection } from '#runtime';
+import type { Connection, Crypto } from '#runtime';
 import {
   type FakeNetwork,
   fakeNetwork,
@@ -71,6 +71,8 @@ export type Internet = AsyncDisposable & {
   readonly resolver: Resolver;
   readonly asked: Asked[];
   readonly events: AnswerEvent[];
+  /** Octets that the servers have said. */
+  heard(): number;
   /** Asks our resolver over UDP and waits for the answer, however long that takes. */
   ask(name: string, type: string, flags?: Partial<Message>): Promise<Answer>;
   /** Sends octets to our resolver and returns what comes back, within five seconds unless told. */
@@ -84,21 +86,29 @@ const CLIENT = '203.0.113.2';
 /** Builds it and starts the resolver. */
 export async function openInternet(
   zones: readonly ZoneSpec[],
-  options: Partial<ResolverOptions> & { readonly quirks?: Readonly<Record<string, Quirk>> } = {},
+  options: Partial<ResolverOptions> & {
+    readonly quirks?: Readonly<Record<string, Quirk>>;
+    readonly crypto?: Crypto | undefined;
+  } = {},
 ): Promise<Internet> {
   const clock = manualClock();
   const network = fakeNetwork(clock, seededRandom('network'));
   const asked: Asked[] = [];
   const events: AnswerEvent[] = [];
-  const { quirks = {}, ...rest } = options;
+  const { quirks = {}, crypto, ...rest } = options;
+  let heard = 0;
+  const say = (replies: readonly Uint8Array[]) => {
+    for (const { length } of replies) heard += length;
+  };
   const built = zones.map(buildZone);
   const addresses = new Set([...zones.flatMap(({ at }) => at), ...Object.keys(quirks)]);
   for (const address of addresses) {
     const held = built.filter(({ spec }) => spec.at.includes(address));
-    await openServer(network, address, held, quirks[address], asked);
+    await openServer(network, address, held, quirks[address], { asked, say });
   }
   const runtime = fakeRuntime({ clock, network, addresses: [RESOLVER.address, '2001:db8:f::1'] });
-  const resolver = createResolver(runtime, {
+  const seams = crypto === undefined ? runtime : { ...runtime, crypto };
+  const resolver = createResolver(seams, {
     listen: [RESOLVER],
     before: () => ({ kind: 'recurse' }),
     rootHints: [{ name: 'a.root-servers.net.', addresses: [ROOT_ADDRESS] }],
@@ -128,6 +138,7 @@ export async function openInternet(
     resolver,
     asked,
     events,
+    heard: () => heard,
     exchange,
     async ask(name, type, flags = {}) {
       const reply = await exchange(encodeMessage({ ...queryFor(name, type), ...flags }), 30_000);
@@ -211,7 +222,7 @@ async function openServer(
   address: string,
   zones: readonly Zone[],
   quirk: Quirk | undefined,
-  asked: Asked[],
+  { asked, say }: { asked: Asked[]; say: (replies: readonly Uint8Array[]) => void },
 ): Promise<void> {
   const host = network.join(address);
   const handle = (octets: Uint8Array, transport: 'udp' | 'tcp'): readonly Uint8Array[] => {
@@ -225,7 +236,9 @@ async function openServer(
     const right = answerFrom(zones, query, question);
     const given = quirk === undefined ? right : quirk(query, right, transport);
     const limit = transport === 'tcp' ? 65_535 : (query.edns?.udpSize ?? 512);
-    return encodeReplies(given, limit);
+    const replies = encodeReplies(given, limit);
+    say(replies);
+    return replies;
   };
   const socket = await host.udp.bind({ address, port: 53 }, (data, from) => {
     for (const reply of handle(data, 'udp')) socket.send(reply, from);

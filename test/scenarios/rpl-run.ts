@@ -17,6 +17,7 @@ import {
   TYPE,
   typeName,
 } from '#resolver';
+import type { Crypto } from '#runtime';
 import { fakeRuntime } from '#runtime/fake';
 import {
   type Asked,
@@ -47,7 +48,7 @@ type Told = { readonly internet: Internet; readonly keys: ScenarioKeys };
 /** A scenario's internet before its first step; `current` says at which step it is. */
 export async function openScenario(
   { head, ranges, zones }: Scenario,
-  options: { readonly minimise: boolean },
+  options: { readonly minimise: boolean; readonly crypto?: Crypto },
 ): Promise<Told & { readonly unknown: string[]; readonly current: { number: number } }> {
   const keys = await makeKeys(fakeRuntime().crypto, head.keys, head.now);
   const unknown: string[] = [];
@@ -86,6 +87,7 @@ export async function openScenario(
     ipv6: head.ipv6,
     ...afterwards(head),
     minimise: options.minimise,
+    crypto: options.crypto,
     randomiseCase: false,
   });
   internet.clock.set(head.now);
