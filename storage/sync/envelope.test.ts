@@ -29,6 +29,23 @@ describe('what comes out', () => {
     expect(sealFrame(crypto, KEY, REALM, ORIGIN, FRAME)).toEqual(sealed);
   });
 
+  test('two frames of one name share no nonce', () => {
+    const other = sealFrame(crypto, KEY, REALM, ORIGIN, new TextEncoder().encode('another'));
+    const nonceIn = (bytes: Uint8Array) => bytes.slice(79, 91);
+    expect(nonceIn(other)).not.toEqual(nonceIn(sealed));
+  });
+
+  test("nothing when it was sealed under a nonce of somebody's choice", () => {
+    const nonce = new Uint8Array(12);
+    const realm = Uint8Array.from(REALM.match(/../g) ?? [], (digits) =>
+      Number.parseInt(digits, 16),
+    );
+    const head = sealed.slice(0, 75);
+    const box = crypto.seal(KEY.secret, nonce, FRAME, Uint8Array.from([...realm, ...head]));
+    const forged = Uint8Array.from([...sealed.subarray(0, 79), ...nonce, ...box]);
+    expect(openEnvelope(crypto, [KEY], REALM, only(forged))).toBeUndefined();
+  });
+
   test('several lie one behind the other', () => {
     const read = readEnvelopes(Uint8Array.from([...sealed, ...sealed]));
     expect(read.ok && read.envelopes.length).toBe(2);

@@ -7,13 +7,15 @@
  *    32  id           the commit's name
  *     8  key          which key of the realm sealed it
  *     4  length       of what follows
+ *    12  nonce        an HMAC of all of the above, the realm and the frame
  *     …  box          AES-256-GCM of the frame, all of the above and the realm associated
  *
  * What is outside the box is what a holder needs: whose chain, how far, and whether two differ. The
- * nonce follows from the key and the commit's name, so one commit has one envelope whoever seals it,
- * and no nonce is ever used for two. Reading allocates nothing by a length it has not checked.
+ * nonce follows from everything that is sealed, not from the commit's name alone: one frame has one
+ * envelope whoever seals it, and two never share a nonce, even if a name could be given to two.
+ * Reading allocates nothing by a length it has not checked.
  *
- * @see NIST SP 800-38D §8.2
+ * @see NIST SP 800-38D §8.2; RFC 5297 §1.3 on nonces that follow from what is sealed
  */
 
 import type { Crypto } from '#runtime';
@@ -44,9 +46,10 @@ const VERSION = 1;
 const DEVICE_BYTES = 26;
 const KEY_ID_BYTES = 8;
 const HEAD_BYTES = 1 + DEVICE_BYTES + 8 + 32 + KEY_ID_BYTES;
+const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 /** A frame is its body and eight bytes. */
-const MAX_BOX = MAX_BODY + 8 + TAG_BYTES;
+const MAX_BOX = NONCE_BYTES + MAX_BODY + 8 + TAG_BYTES;
 const KEY_BYTES = 32;
 
 /** Gives a secret of 32 bytes its name. */
@@ -63,23 +66,19 @@ export function sealFrame(
   { device, seq, id }: Origin,
   frame: Uint8Array,
 ): Uint8Array {
-  const name = fromHex(id);
   const head = concat([
     Uint8Array.of(VERSION),
     encodeText(device),
     u32(Math.floor(seq / 2 ** 32)),
     u32(seq % 2 ** 32),
-    name,
+    fromHex(id),
     key.id,
   ]);
   if (head.length !== HEAD_BYTES) throw new Error('a device or commit that has no such name');
-  const box = crypto.seal(
-    key.secret,
-    nonceOf(crypto, key, name),
-    frame,
-    concat([fromHex(realm), head]),
-  );
-  return concat([head, u32(box.length), box]);
+  const associated = concat([fromHex(realm), head]);
+  const nonce = nonceOf(crypto, key, associated, frame);
+  const box = crypto.seal(key.secret, nonce, frame, associated);
+  return concat([head, u32(NONCE_BYTES + box.length), nonce, box]);
 }
 
 /** Reads envelopes that lie one behind the other. */
@@ -121,19 +120,29 @@ export function openEnvelope(
   crypto: Pick<Crypto, 'hmac' | 'open'>,
   keys: readonly RealmKey[],
   realm: string,
-  { keyId, id, bytes }: Envelope,
+  { keyId, bytes }: Envelope,
 ): Uint8Array | undefined {
   const key = keys.find((each) => equalBytes(each.id, keyId));
   if (key === undefined) return undefined;
   const associated = concat([fromHex(realm), bytes.subarray(0, HEAD_BYTES)]);
-  const box = bytes.subarray(HEAD_BYTES + 4);
-  return crypto.open(key.secret, nonceOf(crypto, key, fromHex(id)), box, associated);
+  const nonce = bytes.subarray(HEAD_BYTES + 4, HEAD_BYTES + 4 + NONCE_BYTES);
+  const box = bytes.subarray(HEAD_BYTES + 4 + NONCE_BYTES);
+  if (box.length < TAG_BYTES) return undefined;
+  const frame = crypto.open(key.secret, nonce, box, associated);
+  // Somebody with the key could seal it otherwise; then it would be another envelope.
+  const isOwn = frame && equalBytes(nonce, nonceOf(crypto, key, associated, frame));
+  return isOwn ? frame : undefined;
 }
 
-function nonceOf(crypto: Pick<Crypto, 'hmac'>, { secret }: RealmKey, name: Uint8Array): Uint8Array {
-  return crypto
-    .hmac('sha256', secret, concat([encodeText('nymote envelope 1'), name]))
-    .slice(0, 12);
+/** `associated` has a fixed length, so what is hashed can be read in one way only. */
+function nonceOf(
+  crypto: Pick<Crypto, 'hmac'>,
+  { secret }: RealmKey,
+  associated: Uint8Array,
+  frame: Uint8Array,
+): Uint8Array {
+  const all = concat([encodeText('nymote envelope 1'), associated, frame]);
+  return crypto.hmac('sha256', secret, all).slice(0, NONCE_BYTES);
 }
 
 function fromHex(text: string): Uint8Array {
