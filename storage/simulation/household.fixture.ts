@@ -2,9 +2,8 @@
 
 import { concat } from '../bytes.ts';
 import type { Commit, CommitId } from '../commit.ts';
-import { nextRank } from '../members.ts';
 import type { DraftOp } from '../narrow.ts';
-import { readRecord, type State } from '../op.ts';
+import type { State } from '../op.ts';
 import { factsOf } from '../rights.ts';
 import type { Store } from '../store.ts';
 import { Broken, checkHeld, checkMeaning, type Known } from './check.fixture.ts';
@@ -16,10 +15,20 @@ import {
   type Home,
   restart,
   rewind,
-  SPARES,
   withPhrase,
 } from './home.fixture.ts';
 import type { Act, Event, Script, Topology } from './script.fixture.ts';
+import {
+  admit,
+  approve,
+  demote,
+  grant,
+  leave,
+  makeRule,
+  promote,
+  propose,
+  revokeOne,
+} from './standing.fixture.ts';
 import { wishOf } from './wish.fixture.ts';
 
 /** Everything there is. */
@@ -143,30 +152,15 @@ const DEEDS: Readonly<Record<Act, Deed>> = {
   async sleep(_, home) {
     home.isAsleep = !home.isAsleep;
   },
-  async revoke(household, home, [a, b]) {
-    const devices = [...(home.store.merged().get('devices')?.keys() ?? [])];
-    const device = devices[a % Math.max(1, devices.length)];
-    if (device === undefined) return;
-    const numbers = [...household.known.values()].filter((each) => each.device === device);
-    const lastSeq = Math.max(0, numbers.length - (b % 4));
-    await commit(household, home, [{ op: 'revoke', path: `devices/${device}`, lastSeq }]);
-  },
-  async admit(household, home, [a, b]) {
-    const spare = SPARES[a % SPARES.length];
-    const state = home.store.merged();
-    if (spare === undefined || readRecord(state, spare.path) !== undefined) return;
-    const { signingKey } = spare;
-    const role = b % 2 === 0 ? { role: 'owner', rank: nextRank(state) } : { role: 'device' };
-    await commit(household, home, [
-      { op: 'set', path: spare.path, value: { signingKey, ...role } },
-    ]);
-  },
-  async grant(household, home, [a, b]) {
-    const devices = [...(home.store.merged().get('devices')?.keys() ?? [])];
-    const path = `devices/${devices[a % Math.max(1, devices.length)]}/grants`;
-    const prefix = (['names', 'groups', 'lists'] as const)[b % 3] ?? 'names';
-    await commit(household, home, [{ op: 'set', path, value: [{ prefix, may: ['write'] }] }]);
-  },
+  revoke: (household, home, numbers) => ask(household, home, revokeOne(household, home, numbers)),
+  leave: (household, home) => ask(household, home, leave(household, home)),
+  admit: (household, home, numbers) => ask(household, home, admit(home, numbers)),
+  grant: (household, home, numbers) => ask(household, home, grant(home, numbers)),
+  promote: (household, home, numbers) => ask(household, home, promote(home, numbers)),
+  demote: (household, home, numbers) => ask(household, home, demote(home, numbers)),
+  rule: (household, home, numbers) => ask(household, home, makeRule(numbers)),
+  propose: (household, home, numbers) => ask(household, home, propose(home, numbers)),
+  approve: (household, home, numbers) => ask(household, home, approve(home, numbers)),
   async phrase(household, home, [a, b, c]) {
     if (home.isFaulty) await comeBack(household, home);
     household.fresh += 1;
@@ -220,6 +214,12 @@ function canMeet({ homes, topology }: Household, one: Home, other: Home): boolea
   return topology === 'all' || Math.abs(a - b) === 1;
 }
 
+async function ask(household: Household, home: Home, ops: readonly DraftOp[]): Promise<void> {
+  if (home.writer === undefined || ops.length === 0) return;
+  const draft = { ops, message: 'Change', via: 'test' };
+  await author(household, home, home.store, () => home.store.commit(draft));
+}
+
 async function commit(household: Household, home: Home, ops: readonly DraftOp[]): Promise<void> {
   const { store, writer } = home;
   if (writer === undefined || ops.length === 0) return;
@@ -227,7 +227,7 @@ async function commit(household: Household, home: Home, ops: readonly DraftOp[])
   const made = await author(household, home, store, () => store.commit(draft));
   const [op] = ops;
   // A value that was never there before cannot be nothing new.
-  const isFresh = ops.length === 1 && op?.op === 'set' && !/^rules|grants$/.test(op.path);
+  const isFresh = ops.length === 1 && op?.op === 'set' && !op.path.startsWith('rules');
   if (made === 'nothing' && isFresh) {
     throw new Broken(`${home.name} was told that ${JSON.stringify(op)} is done, and it is not`);
   }
@@ -251,14 +251,14 @@ async function author(
     return 'refused';
   }
   const { result } = made;
-  if (home.acknowledged.has(result.id)) return 'nothing';
+  if (heads.includes(result.id)) return 'nothing';
   if (result.parents.join() !== heads.join()) throw new Broken('a commit that joins not all heads');
   learn(household, result, past);
   home.acknowledged.add(result.id);
   return 'done';
 }
 
-const REFUSALS = ['invalid', 'not-writer', 'does-not-apply', 'fork'];
+const REFUSALS = ['invalid', 'not-writer', 'does-not-apply', 'fork', 'needs-second-owner'];
 
 function tolerate(home: Home, code: string, allowed: readonly string[]): void {
   const isPlanned = home.isFaulty && (code === 'io' || code === 'no-space');

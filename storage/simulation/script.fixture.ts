@@ -40,6 +40,12 @@ const ACTS = [
   'revoke',
   'admit',
   'grant',
+  'promote',
+  'demote',
+  'leave',
+  'rule',
+  'propose',
+  'approve',
   'phrase',
   'copy',
   'rewind',
@@ -47,7 +53,7 @@ const ACTS = [
   'inspect',
 ] as const;
 
-const EVENTS = 44;
+const EVENTS = 48;
 const BYTES = 9;
 
 /** The run that a seed stands for. */
