@@ -88,7 +88,12 @@ export const lateDecidedSchema = v.object({
 });
 export type LateDecided = Output<typeof lateDecidedSchema>;
 
+const path = v.pipe(v.string(), v.maxLength(255), v.description('The beginning of paths'));
+
+export const twoOwnersSchema = v.strictObject({ paths: v.pipe(v.array(path), v.maxLength(64)) });
+
 export const proposalsSchema = v.object({
+  paths: v.pipe(v.array(path), v.description('What no owner changes alone')),
   proposals: v.array(
     v.object({
       id: v.string(),
@@ -109,6 +114,8 @@ export type TogetherBackend<Author> = {
   /** Takes late changes over, or lets them go; a device that exists twice is removed by that. */
   decideLate(device: string, adopts: boolean, author: Author): Promise<LateDecided>;
   proposals(): ProposalsView;
+  /** Says what no owner changes alone; what is there already is changed by two. */
+  requireTwo(paths: readonly string[], author: Author): Promise<void>;
   approve(id: string, author: Author): Promise<void>;
   /** Takes a proposal away, one's own or another's. */
   withdraw(id: string, author: Author): Promise<void>;

@@ -69,7 +69,15 @@ export const TOGETHER_VERBS: readonly Verb[] = [
   {
     name: 'proposals',
     operands: [],
-    flags: [DATA],
+    flags: [
+      DATA,
+      {
+        flag: '--require',
+        key: 'require',
+        expects: 'beginnings of paths with commas, or none',
+        help: 'say what no owner changes alone, e.g. rules,devices',
+      },
+    ],
     help: 'list changes that wait for a second owner',
   },
   {

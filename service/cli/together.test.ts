@@ -57,17 +57,20 @@ test('late changes have their evidence and two ways out', () => {
 });
 
 test('a proposal says what would happen', () => {
-  expect(printProposals({ proposals: [] })).toBe('Nothing waits for a second owner.');
+  expect(printProposals({ paths: [], proposals: [] })).toBe('Nothing waits for a second owner.');
   const proposal = { id: 'x.3', device: 'x', name: 'desk', what: ['Remove the rule guests'] };
   expect(
     printProposals({
+      paths: ['rules'],
       proposals: [
         { ...proposal, mayApprove: true },
         { ...proposal, mayApprove: false },
       ],
     }),
   ).toMatchInlineSnapshot(`
-    "desk would like to:
+    "No owner alone changes rules.
+
+    desk would like to:
       Remove the rule guests
       To agree: nymote approve x.3; not to: nymote approve x.3 --no
 

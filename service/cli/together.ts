@@ -61,7 +61,14 @@ export const TOGETHER_ACTIONS: Readonly<Record<string, Action>> = {
   },
   'late adopt': (api, { operands }) => decide(api, operands['device'] ?? '', 'adopt'),
   'late dismiss': (api, { operands }) => decide(api, operands['device'] ?? '', 'dismiss'),
-  async proposals(api) {
+  async proposals(api, { flags }) {
+    const { require } = flags;
+    if (require !== undefined) {
+      const paths = require === 'none' ? [] : require.split(',');
+      await api('PUT', '/proposals/paths', { paths });
+      const text = paths.length === 0 ? 'One owner suffices.' : `Two owners: ${paths.join(', ')}.`;
+      return { value: { paths }, text };
+    }
     const view = await api<ProposalsView>('GET', '/proposals');
     return { value: view, text: printProposals(view) };
   },
@@ -141,19 +148,19 @@ export function printLate({ late }: LateView): string {
 }
 
 /** What waits for a second owner. */
-export function printProposals({ proposals }: ProposalsView): string {
-  if (proposals.length === 0) return 'Nothing waits for a second owner.';
-  return proposals
-    .map(({ id, name, what, mayApprove }) =>
-      [
-        `${name} would like to:`,
-        ...what.map((each) => `  ${each}`),
-        mayApprove
-          ? `  To agree: nymote approve ${id}; not to: nymote approve ${id} --no`
-          : '  Another owner has to agree, on another device.',
-      ].join('\n'),
-    )
-    .join('\n\n');
+export function printProposals({ paths, proposals }: ProposalsView): string {
+  const rule = paths.length === 0 ? [] : [`No owner alone changes ${paths.join(', ')}.`];
+  if (proposals.length === 0) return [...rule, 'Nothing waits for a second owner.'].join('\n');
+  const texts = proposals.map(({ id, name, what, mayApprove }) =>
+    [
+      `${name} would like to:`,
+      ...what.map((each) => `  ${each}`),
+      mayApprove
+        ? `  To agree: nymote approve ${id}; not to: nymote approve ${id} --no`
+        : '  Another owner has to agree, on another device.',
+    ].join('\n'),
+  );
+  return [...rule, ...texts].join('\n\n');
 }
 
 function parseJson(text: string): unknown {

@@ -3,6 +3,7 @@
  * devices can add to one name at the same time.
  */
 
+import { parseName, parseRecord, printRecord } from '#resolver';
 import type { Json, Store } from '#storage';
 import {
   type Author,
@@ -34,7 +35,7 @@ export function createNamesBackend(house: House): NamesBackend<Author> {
     async set(wanted, record, author) {
       requireWriter(house);
       const owner = relative(wanted, apex());
-      const entry = entryOf(record);
+      const entry = entryOf(fullName(owner, apex()), apex(), record);
       const there = recordsOf(store, owner);
       const others = record.beside === true ? [] : there.filter(({ type }) => type === entry.type);
       const gone = others.filter((each) => !isSame(each, entry));
@@ -49,7 +50,7 @@ export function createNamesBackend(house: House): NamesBackend<Author> {
       const gone = there.filter(
         (each) =>
           (type === undefined || each.type === type.toUpperCase()) &&
-          (data === undefined || each.data === data),
+          (data === undefined || each.data === data.trim()),
       );
       const name = fullName(owner, apex());
       const what = type === undefined ? 'records' : `${type.toUpperCase()} records`;
@@ -91,9 +92,23 @@ function change(op: 'add' | 'rem', owner: string, entry: Entry): Ops[number] {
   return op === 'add' ? { op, ...item } : { op, ...item };
 }
 
-function entryOf({ type, data, ttl = DEFAULT_TTL }: NewRecord): Entry {
-  const entry = { type: type.toUpperCase(), ttl, data: data.trim() };
-  const problems = problemsOf(NameRecord, { records: [entry] }, entry.type);
+/** As the zone prints it, so that two spellings of one record are one. */
+function entryOf(fqdn: string, apex: string, { type, data, ttl = DEFAULT_TTL }: NewRecord): Entry {
+  const wanted = type.toUpperCase();
+  // One word is a name of this zone; what has dots is meant to be whole, unlike in a zone file.
+  const isWord = !(data.trim().split(/\s+/).at(-1) ?? '').includes('.');
+  const origin = isWord ? parseName(apex) : undefined;
+  const line = `${fqdn}. ${ttl} IN ${wanted} ${data.trim()}`;
+  const parsed = parseRecord(line, origin === undefined ? {} : { origin });
+  if (!parsed.ok) {
+    const words =
+      parsed.reason === 'bad-type'
+        ? `${wanted} is no type of records that can be written here`
+        : `'${data}' is not what ${wanted} records say`;
+    throw new WebAdminError('invalid', `${words}.`);
+  }
+  const entry = { type: wanted, ttl, data: printRecord(parsed.record).replace(/^(?:\S+ ){4}/, '') };
+  const problems = problemsOf(NameRecord, { records: [entry] }, wanted);
   if (problems.length > 0) throw new WebAdminError('invalid', `${problems.join('; ')}.`);
   return entry;
 }

@@ -34,6 +34,7 @@ const REFUSALS = {
   'unknown-commit': 'not-found',
   'other-realm': 'invalid',
   fork: 'unavailable',
+  'too-old': 'conflict',
   'wrong-tree': 'unavailable',
   'newer-format': 'unavailable',
 } as const satisfies Record<StorageErrorCode, BackendProblem>;
@@ -47,6 +48,6 @@ export async function inApiWords<T>(action: () => Promise<T>): Promise<T> {
     const details = error.problems.map(({ path, message }) => `${path}: ${message}`);
     const isFull = error.code === 'no-space';
     const words = [isFull ? 'The disk is full, nothing was changed' : error.message, ...details];
-    throw new WebAdminError(REFUSALS[error.code], `${words.join('; ')}.`, error);
+    throw new WebAdminError(REFUSALS[error.code], `${[...new Set(words)].join('; ')}.`, error);
   }
 }

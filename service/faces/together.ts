@@ -13,6 +13,7 @@ import {
   WebAdminError,
 } from '#web-admin';
 import type { House } from '../house.ts';
+import { commitOrPropose } from './propose.ts';
 import { inApiWords, requireWriter } from './refusal.ts';
 import { written } from './waiting.ts';
 import { nameDevice, sayOps, sayPath, sayValue } from './words.ts';
@@ -53,6 +54,25 @@ export function createTogetherBackend(house: House): TogetherBackend<Author> {
       return { commits: decided.commits, omitted: [...sayOps(state, decided.omitted)] };
     },
     proposals: () => viewProposals(store, self()),
+    async requireTwo(paths, { via, ifHead }) {
+      requireWriter(house);
+      const path = 'realm/settings/twoOwners';
+      const isFirst = pathsIn(store).length === 0;
+      if (isFirst && countOwners(store) < 2) {
+        throw new WebAdminError('invalid', 'There is only one owner, who could agree with nobody.');
+      }
+      const draft = {
+        ops: [
+          paths.length === 0
+            ? ({ op: 'del', path } as const)
+            : ({ op: 'set', path, value: [...paths] } as const),
+        ],
+        message: paths.length === 0 ? 'One owner suffices' : `Two owners for ${paths.join(', ')}`,
+        via,
+        ...(ifHead === undefined ? {} : { ifHead }),
+      };
+      await inApiWords(() => commitOrPropose(store, self(), draft));
+    },
     async approve(id, { via, ifHead }) {
       requireWriter(house);
       const ops = approveOps(store.merged(), id);
@@ -175,7 +195,17 @@ function viewProposals(store: Store, self: string): ProposalsView {
       mayApprove: store.isWritable && device !== self,
     };
   });
-  return { proposals };
+  return { paths: [...pathsIn(store)], proposals };
+}
+
+function pathsIn(store: Store): readonly string[] {
+  const paths = store.merged().get('realm')?.get('settings')?.['twoOwners'];
+  return Array.isArray(paths) ? paths.filter((path) => typeof path === 'string') : [];
+}
+
+function countOwners(store: Store): number {
+  const devices = [...(store.merged().get('devices')?.values() ?? [])];
+  return devices.filter(({ role, writer }) => role === 'owner' || writer === true).length;
 }
 
 /** A decision takes several commits, so the head is looked at before the first. */

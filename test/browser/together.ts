@@ -83,7 +83,8 @@ export function createDisagreement(
         changed();
         return { commits, omitted: [] };
       },
-      proposals: () => ({ proposals }),
+      proposals: () => ({ paths: ['rules'], proposals }),
+      requireTwo: async () => undefined,
       async approve() {
         proposals = [];
         changed();

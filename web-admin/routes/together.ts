@@ -12,6 +12,7 @@ import {
   lateSchema,
   proposalsSchema,
   resolveSchema,
+  twoOwnersSchema,
 } from '../together-schema.ts';
 
 const REFUSALS = ['invalid', 'not-found', 'conflict', 'denied', 'read-only', 'no-space'] as const;
@@ -94,6 +95,22 @@ export function proposalRoutes(backend: Backend) {
       }),
       tagged(backend, { isAll: true }),
       (c) => c.json(together.proposals()),
+    )
+    .put(
+      '/paths',
+      describe({
+        tag: 'history',
+        summary: 'Say what no owner changes alone',
+        ok: 'empty',
+        problems: REFUSALS,
+        ifMatch: true,
+      }),
+      requiresFresh(backend),
+      body(twoOwnersSchema),
+      async (c) => {
+        await together.requireTwo(c.req.valid('json').paths, authorOf(c));
+        return c.body(null, 204);
+      },
     )
     .post(
       '/:id/approve',
