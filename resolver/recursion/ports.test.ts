@@ -29,9 +29,9 @@ function start(): { ports: Ports; opened: Opened[]; runtime: FakeRuntime } {
 }
 
 /** Asks once, with `replies` coming in; the port asked from. */
-async function ask(ports: Ports, opened: Opened[], replies = 1): Promise<number> {
+async function ask(ports: Ports, opened: Opened[], replies = 1, server = SERVER): Promise<number> {
   let heard = 0;
-  const socket = await ports.open(HERE, () => heard++);
+  const socket = await ports.open(HERE, server, () => heard++);
   const mine = opened.find(({ port, isOpen }) => isOpen && port === socket.local.port);
   for (let reply = 0; reply < replies; reply++) mine?.deliver();
   expect(heard).toBe(replies);
@@ -55,11 +55,36 @@ test('of many, ports are drawn from those kept, and none is used for long', asyn
   const uses = new Map<number, number>();
   for (let i = 0; i < 5_000; i++) {
     const port = await ask(ports, opened);
-    uses.set(port, (uses.get(port) ?? 0) + 1);
+    const socket = opened.findLastIndex((each) => each.port === port);
+    uses.set(socket, (uses.get(socket) ?? 0) + 1);
     expect(isOpen(opened)).toBeLessThanOrEqual(MAX_KEPT + 1);
   }
   expect(Math.max(...uses.values())).toBeLessThanOrEqual(MAX_USES);
   expect(uses.size).toBeGreaterThan(5_000 / MAX_USES);
+});
+
+test('a port that one server saw is never another one’s', async () => {
+  const { ports, opened } = start();
+  const seen = new Map<number, string>();
+  for (let i = 0; i < 5_000; i++) {
+    const address = `198.51.100.${i % 7}`;
+    const port = await ask(ports, opened, 1, { ...SERVER, address });
+    expect(seen.get(port) ?? address).toBe(address);
+    seen.set(port, address);
+    // Ports may be drawn again once they are closed.
+    for (const each of opened) if (!each.isOpen) seen.delete(each.port);
+  }
+  expect(opened.length).toBeLessThan(2_500);
+});
+
+test('servers that are asked once do not keep others from using their ports again', async () => {
+  const { ports, opened } = start();
+  for (let i = 0; i < 2 * MAX_KEPT; i++) {
+    await ask(ports, opened, 1, { ...SERVER, address: `192.0.2.${i}` });
+  }
+  const before = opened.length;
+  for (let i = 0; i < 32; i++) await ask(ports, opened);
+  expect(opened.length - before).toBeLessThan(8);
 });
 
 test.each([
@@ -80,7 +105,7 @@ test('nor after it got what nobody waited for', async () => {
 
 test('nor after it was spoiled', async () => {
   const { ports, opened } = start();
-  const socket = await ports.open(HERE, () => undefined);
+  const socket = await ports.open(HERE, SERVER, () => undefined);
   opened[0]?.deliver();
   socket.spoil();
   await socket[Symbol.asyncDispose]();
@@ -98,7 +123,7 @@ test('equal questions under way never share a port', async () => {
   const { ports, opened } = start();
   for (let i = 0; i < MAX_KEPT; i++) await ask(ports, opened);
   const sockets = await Promise.all(
-    Array.from({ length: 100 }, () => ports.open(HERE, () => undefined)),
+    Array.from({ length: 100 }, () => ports.open(HERE, SERVER, () => undefined)),
   );
   expect(new Set(sockets.map(({ local }) => local.port)).size).toBe(100);
 });
@@ -106,7 +131,7 @@ test('equal questions under way never share a port', async () => {
 test('closing leaves nothing open, also of what comes back later', async () => {
   const { ports, opened } = start();
   await ask(ports, opened);
-  const late = await ports.open(HERE, () => undefined);
+  const late = await ports.open(HERE, SERVER, () => undefined);
   await ports[Symbol.asyncDispose]();
   await late[Symbol.asyncDispose]();
   expect(isOpen(opened)).toBe(0);

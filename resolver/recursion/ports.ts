@@ -2,10 +2,11 @@
  * Sockets on random ports to ask other servers from, some of them used again.
  *
  * Opening one costs as much as asking. While there are fewer than `MAX_KEPT`, each question has a
- * port of its own; beyond that, in times of many questions, it draws one at random among those that
- * are free. A socket serves one question at a time and few in all, not for long, and never again
- * after anything about it was odd: no reply, more than one, one that does not fit, or one that nobody
- * waited for.
+ * port of its own; beyond that, in times of many questions, it may have one that its server was asked
+ * from before. No other server's: who runs a server sees our ports, and would know from which few
+ * the next question to somebody else is asked. A socket serves one question at a time and few in
+ * all, not for long, and never again after anything about it was odd: no reply, more than one, one
+ * that does not fit, or one that nobody waited for.
  *
  * @see RFC 5452 §9.2: who forges a reply must guess the port; and one wrong guess ends the guessing
  * (upstream.ts)
@@ -13,7 +14,7 @@
 
 import type { Clock, Endpoint, Random, Udp, UdpSocket } from '#runtime';
 
-/** Sockets that wait for another question: what a guesser has to choose from at the least. */
+/** Sockets that wait for another question. */
 export const MAX_KEPT = 64;
 
 /** Questions asked from one port. */
@@ -33,6 +34,7 @@ type Receive = (data: Uint8Array, from: Endpoint) => void;
 type Kept = {
   readonly socket: UdpSocket;
   readonly address: string;
+  readonly server: Endpoint;
   readonly born: number;
   uses: number;
   received: number;
@@ -48,8 +50,8 @@ export type Port = UdpSocket & {
 };
 
 export type Ports = AsyncDisposable & {
-  /** A socket on a random port of `address`; dispose it after its question. */
-  open(address: string, receive: Receive): Promise<Port>;
+  /** A socket on a random port of `address` to ask `server` from; dispose it after its question. */
+  open(address: string, server: Endpoint, receive: Receive): Promise<Port>;
 };
 
 /** Makes them; nothing is open before it is needed. */
@@ -86,35 +88,35 @@ export function createPorts({ clock, random, udp }: Seams): Ports {
     };
   }
 
-  async function bind(address: string, port: number): Promise<Kept> {
+  async function bind(address: string, port: number, server: Endpoint): Promise<Kept> {
     let opened: Kept | undefined;
     const socket = await udp.bind({ address, port }, (data, from) => {
       if (opened !== undefined) hear(opened, data, from);
     });
     const born = clock.monotonic();
-    opened = { socket, address, born, uses: 0, received: 0, receive: undefined };
+    opened = { socket, address, server, born, uses: 0, received: 0, receive: undefined };
     taken.add(socket.local.port);
     return opened;
   }
 
-  async function bindRandom(address: string): Promise<Kept> {
+  async function bindRandom(address: string, server: Endpoint): Promise<Kept> {
     for (let each = 0; each < PORT_DRAWS; each++) {
       const [first = 0, second = 0, third = 0] = random(3);
       const port = FIRST_PORT + (((first << 16) | (second << 8) | third) % PORTS);
       if (taken.has(port)) continue;
       try {
-        return await bind(address, port);
+        return await bind(address, port, server);
       } catch {
         // Taken by somebody; any other trouble shows again below.
       }
     }
-    return bind(address, 0);
+    return bind(address, 0, server);
   }
 
   return {
-    async open(address, receive) {
-      const drawn = taken.size < MAX_KEPT ? undefined : free.draw(address, random);
-      return lend(drawn ?? (await bindRandom(address)), receive);
+    async open(address, server, receive) {
+      const drawn = taken.size < MAX_KEPT ? undefined : free.draw(address, server, random);
+      return lend(drawn ?? (await bindRandom(address, server)), receive);
     },
     async [Symbol.asyncDispose]() {
       free.close();
@@ -129,11 +131,6 @@ function createFree(clock: Clock, close: (kept: Kept) => void) {
   let isSweeping = false;
 
   const isOld = ({ born }: Kept) => clock.monotonic() - born >= MAX_AGE_MILLISECONDS;
-
-  function remove(index: number): void {
-    const last = free.pop();
-    if (last !== undefined && index < free.length) free[index] = last;
-  }
 
   function sweep(): void {
     isSweeping = false;
@@ -151,32 +148,37 @@ function createFree(clock: Clock, close: (kept: Kept) => void) {
   }
 
   return {
-    /** Takes a socket back, or closes it. */
+    /** Takes a socket back, or closes it; when there are too many, the one that waits for longest. */
     put(kept: Kept): void {
       const isSound = kept.received === 1 && kept.uses < MAX_USES && !isOld(kept);
-      if (isClosed || !isSound || free.length >= MAX_KEPT) {
+      if (isClosed || !isSound) {
         close(kept);
         return;
       }
       free.push(kept);
+      const surplus = free.length > MAX_KEPT ? free.shift() : undefined;
+      if (surplus !== undefined) close(surplus);
       sweepLater();
     },
-    /** Takes one out at random. */
-    draw(address: string, random: Random): Kept | undefined {
-      const [octet = 0] = random(1);
-      const index = octet % free.length;
-      const kept = free[index];
-      if (kept?.address !== address) return undefined;
-      remove(index);
-      if (!isOld(kept)) return kept;
-      close(kept);
-      return undefined;
+    /** Takes one of the server's out at random. */
+    draw(address: string, server: Endpoint, random: Random): Kept | undefined {
+      const own = free.filter(
+        (kept) =>
+          kept.server.address === server.address &&
+          kept.server.port === server.port &&
+          kept.address === address &&
+          !isOld(kept),
+      );
+      const [octet = 0] = own.length > 1 ? random(1) : [];
+      const kept = own[octet % own.length];
+      if (kept !== undefined) free.splice(free.indexOf(kept), 1);
+      return kept;
     },
     /** Closes a socket that got what nobody waited for. */
     drop(kept: Kept): void {
       const index = free.indexOf(kept);
       if (index < 0) return;
-      remove(index);
+      free.splice(index, 1);
       close(kept);
     },
     close(): void {

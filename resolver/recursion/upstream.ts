@@ -163,7 +163,7 @@ function overUdp(ports: Ports, sent: Sent, source: string | undefined, report: R
   const dispose = () => {
     if (socket !== undefined) void socket[Symbol.asyncDispose]();
   };
-  ports.open(address, receive).then(
+  ports.open(address, server, receive).then(
     (bound) => {
       socket = bound;
       if (isOver) dispose();
