@@ -24,7 +24,7 @@ beforeAll(async () => {
     ports: await findPorts(),
     flags: [
       ...['--lan-hosts', hosts, '--lan-leases', leases],
-      ...['--dns-forwarded', `127.0.0.1:${guests}`],
+      ...['--dns-forwarded', `127.0.0.1:${guests}`, '--nat64', '64:ff9b::/96'],
     ],
   });
 }, 60_000);
@@ -43,6 +43,8 @@ test.each([
   { words: ['nas.lan', 'A'], says: '192.168.77.2', why: 'from a hosts file' },
   { words: ['phone.lan', 'A'], says: '192.168.77.7', why: 'from a lease' },
   { words: ['-x', '192.168.77.7'], says: 'phone.lan.', why: 'the way back' },
+  { words: ['phone.lan', 'AAAA'], says: 'ANSWER: 0', why: 'no NAT64 leads into the LAN' },
+  { words: ['-x', '64:ff9b::c0a8:4d07'], says: 'phone.lan.', why: 'the way back through it' },
   { words: ['phone.lan', 'HTTPS'], says: 'status: NOERROR', why: 'what browsers ask beside' },
   { words: ['tv.lan', 'A'], says: 'status: NXDOMAIN', why: 'no such host' },
   { words: ['-x', '192.168.77.99'], says: 'status: NXDOMAIN', why: 'RFC 6303' },
