@@ -82,41 +82,39 @@ const TAG = 0x07ff_ffff;
 
 /** Ends are kept in sixteenths of a second since the first entry, rounded up: for eight years. */
 const TICKS = 16;
-const LAST_TICK = 0xffff_ffff;
+const MAX_SECONDS = 0xffff_ffff / TICKS - 1;
 
 const FIRST_HEADS = 256;
 
 /** Makes an empty map that holds at most `limit` bytes, of which one share may hold `quota`. */
-export function createPackedMap(
-  limit: number,
-  quota: number = Number.POSITIVE_INFINITY,
-): PackedMap {
+export function createPackedMap(limit: number, quota = Number.POSITIVE_INFINITY): PackedMap {
   const cells = createCells();
   const heads = createHeads(cells);
   const deadlines = createPackedDeadlines(cells, UNTIL, POSITION);
   const queue = createPackedQueue(cells, { older: OLDER, newer: NEWER, state: STATE, used: USED });
-  const shares = createShares(quota);
+  const shares = createShares(quota, heads.shareOf);
   const index = createIndex(cells);
   let entries = 0;
-  let bytes = 0;
-
-  const isOver = (item: number) => shares.isOver(heads.shareOf(item));
+  const bytes = () => cells.used * CELL_BYTES + entries * INDEX_BYTES;
 
   function remove(item: number): void {
-    const cost = costOf(cells.sizeOf(item));
+    shares.add(heads.shareOf(item), -costOf(cells.sizeOf(item)));
     index.remove(item);
     queue.unlink(item);
     deadlines.remove(item);
-    shares.add(heads.shareOf(item), -cost);
     cells.remove(item);
     entries--;
-    bytes -= cost;
+  }
+
+  function clear(): void {
+    for (const part of [cells, heads, deadlines, queue, shares, index]) part.clear();
+    entries = 0;
   }
 
   function evictOne(now: number): void {
     const ended = deadlines.first();
     if (ended !== 0 && heads.untilOf(ended) <= now) remove(ended);
-    else remove(shares.isAnyOver() ? queue.nextOf(isOver) : queue.next());
+    else remove(shares.isAnyOver() ? queue.nextOf(shares.isOver) : queue.next());
   }
 
   return {
@@ -137,26 +135,24 @@ export function createPackedMap(
       if (existing !== 0) remove(existing);
       const cost = costOf(size);
       if (cost > limit) return;
+      // The date was set, or a program ran for very long: all that was there has ended.
+      if (!heads.isInReach(entry.until)) clear();
       // Counted before there is room, so that who is over the quota with this makes the room.
       shares.add(share, cost);
-      while (bytes + cost > limit) evictOne(now);
+      while (bytes() + cost > limit) evictOne(now);
       const item = cells.add(octets, size);
       heads.write(item, entry, now);
       if (existing !== 0) heads.setUsed(item);
       index.add(item, ++entries);
       queue.link(item);
       deadlines.add(item);
-      bytes += cost;
     },
-    clear() {
-      for (const part of [cells, heads, deadlines, queue, shares, index]) part.clear();
-      entries = bytes = 0;
-    },
+    clear,
     get entries() {
       return entries;
     },
     get bytes() {
-      return bytes;
+      return bytes();
     },
   };
 }
@@ -173,12 +169,13 @@ function createHeads(cells: Cells) {
     write(item: number, entry: PackedEntry, now: number): void {
       const { space, type, hash, share = NO_SHARE, until, tag } = entry;
       start ??= Math.floor(now) - 1;
-      const tick = Math.ceil((until - start) * TICKS);
       cells.set(item, HASH, hash);
-      cells.set(item, UNTIL, Math.min(Math.max(tick, 0), LAST_TICK));
+      cells.set(item, UNTIL, Math.max(Math.ceil((until - start) * TICKS), 0));
       cells.set(item, STATE, (space << SPACE_SHIFT) | tag);
       cells.set(item, SHARE_AND_TYPE, (share << 16) | type);
     },
+    /** Whether there is a number for that end. */
+    isInReach: (until: number): boolean => start === undefined || until - start < MAX_SECONDS,
     untilOf: (item: number): number => (start ?? 0) + cells.get(item, UNTIL) / TICKS,
     tagOf: (item: number): number => cells.get(item, STATE) & TAG,
     setTag: (item: number, tag: number): void =>
@@ -251,7 +248,7 @@ function createIndex(cells: Cells) {
 }
 
 /** Who holds how much, and whether anybody more than the quota. */
-function createShares(quota: number) {
+function createShares(quota: number, shareOf: (item: number) => number) {
   const held = new Float64Array(SHARES);
   let over = 0;
   return {
@@ -262,7 +259,7 @@ function createShares(quota: number) {
       over += Number(before + cost > quota) - Number(before > quota);
     },
     isAnyOver: () => over > 0,
-    isOver: (share: number) => share !== NO_SHARE && (held[share] as number) > quota,
+    isOver: (item: number) => (held[shareOf(item)] ?? 0) > quota,
     clear(): void {
       held.fill(0);
       over = 0;
