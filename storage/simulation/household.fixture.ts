@@ -99,13 +99,16 @@ const DEEDS: Readonly<Record<Act, Deed>> = {
     await commit(household, home, wishOf(writer.deviceId, store.merged(), numbers, fresh));
   },
   async pull(household, home, [a, b]) {
-    const from = household.homes[a % household.homes.length];
-    if (from === undefined || from.isAsleep || !canMeet(household, from, home)) return;
-    await pull(household, from, home, b % 3 === 0 ? 1500 : undefined);
+    const awake = household.homes.filter(
+      (each) => !each.isAsleep && canMeet(household, each, home),
+    );
+    const from = awake[a % Math.max(1, awake.length)];
+    if (from !== undefined) await pull(household, from, home, b % 3 === 0 ? 1500 : undefined);
   },
   async send(household, home, [a, b]) {
-    const to = household.homes[a % household.homes.length];
-    if (to === undefined || !canMeet(household, home, to)) return;
+    const others = household.homes.filter((each) => canMeet(household, home, each));
+    const to = others[a % Math.max(1, others.length)];
+    if (to === undefined) return;
     const page = await attempt(() =>
       home.store.exportMissing(b % 2 === 0 ? {} : to.store.vector()),
     );
@@ -113,6 +116,7 @@ const DEEDS: Readonly<Record<Act, Deed>> = {
   },
   async deliver(household, home, [a, b]) {
     const page = household.pages[a % Math.max(1, household.pages.length)];
+    // Pages do not go where their sender cannot.
     if (page === undefined || household.topology !== 'all') return;
     await take(household, home, page);
     if (b % 2 === 0) household.pages.splice(a % household.pages.length, 1);
@@ -153,7 +157,9 @@ const DEEDS: Readonly<Record<Act, Deed>> = {
     home.isAsleep = !home.isAsleep;
   },
   revoke: (household, home, numbers) => ask(household, home, revokeOne(household, home, numbers)),
-  leave: (household, home) => ask(household, home, leave(household, home)),
+  leave: (household, home, [a]) =>
+    // Else nobody is left who does anything.
+    a % 4 > 0 ? Promise.resolve() : ask(household, home, leave(household, home)),
   admit: (household, home, numbers) => ask(household, home, admit(home, numbers)),
   grant: (household, home, numbers) => ask(household, home, grant(home, numbers)),
   promote: (household, home, numbers) => ask(household, home, promote(home, numbers)),

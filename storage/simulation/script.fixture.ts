@@ -24,18 +24,18 @@ const TOPOLOGIES = ['all', 'third', 'third', 'line'] as const;
 
 /** How often each thing happens is how often it is listed. */
 const ACTS = [
-  ...Array.from({ length: 14 }, () => 'write' as const),
-  ...Array.from({ length: 9 }, () => 'pull' as const),
+  ...Array.from({ length: 26 }, () => 'write' as const),
+  ...Array.from({ length: 18 }, () => 'pull' as const),
   ...Array.from({ length: 3 }, () => 'send' as const),
-  ...Array.from({ length: 4 }, () => 'deliver' as const),
-  'resolve',
-  'resolve',
+  ...Array.from({ length: 5 }, () => 'deliver' as const),
+  ...Array.from({ length: 5 }, () => 'resolve' as const),
   'revert',
   'crash',
   'crash',
   'fail',
   'restart',
   'clock',
+  'sleep',
   'sleep',
   'revoke',
   'admit',
@@ -53,7 +53,7 @@ const ACTS = [
   'inspect',
 ] as const;
 
-const EVENTS = 48;
+const EVENTS = 40;
 const BYTES = 9;
 
 /** The run that a seed stands for. */
