@@ -68,10 +68,10 @@ describe('what an upstream cannot do', () => {
     expect(decide('theirs-first', [theirs], [], asked).effect).toBe(effect);
   });
 
-  test.each([
+  test.each<['resolve' | 'administer', string, string]>([
     ['resolve', 'name:example.org', 'use the resolver'],
     ['administer', 'path:devices/own', 'rule here'],
-  ] as const)('let strangers %s %s: %s', (verb, resource) => {
+  ])('let strangers %s %s: %s', (verb, resource) => {
     const { rules } = upstreamRules('mesh', 'theirs-first', [
       ['x', { ...RULE, ...ALL, effect: 'allow' }],
     ]);

@@ -33,6 +33,7 @@ import { partiesOf, type Sync, startSync } from './sync/follow.ts';
 import { type HubNeeds, hubOf, tendHub, watchHub } from './sync/hub.ts';
 import { readRealmKeys } from './sync/keys.ts';
 import type { SyncParties } from './sync/serve.ts';
+import { openUpstreams, type Upstreams } from './upstream/upstreams.ts';
 
 /** Nymote, running; disposing it stops it. */
 export type Nymote = AsyncDisposable & {
@@ -60,6 +61,7 @@ export async function assemble(
   const warnings: string[] = [];
   const realm = opening.use(await openRealm(runtime, config));
   const current = opening.adopt(createCurrent(runtime, realm), (each) => each.stop());
+  const upstreams = opening.use(await openUpstreams(runtime, config.data, realm.store, current));
   warnings.push(...ignoredSettings(config, current.projection().settings));
   if (assets.size === 0) warnings.push(NO_PAGE);
   const tunnels = opening.use(createTunnels(runtime, tunnelOptions(realm, config, current)));
@@ -91,7 +93,7 @@ export async function assemble(
   const house = opening.use(
     furnish(runtime, config, {
       ...{ realm, current, tunnels, resolver, encryptedDns, sync, hub, applying, backups },
-      ...{ warnings, self },
+      ...{ upstreams, realmKeys: parties.keys, warnings, self },
     }),
   );
   opening.use(
@@ -229,6 +231,8 @@ type Parts = {
   readonly encryptedDns: EncryptedDns | undefined;
   readonly sync: Sync;
   readonly hub: HubNeeds;
+  readonly upstreams: Upstreams;
+  readonly realmKeys: SyncParties['keys'];
   readonly applying: Applying;
   readonly backups: Backups;
   readonly warnings: readonly string[];
@@ -238,7 +242,7 @@ type Parts = {
 /** Puts together what the faces need. */
 function furnish(runtime: Runtime, config: Config, parts: Parts): House & Disposable {
   const { realm, current, tunnels, resolver, encryptedDns, sync, hub, applying } = parts;
-  const { backups, warnings, self } = parts;
+  const { backups, upstreams, realmKeys, warnings, self } = parts;
   const { store, keys } = realm;
   const { clock, crypto, random } = runtime;
   const started = clock.monotonic();
@@ -274,13 +278,18 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
       applying,
       sync,
       hub,
+      upstreams,
+      realmKeys,
       backups,
       enrolment,
       household,
     },
     projection: current.projection,
     anchor: current.anchor,
-    doctor: () => examine({ runtime, config, store, resolver, tunnels, sync, backups }),
+    doctor: async () => [
+      ...(await examine({ runtime, config, store, resolver, tunnels, sync, backups })),
+      ...upstreams.checks(),
+    ],
     warnings: () => [
       ...warnings,
       ...(encryptedDns?.warnings() ?? []),

@@ -3,7 +3,7 @@
  * each commit and whenever a schedule says that a decision changes.
  */
 
-import { createPolicy } from '#policy';
+import { createPolicy, type Rule } from '#policy';
 import { type Anchor, type Authority, anchor, buildZone, createAuthority } from '#resolver';
 import type { Runtime } from '#runtime';
 import type { Desired } from '#tunnels';
@@ -23,6 +23,8 @@ export type Current = {
   /** Asked when another device knocks. */
   readonly mayConnect: (device: string) => boolean;
   readonly onChange: (listener: () => void) => void;
+  /** Adds rules that are not in the store; returns what to call when they changed. */
+  readonly mount: (rules: () => readonly Rule[]) => () => void;
   readonly stop: () => void;
 };
 
@@ -41,6 +43,7 @@ export function createCurrent(runtime: Runtime, realm: Realm): Current {
   const { store, keys } = realm;
   const listeners: (() => void)[] = [];
   let authority: Authority | undefined;
+  let mounted = (): readonly Rule[] => [];
   let picture = paint();
   let cancel = schedule();
 
@@ -48,7 +51,8 @@ export function createCurrent(runtime: Runtime, realm: Realm): Current {
     const context = { crypto, realm: store.realm, seq: store.seq };
     const projection = project(store.state(), context);
     authority = renewAuthority(runtime, realm, projection, authority);
-    const policy = createPolicy(projection.policy);
+    const input = projection.policy;
+    const policy = createPolicy({ ...input, rules: [...input.rules, ...mounted()] });
     const { devices, settings } = projection;
     const household = { apex: settings.apex, self: keys.id, devices, policy, authority };
     const desired = projectTunnels(
@@ -91,6 +95,10 @@ export function createCurrent(runtime: Runtime, realm: Realm): Current {
     endpoints: realm.endpoints,
     mayConnect: (device) => decide(clock, picture.household, device).allowed,
     onChange: (listener) => listeners.push(listener),
+    mount(rules) {
+      mounted = rules;
+      return renew;
+    },
     stop() {
       stopWatching();
       cancel();

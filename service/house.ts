@@ -16,6 +16,8 @@ import type { Enrolment } from './peers/enrol.ts';
 import type { Projection } from './project.ts';
 import type { Sync } from './sync/follow.ts';
 import type { HubNeeds } from './sync/hub.ts';
+import type { RealmKeys } from './sync/keys.ts';
+import type { Upstreams } from './upstream/upstreams.ts';
 
 export type House = {
   readonly clock: Clock;
@@ -36,6 +38,8 @@ export type House = {
   readonly applying: Applying;
   readonly sync: Sync;
   readonly hub: HubNeeds;
+  readonly realmKeys: () => RealmKeys;
+  readonly upstreams: Upstreams;
   readonly doctor: () => Promise<readonly Check[]>;
   /** Sentences about what is not as it should be. */
   readonly warnings: () => readonly string[];

@@ -36,6 +36,7 @@ import {
   RealmSettings,
   RecoveryRecord,
 } from './records.ts';
+import { UpstreamRecord } from './upstream/record.ts';
 
 /** A device as the store has it, with what follows from it. */
 export type RealmDevice = DeviceRecord & {
@@ -151,6 +152,7 @@ const SCHEMAS: Readonly<Record<string, v.GenericSchema>> = {
   confirmations: ConfirmationRecord,
   status: DeviceStatus,
   anchors: AnchorRecord,
+  upstreams: UpstreamRecord,
 };
 
 function ruleProblems(record: unknown, key: string): readonly string[] {

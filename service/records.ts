@@ -14,7 +14,7 @@ const MAX_ENDPOINTS = 16;
 const MAX_RECORDS = 64;
 const MAX_RECORD_TEXT = 4_096;
 
-const Label = v.pipe(
+export const Label = v.pipe(
   v.string(),
   v.regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'a DNS label in lower case'),
 );

@@ -28,6 +28,7 @@ import { serviceRoutes } from './routes/service.ts';
 import { sessionRoutes, tokenRoutes } from './routes/sign-in.ts';
 import { gitRoutes, historyRoutes, revertRoutes, zoneRoutes } from './routes/store.ts';
 import { conflictRoutes, lateRoutes, proposalRoutes } from './routes/together.ts';
+import { upstreamRoutes } from './routes/upstreams.ts';
 
 /** Guesses at codes and tokens, per source: a person who mistypes never meets it. */
 const GUESSES = { burst: 10, perMinute: 5 };
@@ -67,6 +68,7 @@ export function createRoutes(backend: Backend, hub: EventHub, options: AppOption
   app.route('/api/v1', resolverRoutes(backend));
   app.route('/api/v1/devices', deviceRoutes(backend));
   app.route('/api/v1/rules', ruleRoutes(backend));
+  app.route('/api/v1/upstreams', upstreamRoutes(backend));
   app.route('/api/v1/zone', zoneRoutes(backend));
   app.route('/api/v1/names', nameRoutes(backend));
   app.route('/api/v1/exchange', exchangeRoutes(backend));

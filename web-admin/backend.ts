@@ -30,6 +30,7 @@ import type {
   ZoneView,
 } from './schema.ts';
 import type { TogetherBackend } from './together-schema.ts';
+import type { UpstreamsBackend } from './upstreams-schema.ts';
 
 type Awaitable<T> = T | Promise<T>;
 
@@ -151,6 +152,8 @@ export type Backend = {
   readonly names: NamesBackend<Author>;
   /** How changes travel between devices. */
   readonly exchange: ExchangeBackend<Author>;
+  /** Realms of others whose rules count here. */
+  readonly upstreams: UpstreamsBackend<Author>;
   readonly signIn: SignIn;
   readonly tokens: Tokens;
 };

@@ -46,3 +46,4 @@ export type {
   Resolution,
   TogetherBackend,
 } from './together-schema.ts';
+export type { UpstreamsBackend, UpstreamsView } from './upstreams-schema.ts';

@@ -23,6 +23,7 @@ import {
   printTokens,
 } from './print.ts';
 import { TOGETHER_ACTIONS } from './together.ts';
+import { UPSTREAM_VERBS } from './upstream.ts';
 
 /** What a command ends with; scripts rely on these numbers. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, denied: 3, conflict: 4, unreachable: 5 } as const;
@@ -289,6 +290,7 @@ const VERBS: Readonly<Record<string, Action>> = {
   ...APPLY_VERBS,
   ...TOGETHER_ACTIONS,
   ...EXCHANGE_VERBS,
+  ...UPSTREAM_VERBS,
   async doctor(api) {
     const report = await api<{ checks: Parameters<typeof printChecks>[0] }>('GET', '/doctor');
     const isWell = report.checks.every(({ ok }) => ok);

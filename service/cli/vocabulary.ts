@@ -4,6 +4,7 @@
 
 import { CONFIG_FLAGS } from '../config.ts';
 import { BACKUP_VERBS } from './backup-verbs.ts';
+import { HUB_VERBS, UPSTREAM_VERBS } from './hub-verbs.ts';
 import { TOGETHER_VERBS } from './together-verbs.ts';
 
 export type Flag = {
@@ -52,23 +53,6 @@ const ASKER: Flag = {
 };
 const SERVICE_FLAGS: readonly Flag[] = CONFIG_FLAGS;
 const NAME: Operand = { name: 'name' };
-const HUB_FLAGS: readonly Flag[] = [
-  {
-    flag: '--database',
-    key: 'database',
-    expects: 'postgres://user@host/name',
-    otherwise: '$NYMOTE_DATABASE',
-    help: 'PostgreSQL, as a user without privileges',
-  },
-  {
-    flag: '--quota',
-    key: 'quota',
-    expects: 'megabytes',
-    otherwise: '64',
-    help: 'what a new realm may take',
-  },
-];
-const DATABASE = HUB_FLAGS.slice(0, 1);
 const OPTION: Operand = { name: 'option' };
 const ON_DEVICE: Flag = {
   flag: '--device',
@@ -107,68 +91,7 @@ export const VERBS: readonly Verb[] = [
     ],
     help: 'run nothing but the resolver in the foreground, without data or keys',
   },
-  {
-    name: 'hub',
-    operands: [],
-    flags: [
-      ...HUB_FLAGS,
-      {
-        flag: '--listen',
-        key: 'listen',
-        expects: 'address:port',
-        otherwise: '127.0.0.1:8054',
-        help: 'where devices come to',
-      },
-      {
-        flag: '--daily',
-        key: 'daily',
-        expects: 'megabytes',
-        otherwise: '16',
-        help: 'what one device may push in a day',
-      },
-      {
-        flag: '--metrics',
-        key: 'metrics',
-        expects: 'address:port',
-        help: 'where Prometheus reads how things are',
-      },
-      {
-        flag: '--proxied',
-        key: 'proxied',
-        help: 'a proxy stands before it and says who asks in X-Forwarded-For',
-      },
-      { flag: '--certificate', key: 'certificate', expects: 'a path', help: 'PEM, for HTTPS' },
-      { flag: '--key', key: 'key', expects: 'a path', help: 'its private key' },
-    ],
-    help: 'hold sealed commits for realms whose devices cannot always meet, in the foreground',
-  },
-  {
-    name: 'hub invite',
-    operands: [],
-    flags: [
-      ...HUB_FLAGS,
-      {
-        flag: '--uses',
-        key: 'uses',
-        expects: 'a number',
-        otherwise: '1',
-        help: 'for so many realms',
-      },
-    ],
-    help: 'print a code with which a realm can be begun on the hub, shown once',
-  },
-  {
-    name: 'hub publish',
-    operands: [{ name: 'realm' }],
-    flags: [...DATABASE, { flag: '--off', key: 'off', help: 'members only, as it was' }],
-    help: 'let everybody read a realm on the hub, as an upstream for their own',
-  },
-  {
-    name: 'hub forget',
-    operands: [{ name: 'realm' }],
-    flags: DATABASE,
-    help: 'delete all that the hub keeps of a realm',
-  },
+  ...HUB_VERBS,
   { name: 'status', operands: [], flags: [DATA], help: 'say how things are' },
   {
     name: 'device add',
@@ -199,6 +122,7 @@ export const VERBS: readonly Verb[] = [
     help: 'write a rule: {"tier","effect","who","do","what","when","note"}',
   },
   { name: 'rule remove', operands: [NAME], flags: [DATA], help: 'remove a rule of yours' },
+  ...UPSTREAM_VERBS,
   { name: 'zone show', operands: [], flags: [DATA], help: 'print all names and their addresses' },
   {
     name: 'zone anchor',

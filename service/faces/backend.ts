@@ -13,6 +13,7 @@ import { inApiWords, requireWriter } from './refusal.ts';
 import { createResolverBackend } from './resolver.ts';
 import { removeRule, setRule, viewRules } from './rules.ts';
 import { createTogetherBackend } from './together.ts';
+import { createUpstreamsBackend } from './upstreams.ts';
 import { findDevice, viewDevices, viewStatus, viewWhy, viewZone } from './views.ts';
 
 /** Makes the backend. */
@@ -79,6 +80,7 @@ export function createBackend(house: House): Backend {
     together: createTogetherBackend(house),
     names: createNamesBackend(house),
     exchange: createExchangeBackend(house),
+    upstreams: createUpstreamsBackend(house),
     async git(path) {
       const file = await store.git(path);
       return file && { body: new Uint8Array(file.body), type: file.type };

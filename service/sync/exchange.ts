@@ -61,7 +61,8 @@ export async function exchange(asking: Asking, source: Source): Promise<Exchange
 
 type Numbers = Readonly<Record<string, number>>;
 
-async function pullAll(
+/** Takes what we lack and gives nothing. */
+export async function pullAll(
   asking: Asking,
   source: Source,
 ): Promise<{

@@ -61,6 +61,22 @@ export async function leaveHub({ store }: Pick<HubNeeds, 'store'>, via: string):
   await store().commit({ ops, message: 'Use no hub any more', via });
 }
 
+/** Lets everybody read the realm on its hub, or no longer. Throws WebAdminError when it refuses. */
+export async function setPublic(needs: HubNeeds, isPublic: boolean): Promise<string> {
+  const url = hubOf(needs.store());
+  if (url === undefined) {
+    throw new WebAdminError('conflict', 'This realm has no hub yet: nymote hub join.');
+  }
+  const body = new TextEncoder().encode(JSON.stringify({ public: isPublic }));
+  const response = await ask(needs, url, 'PUT', '/public', body).catch((error: unknown) => {
+    const why = (error as Error).message;
+    throw new WebAdminError('unavailable', `The hub cannot be reached: ${why}.`, error);
+  });
+  await response.body?.cancel();
+  if (!response.ok) throw new WebAdminError('denied', `The hub answered ${response.status}.`);
+  return url;
+}
+
 /** Keeps the hub's list of members true until stopped; only one device does. */
 export function tendHub(needs: HubNeeds): { stop(): void } {
   const { store, log } = needs;

@@ -206,6 +206,14 @@ export function createHousehold(now: () => number): Household {
       joinHub: async () => undefined,
       leaveHub: async () => undefined,
     },
+    upstreams: {
+      view: () => ({ upstreams: [] }),
+      set: async () => undefined,
+      remove: async () => undefined,
+      pull: async () => undefined,
+      share: async () => ({ text: 'nymote-upstream:' }),
+      unshare: async () => undefined,
+    },
     ...createDisagreement(now, () => emit({ topic: 'status', data: {} })),
     ...createKeyring(now),
   };
