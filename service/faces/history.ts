@@ -2,6 +2,7 @@
 
 import type { Change, Commit, State, Store } from '#storage';
 import { type CommitView, type DiffView, WebAdminError } from '#web-admin';
+import { written } from './waiting.ts';
 import { sayChanges } from './words.ts';
 
 /** A commit by its id or the first digits of it. */
@@ -20,7 +21,7 @@ export async function viewCommit(store: Store, commit: Commit): Promise<CommitVi
   return {
     id: commit.id,
     seq: commit.seq,
-    author: commit.name,
+    author: written(store, commit).name,
     device: commit.device,
     ...(typeof person === 'string' ? { person } : {}),
     date: commit.at,

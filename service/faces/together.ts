@@ -105,7 +105,7 @@ async function viewConflicts(store: Store): Promise<ConflictsView> {
     what: sayPath(state, path),
     values: await Promise.all(
       values.map(async ({ value, commit }) => ({
-        ...written(await store.read(commit)),
+        ...written(store, await store.read(commit)),
         ...(value === undefined ? {} : { value }),
         said: sayValue(state, value),
       })),
@@ -157,7 +157,7 @@ async function viewLate(store: Store, self: string): Promise<LateView> {
       sentence: sentenceAbout(each, nameOf(store, each), self),
       count: each.count,
       changes: each.commits.map((commit) => ({
-        ...written(commit),
+        ...written(store, commit),
         message: commit.message,
         what: [...sayOps(state, commit.ops)],
       })),

@@ -32,7 +32,7 @@ export async function viewMerge(store: Store): Promise<NonNullable<Status['merge
   return {
     problems,
     fix: UNDO_ONE,
-    changes: changes.map((commit) => ({ ...written(commit), message: commit.message })),
+    changes: changes.map((commit) => ({ ...written(store, commit), message: commit.message })),
   };
 }
 
@@ -55,6 +55,7 @@ export async function checkMerge(store: Store): Promise<Check> {
 }
 
 /** A commit as far as it is evidence. */
-export function written({ id, device, name, at, via }: Commit) {
-  return { commit: id, device, name, date: at, via };
+export function written(store: Store, { id, device, name, at, via }: Commit) {
+  const known = store.merged().get('devices')?.get(device)?.['name'];
+  return { commit: id, device, name: typeof known === 'string' ? known : name, date: at, via };
 }
