@@ -13,6 +13,9 @@ export const MAX_ZONES = 256;
 /** Proofs of one zone; the root has some 1500. Zones that sign on demand make one for each question. */
 export const MAX_PROOFS = 2000;
 
+/** Proofs of all zones, some 250 octets each that the cache does not count. */
+export const MAX_ALL_PROOFS = 16_384;
+
 /** How a zone's names are hashed. */
 export type Hashing = { readonly iterations: number; readonly salt: Uint8Array };
 
@@ -34,6 +37,13 @@ export type ProofIndex = {
 /** Makes an empty index. */
 export function createProofIndex(): ProofIndex {
   const zones = new Map<string, ZoneIndex>();
+
+  function isFull(): boolean {
+    let proofs = 0;
+    for (const { owners, hashes } of zones.values()) proofs += owners.length + hashes.length;
+    return proofs >= MAX_ALL_PROOFS || zones.size > MAX_ZONES;
+  }
+
   return {
     get(apex) {
       const zone = zones.get(apex.key);
@@ -44,11 +54,12 @@ export function createProofIndex(): ProofIndex {
     },
     open(apex) {
       const known = this.get(apex);
-      if (known !== undefined) return known;
-      const [oldest] = zones.keys();
-      if (zones.size >= MAX_ZONES && oldest !== undefined) zones.delete(oldest);
-      const zone = { apex, owners: [], hashes: [], hashing: undefined };
-      zones.set(apex.key, zone);
+      const zone = known ?? { apex, owners: [], hashes: [], hashing: undefined };
+      if (known === undefined) zones.set(apex.key, zone);
+      for (const oldest of zones.keys()) {
+        if (oldest === apex.key || !isFull()) break;
+        zones.delete(oldest);
+      }
       return zone;
     },
     clear: () => zones.clear(),
