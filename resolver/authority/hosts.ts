@@ -8,7 +8,7 @@
 
 import { addressOctets } from '../message/address.ts';
 import type { Question } from '../message/message.ts';
-import { type Name, parseName } from '../message/name.ts';
+import { type Name, nameFromWire, parseName } from '../message/name.ts';
 import type { ResourceRecord } from '../message/record.ts';
 import { CLASS, RCODE, TYPE } from '../message/type.ts';
 import type { ZoneServer } from '../serving/answering.ts';
@@ -22,6 +22,8 @@ const MAX_LINES = 1_000_000;
 export type Hosts = ZoneServer & {
   /** Whether the file says anything about this question. */
   knows(question: Question): boolean;
+  /** The name that an address has, which is asked for in its reverse form. */
+  nameAt(reverse: Name): Name | undefined;
 };
 
 /** Reads the file; the first line that is wrong is told. */
@@ -93,6 +95,10 @@ function hostsOf(records: ReadonlyMap<string, readonly ResourceRecord[]>): Hosts
       const known = records.get(name.key) ?? [];
       const isAddress = type === TYPE.A || type === TYPE.AAAA;
       return known.some((record) => (isAddress ? record.type !== TYPE.PTR : record.type === type));
+    },
+    nameAt({ key }) {
+      const pointer = records.get(key)?.find(({ type }) => type === TYPE.PTR);
+      return pointer && nameFromWire(pointer.rdata);
     },
     answer(query) {
       const [question] = query.questions;

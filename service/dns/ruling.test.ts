@@ -290,6 +290,28 @@ test.each([
   expect(reached).toEqual([]);
 });
 
+function lanOf(file: string): Lan {
+  const read = readHosts(lanHosts([file], [], 'lan', 0));
+  if (!read.ok) throw new Error(read.problem);
+  return { domain: 'lan', hosts: () => read.hosts, [Symbol.dispose]() {} };
+}
+
+test.each([
+  { name: 'camera.lan', type: TYPE.A, kind: 'nxdomain', why: 'the name itself' },
+  { name: 'camera', type: TYPE.A, kind: 'nxdomain', why: 'its first label alone' },
+  { name: '5.1.168.192.in-addr.arpa', type: TYPE.PTR, kind: 'recurse', why: 'as of no host' },
+  { name: '6.1.168.192.in-addr.arpa', type: TYPE.PTR, kind: 'zone', why: 'another host' },
+  { name: 'printer', type: TYPE.A, kind: 'zone', why: 'and its name' },
+])('a host of the LAN that is denied is found by no way (I10): $name, $why', async (each) => {
+  const { name, type, kind } = each;
+  const camera: Rule = {
+    ...{ id: 'no-camera', tier: 'rule', effect: 'deny', who: { any: ['*'] }, do: ['resolve'] },
+    ...{ what: { any: ['name:camera.lan'] }, when: {}, note: '', enabled: true },
+  };
+  const lan = lanOf('192.168.1.5 camera\n192.168.1.6 printer');
+  expect((await rule(NEIGHBOUR, name, { type, lan, rules: [camera] })).ruling.kind).toBe(kind);
+});
+
 test.each([
   { name: 'printer.lan', type: TYPE.A, kind: 'zone', why: 'a host of the LAN' },
   { name: 'printer.lan', type: TYPE.TXT, kind: 'zone', why: 'that has nothing else' },
@@ -298,9 +320,7 @@ test.each([
   { name: 'scanner.lan', type: TYPE.A, kind: 'nxdomain', why: 'no host of the LAN' },
   { name: 'lan.example', type: TYPE.A, kind: 'recurse', why: 'another name' },
 ])('with a LAN $name is $kind: $why', async ({ name, type, kind }) => {
-  const read = readHosts(lanHosts(['192.168.1.5 printer'], [], 'lan', 0));
-  if (!read.ok) throw new Error(read.problem);
-  const lan: Lan = { domain: 'lan', hosts: () => read.hosts, [Symbol.dispose]() {} };
+  const lan = lanOf('192.168.1.5 printer');
   expect((await rule(NEIGHBOUR, name, { type, lan })).ruling.kind).toBe(kind);
   // Who may not ask for names at all gets these no more than others.
   expect((await rule('198.51.100.9', name, { type, lan })).ruling.kind).toBe('refuse');

@@ -14,6 +14,7 @@ import {
   DESIGNATION_APEX,
   type Designation,
   type Hosts,
+  type Name,
   printName,
   type Question,
   type Reusable,
@@ -71,13 +72,15 @@ async function rule(
   from: Endpoint,
 ): Promise<Ruling> {
   const asker = identify(home, from);
-  const name = printName(question.name).toLowerCase().replace(/\.$/, '');
+  const name = plain(question.name);
   const isOurs = isBelow(name, home.apex);
   const decide = (verb: 'resolve' | 'connect', resource: string): Decision =>
     home.policy.decide({ asker, verb, resource, now: clock.now(), clockIsSet: clock.isSet() });
   const repeat = (...decisions: readonly Decision[]) => reuse(clock, viewOf(home, from), decisions);
 
-  const resolving = decide('resolve', `${isOurs ? 'record' : 'name'}:${name}`);
+  const decideName = (each: string) =>
+    decide('resolve', `${isBelow(each, home.apex) ? 'record' : 'name'}:${each}`);
+  const resolving = decideName(name);
   if (resolving.effect === 'deny') return refusal(resolving);
   if (isBelow(name, DESIGNATION_APEX)) return { kind: 'zone', authority: designation() };
   if (!isOurs) {
@@ -85,7 +88,7 @@ async function rule(
       ? home.devices.find((device) => isAddressOf(question, device))
       : undefined;
     if (owner === undefined)
-      return ofLan(lan, question, name) ?? { kind: 'recurse', ...repeat(resolving) };
+      return ofLan(lan, question, name, decideName) ?? { kind: 'recurse', ...repeat(resolving) };
     const told = [
       decide('resolve', `record:${owner.fqdn}`),
       decide('connect', `device:${owner.id}`),
@@ -130,14 +133,27 @@ function hostsOf(device: RealmDevice): Hosts {
 /** EDE "Synthesized" (RFC 8914 §4.30). */
 const EDE_SYNTHESIZED = 29;
 
-/** A host of the LAN; what is below its domain and unknown is nowhere else either (RFC 8244 §4.2). */
-function ofLan(lan: Lan | undefined, question: Question, name: string): Ruling | undefined {
+/**
+ * A host of the LAN; what is below its domain and unknown is nowhere else either (RFC 8244 §4.2).
+ * Who may not ask for its name does not learn of it by its address or its first label (I10).
+ */
+function ofLan(
+  lan: Lan | undefined,
+  question: Question,
+  name: string,
+  decideName: (name: string) => Decision,
+): Ruling | undefined {
   if (lan === undefined) return undefined;
   const authority = lan.hosts();
+  const host = authority.nameAt(question.name);
+  if (host !== undefined && decideName(plain(host)).effect === 'deny') return { kind: 'recurse' };
   const isHost = [question.type, TYPE.A, TYPE.AAAA].some((type) =>
     authority.knows({ ...question, type }),
   );
-  if (isHost) return { kind: 'zone', authority };
+  if (isHost) {
+    const whole = name.includes('.') ? undefined : decideName(`${name}.${lan.domain}`);
+    return whole?.effect === 'deny' ? refusal(whole) : { kind: 'zone', authority };
+  }
   if (lan.domain === undefined || !isBelow(name, lan.domain)) return undefined;
   return { kind: 'nxdomain', ede: EDE_SYNTHESIZED, text: 'no host of this network has that name' };
 }
@@ -180,6 +196,8 @@ function reuse(
   const ends = decisions.map(({ validUntil }) => validUntil ?? Number.POSITIVE_INFINITY);
   return { reuse: { view, seconds: Math.min(...ends) - clock.now() } };
 }
+
+const plain = (name: Name): string => printName(name).toLowerCase().replace(/\.$/, '');
 
 const isBelow = (name: string, apex: string): boolean => `.${name}`.endsWith(`.${apex}`);
 
