@@ -51,8 +51,14 @@ export async function readCheckpoint(
   files: Pick<Files, 'read'>,
   directory: string,
 ): Promise<Checkpoint | undefined | 'bad'> {
-  const bytes = await files.read(path(directory));
-  return bytes === undefined ? undefined : (parse(crypto, bytes) ?? 'bad');
+  const bytes = await files.read(checkpointPath(directory));
+  if (bytes === undefined) return undefined;
+  try {
+    return parse(crypto, bytes) ?? 'bad';
+  } catch {
+    // A right sum around what nobody wrote: it is only a shortcut.
+    return 'bad';
+  }
 }
 
 /** Replaces the checkpoint and returns how many bytes it has. */
@@ -78,7 +84,7 @@ async function writeCheckpoint(
   const bytes = new Uint8Array(first.length + body.length);
   bytes.set(first);
   bytes.set(body, first.length);
-  await files.replace(path(directory), bytes, 0o600);
+  await files.replace(checkpointPath(directory), bytes, 0o600);
   return bytes.length;
 }
 
@@ -134,7 +140,8 @@ function parse(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array): Checkpoint | un
   return root && { root, states };
 }
 
-function parseState(
+/** Reads records as they are written here; throws what is no such text. */
+export function parseState(
   lines: readonly string[],
   vector: ReadonlyMap<string, number>,
   revoked: ReadonlyMap<string, number>,
@@ -171,6 +178,7 @@ function freeze(value: Json): void {
   Object.freeze(value);
 }
 
-function path(directory: string): string {
+/** Where the file lies. */
+export function checkpointPath(directory: string): string {
   return `${directory}/checkpoint.json`;
 }

@@ -32,6 +32,8 @@ export type StorageErrorCode =
   | 'fork'
   /** The commit's tree is not what its ops make of the state of its past. */
   | 'wrong-tree'
+  /** A commit from before what the realm keeps. */
+  | 'too-old'
   /** Written by a later version. */
   | 'newer-format';
 

@@ -27,12 +27,20 @@ const MAX_LOOK_AHEAD = 2000;
 const DEVICES = '"path":"devices/';
 
 /** The vector of all that is held with its whole past. */
-export function vectorOf({ entries, hole }: Pick<History, 'entries' | 'hole'>): Vector {
+export function vectorOf({
+  entries,
+  hole,
+  base,
+}: Pick<History, 'entries' | 'hole' | 'base'>): Vector {
   const whole = hole === undefined ? entries : entries.slice(0, hole);
   const last = new Map<string, Entry>();
   const forks = forksIn(whole);
   for (const entry of whole) last.set(entry.device, entry);
   const vector: Record<string, readonly (readonly [number, CommitId])[]> = Object.create(null);
+  for (const [device, seq] of base?.merged.vector ?? []) {
+    // Its last commit is not held any more; only branches have a space.
+    if (!last.has(device) && !device.includes(' ')) vector[device] = [[seq, '']];
+  }
   for (const [device, { seq, id }] of last) {
     vector[device] = forks.has(device) ? branchesOf(whole, device) : [[seq, id]];
   }

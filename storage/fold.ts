@@ -92,7 +92,9 @@ export function fold(
  * Where a device used a number twice and both count (the recovery key may), its commits from there
  * on are told apart by their names.
  */
-function findBranches(steps: readonly Step[]): ReadonlyMap<string, { readonly branch: string }> {
+export function findBranches(
+  steps: readonly (Node & Pick<Step, 'seq'>)[],
+): ReadonlyMap<string, { readonly branch: string }> {
   const first = new Map<string, number>();
   const used = new Set<string>();
   for (const { device, seq } of steps) {

@@ -10,7 +10,7 @@
  */
 
 import type { Crypto } from '#runtime';
-import { createSegments } from './backup/segments.ts';
+import { createSegments, type Segments } from './backup/segments.ts';
 import { encodeText } from './bytes.ts';
 import { StorageError } from './error.ts';
 import type { History } from './history.ts';
@@ -33,6 +33,17 @@ export type GitView = (path: string) => Promise<GitFile | undefined>;
 
 const PACKS = 'objects/pack/';
 const OBJECT = /^objects\/([0-9a-f]{2})\/([0-9a-f]{62})$/;
+
+/** The files of one line or a few. */
+const FIXED: Readonly<
+  Record<string, (history: History, segments: Segments) => string | undefined>
+> = {
+  HEAD: () => 'ref: refs/heads/main\n',
+  'info/refs': (history) => listHeads(history),
+  'objects/info/packs': (_, segments) => `${segments.list()}\n`,
+  // For whoever clones a pruned history: `git clone --template` with this file, or into `.git`.
+  shallow: ({ base }) => base && `${base.id}\n`,
+};
 
 /** Makes the view of a history that may grow. `history` is asked each time: it may be replaced. */
 export function createGitView(crypto: Pick<Crypto, 'hash'>, history: () => History): GitView {
@@ -64,9 +75,8 @@ export function createGitView(crypto: Pick<Crypto, 'hash'>, history: () => Histo
   };
 
   return async (path) => {
-    if (path === 'HEAD') return text('ref: refs/heads/main\n');
-    if (path === 'info/refs') return text(listHeads(history()));
-    if (path === 'objects/info/packs') return text(`${segments.list()}\n`);
+    const fixed = FIXED[path]?.(history(), segments);
+    if (fixed !== undefined) return text(fixed);
     if (path.startsWith(PACKS)) {
       const finding = building.then(() => segments.find(path.slice(PACKS.length)));
       building = finding.catch(() => undefined);

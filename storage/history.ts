@@ -16,14 +16,15 @@ import {
   showCommit,
 } from './commit.ts';
 import { StorageError } from './error.ts';
-import { fold, orderCausally, type Step } from './fold.ts';
-import { findVoid, type VoidNode } from './judge.ts';
+import { orderCausally, type Step } from './fold.ts';
+import type { VoidNode } from './judge.ts';
 import type { CommitLog, Place } from './log.ts';
 import { applyOps } from './merge/apply.ts';
 import { joinAll } from './merge/join.ts';
 import { type Merged, NOTHING } from './merge/merged.ts';
 import { parseOps } from './op.ts';
-import { factsOf } from './rights.ts';
+import { type Known, refold } from './refold.ts';
+import { factsOf, memberFacts } from './rights.ts';
 
 /** What memory keeps of a commit. */
 export type Entry = {
@@ -33,6 +34,9 @@ export type Entry = {
   readonly seq: number;
   readonly place: Place;
 };
+
+/** A commit before which nothing is held, and what it leaves. */
+type Beginning = { readonly id: CommitId; readonly merged: Merged };
 
 /** What the judgement over void commits knows of one, besides its place. */
 type Facts = Pick<VoidNode, 'rank' | 'revokes' | 'admits'>;
@@ -46,6 +50,8 @@ const WINDOW = 256;
 export class History {
   /** How many entries come before a hole; undefined when nothing is missing. */
   readonly hole: number | undefined;
+  /** Where a pruned history begins. Its first entry is this commit, without parents. */
+  readonly base: Beginning | undefined;
   readonly #crypto: Pick<Crypto, 'hash'>;
   readonly #log: CommitLog;
   readonly #entries: Entry[] = [];
@@ -67,10 +73,15 @@ export class History {
     initial: readonly Entry[],
     known: ReadonlyMap<CommitId, Merged>,
     hole: number | undefined,
+    base?: Beginning,
   ) {
     this.#crypto = crypto;
     this.#log = log;
     this.hole = hole;
+    this.base = base;
+    initial.forEach(({ id, device }) => {
+      if (id === base?.id) this.#facts.set(id, memberFacts(base.merged.state, device));
+    });
     initial.forEach((entry, index) => {
       const state = known.get(entry.id);
       this.#add(entry, state);
@@ -195,7 +206,7 @@ export class History {
       (this.#forks.get(step.device) ?? step.seq + 1) <= step.seq ||
       step.ops.some(({ op }) => op === 'revoke');
     if (!(changesWhatCounts && this.#isSuspect(state))) return state;
-    return this.#foldAll(step.parents, [step]);
+    return this.#refold([{ ids: step.parents, state: past }], step);
   }
 
   /** What the judgement knows of every commit, once there is anything to judge. */
@@ -222,6 +233,10 @@ export class History {
     const last = this.#highest.get(device) ?? 0;
     if (seq > last) this.#highest.set(device, seq);
     else this.#forks.set(device, Math.min(seq, this.#forks.get(device) ?? seq));
+  }
+
+  #indexOf(id: CommitId): number {
+    return this.#indices.get(id) as number;
   }
 
   async #stepAt(index: number): Promise<Step> {
@@ -281,28 +296,60 @@ export class History {
     const [first = NOTHING] = states;
     if (states.length < 2) return first;
     const joined = joinAll(states);
-    return this.#isSuspect(joined) ? this.#foldAll(ids) : joined;
+    if (!this.#isSuspect(joined) || this.#isSettled(joined, states)) return joined;
+    return this.#refold(states.map((state, at) => ({ ids: ids.slice(at, at + 1), state })));
   }
 
-  /** From the beginning, without what counts for nothing: rare, and as slow as the history is long. */
-  async #foldAll(ids: readonly CommitId[], last: readonly Step[] = []): Promise<Merged> {
-    const steps = new Map<CommitId, Step>(last.map((step) => [step.id, step]));
-    const stack = [...ids];
-    for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
-      if (steps.has(id)) continue;
-      const index = this.#indices.get(id);
-      const fresh = this.#staged.get(id)?.step;
-      const step = fresh ?? (index === undefined ? undefined : await this.#stepAt(index));
-      if (step === undefined) throw new StorageError('corrupt', 'commits before it are missing');
-      steps.set(id, step);
-      stack.push(...step.parents);
+  /**
+   * Whether all sides know the same of every device that may be void, so that each has left the
+   * same out: what a merge long after a removal looks like.
+   */
+  #isSettled({ revoked, vector }: Merged, states: readonly Merged[]): boolean {
+    const reaches = (device: string, seq: number) => (vector.get(device) ?? 0) >= seq;
+    if ([...this.#forks].some(([device, seq]) => reaches(device, seq))) return false;
+    const isSame = (device: string, last: number) =>
+      states.every(
+        (state) =>
+          state.revoked.get(device) === last && state.vector.get(device) === vector.get(device),
+      );
+    return [...revoked].every(
+      ([device, last]) => !reaches(device, last + 1) || isSame(device, last),
+    );
+  }
+
+  /** Without what counts for nothing; `last` comes after all that is known. */
+  async #refold(known: readonly Known[], last?: Step): Promise<Merged> {
+    const below = await this.#nodesBelow(known.flatMap(({ ids }) => ids));
+    const [first] = known;
+    const past = first?.state.state ?? NOTHING.state;
+    const tip = last && { ...last, ...factsOf(past, last.device, last.ops) };
+    const source = {
+      stepOf: async (id: CommitId): Promise<Step> =>
+        id === last?.id ? last : (this.#staged.get(id)?.step ?? this.#stepAt(this.#indexOf(id))),
+      stateOf: (id: CommitId) => this.join([id]),
+    };
+    return refold(source, { below, tip }, known);
+  }
+
+  /** These and all that they build on, parents first. */
+  async #nodesBelow(ids: readonly CommitId[]): Promise<readonly VoidNode[]> {
+    const fresh = [...this.#staged.values()].map(({ step }) => step);
+    const all = [...this.#entries, ...fresh];
+    const past = new Set(ids);
+    for (const { id, parents } of all.toReversed()) {
+      if (past.has(id)) for (const parent of parents) past.add(parent);
+    }
+    const below = all.filter(({ id }) => past.has(id));
+    if (below.length < past.size) {
+      throw new StorageError('corrupt', 'commits before it are missing');
     }
     const nodes: VoidNode[] = [];
-    for (const step of orderCausally(steps.values()).ordered) {
-      nodes.push({ ...step, ...(this.#facts.get(step.id) ?? (await this.#learn(step))) });
+    for (const { id, parents, device, seq } of below) {
+      const facts =
+        this.#facts.get(id) ?? (await this.#learn(await this.#stepAt(this.#indexOf(id))));
+      nodes.push({ id, parents, device, seq, ...facts });
     }
-    const voids = findVoid(nodes);
-    return fold(steps.values(), (id) => voids.has(id));
+    return nodes;
   }
 
   /** Looks at a commit with the eyes of its own past. */

@@ -7,6 +7,7 @@
  */
 
 import type { Files, Runtime } from '#runtime';
+import { type Base, basePath, readBase } from './base.ts';
 import { decodeText, encodeText } from './bytes.ts';
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
 import { type CommitId, parseCommit, peekCommit } from './commit.ts';
@@ -21,6 +22,10 @@ import { isClaimTrue, type Root, verifyCommit, verifyTree } from './verify.ts';
 export type Held = {
   readonly log: CommitLog;
   readonly history: History;
+  /** Where a pruned history begins. */
+  readonly base: Base | undefined;
+  /** A pruning was cut short: what it was to drop is still on the disk. */
+  readonly isCutShort: boolean;
   /** Undefined while nothing is held. */
   readonly root: Root | undefined;
   /** What all heads make together. */
@@ -37,6 +42,8 @@ export type Held = {
 type Needs = Pick<Runtime, 'files' | 'crypto'>;
 
 const FORMAT = 'nymote store 1\n';
+/** With a base: whoever does not know of it would take it for damage. */
+export const PRUNED_FORMAT = 'nymote store 2\n';
 
 /** Opens the directory. Throws only what the disk throws, and 'newer-format'. */
 export async function load(runtime: Needs, directory: string): Promise<Held> {
@@ -62,8 +69,11 @@ export async function load(runtime: Needs, directory: string): Promise<Held> {
     (item) => damage.push(item),
   );
   await writeFormat(runtime.files, directory);
-  const start = await findStart(runtime, directory, log, found, damage);
-  const held = await verify(runtime, log, start, { damage, signers });
+  const base = await findBase(runtime, directory, damage);
+  const kept = graft(found, base);
+  const start = await findStart(runtime, directory, { log, base }, kept, damage);
+  const isCutShort = start.base !== undefined && kept.length < found.length;
+  const held = { ...(await verify(runtime, log, start, { damage, signers })), isCutShort };
   if (found.length > 0 || !(start.isEmptied || (await hasQuarantine(runtime.files, directory)))) {
     return held;
   }
@@ -73,6 +83,7 @@ export async function load(runtime: Needs, directory: string): Promise<Held> {
 
 /** Where verification begins. */
 type Start = {
+  readonly base: Base | undefined;
   readonly entries: readonly Entry[];
   /** The entries that need no verification, and states among them. */
   readonly verified: ReadonlySet<CommitId>;
@@ -84,11 +95,37 @@ type Start = {
   readonly isEmptied: boolean;
 };
 
+/** One that cannot be used leaves a history whose beginning is missing. */
+async function findBase(
+  { files, crypto }: Needs,
+  directory: string,
+  damage: Damage[],
+): Promise<Base | undefined> {
+  const bytes = await translate(() => files.read(basePath(directory)));
+  const base = bytes && readBase(crypto, bytes);
+  if (bytes !== undefined && base === undefined) {
+    const message = 'it is damaged; another device, or a backup, may have it';
+    damage.push({ code: 'bad-checkpoint', where: 'base', message });
+  }
+  return base;
+}
+
+/** A commit may lie in two segments, and some from before the base, when a pruning was cut short. */
+function graft(found: readonly Entry[], base: Base | undefined): readonly Entry[] {
+  if (base === undefined) return found;
+  const byId = new Map(found.map((entry) => [entry.id, entry]));
+  const first = byId.get(base.id);
+  if (first === undefined) return found;
+  const isCut = ({ device, seq }: Entry) => seq <= (base.merged.vector.get(device) ?? 0);
+  const kept = [...byId.values()].filter((entry) => !isCut(entry));
+  return [{ ...first, parents: [] }, ...kept];
+}
+
 /** Orders what was found and looks for a checkpoint that saves verifying all of it. */
 async function findStart(
   { files, crypto }: Needs,
   directory: string,
-  log: CommitLog,
+  { log, base }: { readonly log: CommitLog; readonly base: Base | undefined },
   found: readonly Entry[],
   damage: Damage[],
 ): Promise<Start> {
@@ -97,21 +134,27 @@ async function findStart(
     : orderCausally(found);
   const entries = [...ordered, ...orderBeyondHole(waiting)];
   const checkpoint = await translate(() => readCheckpoint(crypto, files, directory));
+  const isBased = base !== undefined && entries[0]?.id === base.id;
   const start = {
     entries,
-    verified: new Set<CommitId>(),
-    known: new Map<CommitId, Merged>(),
-    root: undefined,
+    base: isBased ? base : undefined,
+    verified: new Set<CommitId>(isBased ? [base.id] : []),
+    known: new Map<CommitId, Merged>(isBased ? [[base.id, base.merged]] : []),
+    root: isBased ? base.root : undefined,
     hole: undefined,
     isEmptied: checkpoint !== undefined && entries.length === 0,
   };
-  if (checkpoint === undefined) return start;
+  // One from before the base is of no use any more.
+  const isOld = ({ states }: Checkpoint) =>
+    isBased && [...states.keys()].some((id) => entries.every((entry) => entry.id !== id));
+  if (checkpoint === undefined || (checkpoint !== 'bad' && isOld(checkpoint))) return start;
   if (checkpoint === 'bad' || !(await isTrue(crypto, log, entries, checkpoint))) {
     const message = 'it does not fit the signed history; everything was verified instead';
     damage.push({ code: 'bad-checkpoint', where: 'checkpoint.json', message });
     return start;
   }
-  const { root, states: known } = checkpoint;
+  const { root } = checkpoint;
+  const known = new Map([...start.known, ...checkpoint.states]);
   const last = entries.findLastIndex(({ id }) => known.has(id));
   const isBeyond = last >= ordered.length;
   const verified = isBeyond
@@ -160,10 +203,10 @@ async function verify(
   log: CommitLog,
   start: Start,
   notes: { readonly damage: Damage[]; readonly signers: Set<string> },
-): Promise<Held> {
-  const { entries, verified, known, hole } = start;
+): Promise<Omit<Held, 'isCutShort'>> {
+  const { entries, verified, known, hole, base } = start;
   const kept = entries.filter(({ id }) => verified.has(id));
-  const history = new History(crypto, log, kept, known, hole);
+  const history = new History(crypto, log, kept, known, hole, base);
   let { root } = start;
   let grown = 0;
   for (const entry of entries) {
@@ -188,7 +231,7 @@ async function verify(
   if (hole !== undefined) notes.damage.push(describeHole(entries[hole - 1]));
   const isStuck = history.entries.length < entries.length;
   const merged = await history.join(history.heads);
-  return { log, history, root, merged, isStuck, grown, ...notes };
+  return { log, history, root, merged, isStuck, grown, base, ...notes };
 }
 
 function describeStop(entry: Entry, last: Entry | undefined, cause: StorageError): Damage {
@@ -206,7 +249,12 @@ function describeHole(last: Entry | undefined): Damage {
 async function checkFormat(files: Files, directory: string): Promise<void> {
   const bytes = await translate(() => files.read(`${directory}/format`));
   const text = bytes && decodeText(bytes);
-  if (text !== undefined && text !== FORMAT && /^nymote store \d+\n$/.test(text)) {
+  if (
+    text !== undefined &&
+    text !== FORMAT &&
+    text !== PRUNED_FORMAT &&
+    /^nymote store \d+\n$/.test(text)
+  ) {
     throw new StorageError('newer-format', `written by a later version: ${text.trim()}`);
   }
 }
@@ -214,7 +262,8 @@ async function checkFormat(files: Files, directory: string): Promise<void> {
 async function writeFormat(files: Files, directory: string): Promise<void> {
   const path = `${directory}/format`;
   const bytes = await translate(() => files.read(path));
-  if (bytes !== undefined && decodeText(bytes) === FORMAT) return;
+  const text = bytes && decodeText(bytes);
+  if (text === FORMAT || text === PRUNED_FORMAT) return;
   try {
     await translate(() => files.replace(path, encodeText(FORMAT), 0o600));
   } catch (cause) {

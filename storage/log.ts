@@ -73,8 +73,7 @@ export async function openLog(
     await files.makeDirectory(directory, 0o700);
     await files.makeDirectory(`${directory}/log`, 0o700);
   });
-  const names = await translate(() => files.list(`${directory}/log`));
-  const segments = names.flatMap((name) => SEGMENT_NAME.exec(name)?.[1] ?? []).map(Number);
+  const segments = await listSegments(files, directory);
   const last = segments.at(-1) ?? 1;
   for (const segment of segments) {
     const isLast = segment === last;
@@ -85,6 +84,12 @@ export async function openLog(
     }
   }
   return createLog(files, directory, last);
+}
+
+/** The numbers of the segments there are. */
+export async function listSegments(files: Files, directory: string): Promise<number[]> {
+  const names = await translate(() => files.list(`${directory}/log`));
+  return names.flatMap((name) => SEGMENT_NAME.exec(name)?.[1] ?? []).map(Number);
 }
 
 /** Tells whether bytes that were commits once had to be moved aside. */
@@ -277,7 +282,7 @@ function readFrame(bytes: Uint8Array, place: Place): Frame | undefined {
 }
 
 /** Groups frames so that each group is one write into one segment. */
-function intoBatches(frames: readonly Uint8Array[]): Uint8Array[][] {
+export function intoBatches(frames: readonly Uint8Array[]): Uint8Array[][] {
   const batches: Uint8Array[][] = [];
   let room = 0;
   for (const frame of frames) {
@@ -297,6 +302,7 @@ function segmentName(segment: number): string {
   return `${String(segment).padStart(8, '0')}.log`;
 }
 
-function segmentPath(directory: string, segment: number): string {
+/** The path of a segment. */
+export function segmentPath(directory: string, segment: number): string {
   return `${directory}/log/${segmentName(segment)}`;
 }

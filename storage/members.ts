@@ -145,6 +145,33 @@ export function isNamedAfter(crypto: Pick<Crypto, 'hash'>, id: string, key: Uint
   return id === text + BASE32.charAt((bits << (5 - held)) & 31);
 }
 
+/** A commit before which the realm keeps nothing, and what its past has of each device. */
+export type Declared = {
+  readonly commit: string;
+  readonly device: string;
+  readonly seq: number;
+  readonly state: string;
+  readonly vector: JsonObject;
+  /** The devices that it was decided without. */
+  readonly without: readonly Json[];
+};
+
+/** The beginnings of history that owners declared. */
+export function declaredIn(state: State): Declared[] {
+  return [...(state.get('realm') ?? [])].flatMap(([key, record]) => {
+    const { commit, device, state: hash, vector, without } = record as Record<string, Json>;
+    const seq = isObject(vector) && typeof device === 'string' ? vector[device] : undefined;
+    const isWhole =
+      key.startsWith('base-') &&
+      typeof commit === 'string' &&
+      typeof hash === 'string' &&
+      typeof seq === 'number';
+    if (!isWhole || typeof device !== 'string' || !isObject(vector)) return [];
+    const others = Array.isArray(without) ? (without as readonly Json[]) : [];
+    return [{ commit, device, seq, state: hash, vector, without: others }];
+  });
+}
+
 /** Tells whether the protected fields of a record have a meaning. */
 export function isWellFormed(record: JsonObject): boolean {
   const { role, rank, grants, writer, signingKey } = record as Record<string, Json>;

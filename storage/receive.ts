@@ -12,7 +12,9 @@ import { type CommitId, type ParsedCommit, parseCommit } from './commit.ts';
 import { StorageError } from './error.ts';
 import { decodeFrame, type Frame, measureFrame } from './frame.ts';
 import type { History } from './history.ts';
+import { type Declared, declaredIn } from './members.ts';
 import type { Merged } from './merge/merged.ts';
+import type { State } from './op.ts';
 import { type Root, verifyCommit, verifyTree } from './verify.ts';
 
 /** A commit that came, before it is verified. */
@@ -55,11 +57,16 @@ const MAX_WAITING = 1024 * 1024;
 type Needs = {
   readonly crypto: Pick<Crypto, 'hash' | 'verify'>;
   readonly history: History;
+  /** What all that is held makes together. */
+  readonly state: State;
   /** Undefined while nothing is held. */
   readonly root: Root | undefined;
   /** The realm that is expected, when nothing is held. */
   readonly realm: string | undefined;
 };
+
+/** With the beginnings of history that owners declared; undefined: they cannot be told. */
+type Verifying = Needs & { readonly beginnings: readonly Declared[] | undefined };
 
 /** Reads frames and verifies them; `earlier` are those that were waiting. */
 export async function receive(
@@ -74,22 +81,28 @@ export async function receive(
   const received = new Map<CommitId, Received>();
   const isHere = (id: CommitId) => received.has(id) || history.find(id) !== undefined;
   let { root } = needs;
+  const beginnings = history.hole === undefined ? declaredIn(needs.state) : undefined;
+  const attempt = async (arrival: Arrival): Promise<void> => {
+    const { commit } = arrival;
+    try {
+      const item = await verify({ ...needs, root, beginnings }, arrival);
+      received.set(commit.id, item);
+      beginnings?.push(...declaredIn(item.state.state));
+      root ??= { realm: commit.id, founder: commit.device };
+    } catch (cause) {
+      if (!(cause instanceof StorageError)) throw cause;
+      refused.push({ id: commit.id, reason: cause });
+    }
+  };
   let pending = [...arrivals.values()].filter(({ commit }) => !isHere(commit.id));
   for (;;) {
     const isOurs = ({ realm, id }: ParsedCommit) =>
       root === undefined || (realm ?? id) === root.realm;
-    const ready = pending.filter(({ commit }) => !isOurs(commit) || commit.parents.every(isHere));
+    const ready = pending.filter(
+      ({ commit }) => !isOurs(commit) || isCut(history, commit) || commit.parents.every(isHere),
+    );
     if (ready.length === 0) break;
-    for (const arrival of ready) {
-      const { commit } = arrival;
-      try {
-        received.set(commit.id, await verify({ ...needs, root }, arrival));
-        root ??= { realm: commit.id, founder: commit.device };
-      } catch (cause) {
-        if (!(cause instanceof StorageError)) throw cause;
-        refused.push({ id: commit.id, reason: cause });
-      }
-    }
+    for (const arrival of ready) await attempt(arrival);
     const done = new Set(ready);
     pending = pending.filter((arrival) => !done.has(arrival));
   }
@@ -98,15 +111,28 @@ export async function receive(
   return { received: [...received.values()], refused, root, waiting };
 }
 
+/** Either it is in the base, or nobody will ever join it. */
+function isCut({ base }: Pick<History, 'base'>, { device, seq }: ParsedCommit): boolean {
+  return base !== undefined && seq <= (base.merged.vector.get(device) ?? 0);
+}
+
+function tooOld({ id }: ParsedCommit): StorageError {
+  return new StorageError('too-old', `commit ${id} is from before what is kept`);
+}
+
 async function verify(
-  { crypto, history, root, realm }: Needs,
+  { crypto, history, root, realm, beginnings }: Verifying,
   arrival: Arrival,
 ): Promise<Received> {
   const { commit, content } = arrival;
   if (root === undefined && realm !== undefined && (commit.realm ?? commit.id) !== realm) {
     throw new StorageError('other-realm', 'these commits belong to another realm');
   }
+  if (isCut(history, commit)) throw tooOld(commit);
   const past = await history.join(commit.parents);
+  // Whoever has dropped what it builds on could never take over what builds on it.
+  const isApart = beginnings?.some(({ device, seq }) => (past.vector.get(device) ?? 0) < seq);
+  if (isApart === true) throw tooOld(commit);
   // A disk that lost the realm's beginning takes it over like any other commit.
   const isGenesis = commit.id === root?.realm;
   const ops = verifyCommit(crypto, isGenesis ? undefined : root, past, commit, content.ops);

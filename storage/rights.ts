@@ -124,6 +124,14 @@ export function factsOf(
   return { rank, revokes, admits };
 }
 
+/** The same of a commit with which a history begins: it stands for all that let somebody in. */
+export function memberFacts(state: State, device: string): ReturnType<typeof factsOf> {
+  const admits = [...(state.get('devices') ?? [])].flatMap(([id, record]) =>
+    readKey(record) === undefined ? [] : [{ device: id, rank: rankOf(state, id) }],
+  );
+  return { rank: rankOf(state, device), revokes: [], admits };
+}
+
 /** Sentences for people, who see neither ids nor paths in them. */
 export function explainRefusal({ reason, path }: Refusal): string {
   return path === undefined ? SENTENCES[reason] : `${path}: ${SENTENCES[reason]}`;
@@ -244,6 +252,7 @@ function isMostSenior(past: State, author: Member): boolean {
 /** Everything but members, the realm and proposals. */
 function mayWrite(author: Member, { collection, key }: Path, path: string): boolean {
   if (isGranted(author, 'write', path)) return true;
+  if (collection === 'confirmations' && isGranted(author, 'confirm', path)) return true;
   if (author.role !== 'device' || key !== author.device) return false;
   return collection === 'status' || collection === 'devices';
 }

@@ -8,6 +8,7 @@
 import { canonicalize, isObject, type Json, type JsonObject } from './json.ts';
 import { compareSeniority } from './judge.ts';
 import {
+  declaredIn,
   isGranted,
   isNamedAfter,
   isOwner,
@@ -80,8 +81,18 @@ export function checkRevocation(
   // The genesis of an old realm is its founder's; without it there is no realm.
   const founds = readRecord(past, `devices/${key}`)?.['writer'] === true;
   if (founds && lastSeq < 1) return 'wrong-op';
+  if (lastSeq < lastKept(past, key)) return 'wrong-op';
   if (!isGranted(author, 'revoke', `devices/${key}`)) return 'no-right';
   return isSenior(past, author, key) ? undefined : 'outranked';
+}
+
+/** What is in the state from which pruned histories begin cannot be taken out of it any more. */
+function lastKept(past: State, device: string): number {
+  const numbers = declaredIn(past).map(({ vector }) => vector[device]);
+  return numbers.reduce<number>(
+    (most, seq) => (typeof seq === 'number' ? Math.max(most, seq) : most),
+    0,
+  );
 }
 
 /** Delegates are equals: one cannot shut out another because of its id. */

@@ -77,7 +77,7 @@ describe('a new realm', () => {
     await openFounder(runtime);
     await runtime.files.replace(
       `${DIRECTORY}/format`,
-      new TextEncoder().encode('nymote store 2\n'),
+      new TextEncoder().encode('nymote store 3\n'),
     );
     expect(await codeOf(openFounder(runtime))).toBe('newer-format');
   });

@@ -38,16 +38,21 @@ const MAX_HEADER = 1024 * 1024;
 const branchOf = (index: number): string =>
   `refs/heads/${index === 0 ? 'main' : `head-${index + 1}`}`;
 
+/** Where a pruned history's base is: a blob, which git neither clones nor checks out. */
+export const BASE_REF = 'refs/nymote/base';
+
 /** The text before the pack. The first of `heads` is what a clone checks out. */
 export function encodeBundleHeader(
   heads: readonly CommitId[],
   prerequisites: readonly CommitId[],
+  base?: string,
 ): Uint8Array {
   const lines = [
     FORMAT,
     ...prerequisites.map((id) => `-${id} earlier`),
     ...heads.slice(0, 1).map((id) => `${id} HEAD`),
     ...heads.map((id, index) => `${id} ${branchOf(index)}`),
+    ...(base === undefined ? [] : [`${base} ${BASE_REF}`]),
   ];
   return encodeText(`${SIGNATURE}${lines.join('\n')}\n\n`);
 }

@@ -32,6 +32,9 @@ export type Told = {
   exportMissing(vector: Vector, limit: number): Promise<Uint8Array>;
   contentAt(id: CommitId): Promise<Content>;
   readonly heads: readonly CommitId[];
+  /** Where a pruned history begins. */
+  base?(): Uint8Array | undefined;
+  holds?(id: CommitId): boolean;
 };
 
 /** A bundle, and how far it goes. */
@@ -54,10 +57,15 @@ const PAGE = 1024 * 1024;
 export async function gather(
   crypto: Pick<Crypto, 'hash'>,
   told: Told,
-  after: Reach,
+  earlier: Reach,
   limit = MAX_STRETCH,
 ): Promise<Stretch | undefined> {
   const pack = createPack(crypto);
+  const base = told.base?.();
+  // What a bundle would build on may have been dropped: then it begins anew, with the base.
+  const isCut = base !== undefined && !earlier.heads.every((id) => told.holds?.(id));
+  const isBased = base !== undefined && (isCut || earlier.heads.length === 0);
+  const after = isCut ? BEGINNING : earlier;
   let { vector } = after;
   const ends = createEnds(after.heads);
   let before: State = new Map();
@@ -72,7 +80,9 @@ export async function gather(
   const commits = ends.count();
   if (commits === 0) return undefined;
   const heads = ends.heads(told.heads);
-  const header = encodeBundleHeader(heads, ends.needed());
+  const blob = isBased ? nameObject(crypto, { type: 'blob', body: base }) : undefined;
+  if (blob !== undefined) pack.add(blob);
+  const header = encodeBundleHeader(heads, isBased ? [] : ends.needed(), blob?.id);
   const bundle = concat([header, pack.finish(padding(header.length + pack.size)).bytes]);
   return { bundle, reach: { vector, heads }, commits };
 }

@@ -8,13 +8,13 @@ import { StorageError } from '../error.ts';
 import type { GitObject, NamedObject } from '../object.ts';
 import type { State } from '../op.ts';
 import type { Store } from '../store.ts';
-import { parseBundle } from './bundle.ts';
+import { BASE_REF, parseBundle } from './bundle.ts';
 import { addCommit, retell, type Told } from './gather.ts';
 import { type Find, recount } from './recount.ts';
 import { readPack } from './unpack.ts';
 
 /** What taking over needs of a store. */
-export type Taker = Pick<Store, 'importCommits' | 'holds' | 'problems'>;
+export type Taker = Pick<Store, 'importCommits' | 'holds' | 'problems' | 'takeBase'>;
 
 /** Called after each page, with the commits taken over and those there are. */
 export type Taken = (done: number, of: number) => void;
@@ -58,7 +58,9 @@ export async function takeBundle(
   // Git leaves out what a reader has who has the commits that the bundle builds on.
   const lookup = (ids: ReadonlySet<string>) => findObjects(crypto, store, ids);
   const { find } = await readPack(crypto, pack, lookup);
-  const heads = [...new Set(refs.map(({ id }) => id))];
+  const base = refs.find(({ name }) => name === BASE_REF);
+  if (base !== undefined) await store.takeBase(find(base.id)?.body ?? new Uint8Array(0));
+  const heads = [...new Set(refs.filter((ref) => ref !== base).map(({ id }) => id))];
   const findAnywhere: Find = async (id) => find(id) ?? (await lookup(new Set([id]))).get(id);
   return takeHistory(store, findAnywhere, heads, report);
 }
