@@ -209,15 +209,11 @@ export class History {
     return this.#refold([{ ids: step.parents, state: past }], step);
   }
 
-  /** What the judgement knows of every commit, once there is anything to judge. */
+  /** What the judgement knows of every commit; nothing while none can be void. */
   async judge(revoked: Merged['revoked']): Promise<readonly VoidNode[]> {
-    if ((revoked.size === 0 && this.#forks.size === 0) || this.hole !== undefined) return [];
-    const nodes: VoidNode[] = [];
-    for (const [index, entry] of this.#entries.entries()) {
-      const facts = this.#facts.get(entry.id) ?? (await this.#learn(await this.#stepAt(index)));
-      nodes.push({ ...entry, ...facts });
-    }
-    return nodes;
+    const isLate = ({ device, seq }: Entry) => seq > (revoked.get(device) ?? seq);
+    const isSuspect = this.#forks.size > 0 || this.#entries.some(isLate);
+    return isSuspect && this.hole === undefined ? this.#nodesBelow(this.heads) : [];
   }
 
   #add(entry: Entry, state: Merged | undefined): void {
