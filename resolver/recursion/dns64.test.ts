@@ -151,6 +151,12 @@ test.each([
     text: [`${NAME} 20 IN AAAA fd00:64::a00:1`],
     why: 'and behind one’s own',
   },
+  {
+    table: { AAAA: { authorities: [SOA] }, A: { answers: [`${NAME} 20 A 10.0.0.1`] } },
+    options: { prefix: '64:ff9b:1:fffe::/96' },
+    text: [`${NAME} 20 IN AAAA 64:ff9b:1:fffe::a00:1`],
+    why: 'also next to the well-known prefix (RFC 8215)',
+  },
 ])('$why', async ({ table, options, text }) => {
   expect((await synthesise(table, options)).text).toEqual(text);
 });

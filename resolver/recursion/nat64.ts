@@ -93,7 +93,9 @@ export function prefixIn(ipv6: Uint8Array): Nat64Prefix | undefined {
   return { octets, length };
 }
 
+const WELL_KNOWN = parseNat64Prefix('64:ff9b::/96');
+
 /** 64:ff9b::/96, with which only global addresses can be reached (RFC 6052 §3.1). */
 export function isWellKnown({ octets, length }: Nat64Prefix): boolean {
-  return length === 96 && octets[1] === 0x64 && octets[2] === 0xff && octets[3] === 0x9b;
+  return length === 96 && octets.join() === WELL_KNOWN?.octets.join();
 }
