@@ -36,7 +36,15 @@ test('the tags in hexadecimal, ascending (RFC 8145 §5.1)', () => {
   expect(keyTagName(Array.from({ length: 100 }, (_, tag) => tag))).toBeDefined();
 });
 
-test.each<{ name: string; type: number; said?: Partial<Resolved>; told: boolean; why: string }>([
+test.each<{
+  name: string;
+  type: number;
+  said?: Partial<Resolved>;
+  anchors?: typeof IANA;
+  told: boolean;
+  why: string;
+}>([
+  { name: '.', type: TYPE.DNSKEY, anchors: LAB, told: false, why: 'there is none to tell of' },
   { name: '.', type: TYPE.DNSKEY, told: true, why: 'the keys were fetched' },
   {
     ...{ name: '.', type: TYPE.DNSKEY, told: false },
@@ -53,7 +61,7 @@ test.each<{ name: string; type: number; said?: Partial<Resolved>; told: boolean;
   },
   { name: '.', type: TYPE.NS, told: false, why: 'no keys' },
   { name: 'lab.', type: TYPE.DNSKEY, told: false, why: 'not the root’s' },
-])('$name $type told $told: $why', async ({ name, type, said, told }) => {
+])('$name $type told $told: $why', async ({ name, type, said, anchors = IANA, told }) => {
   const asked: string[] = [];
   const recursion: Recursion = {
     async resolve(each, eachType, budget) {
@@ -63,7 +71,7 @@ test.each<{ name: string; type: number; said?: Partial<Resolved>; told: boolean;
     },
     inFlight: 0,
   };
-  await withKeyTagSignal(recursion, IANA, () => 0).resolve(nameOf(name), type, BUDGET);
+  await withKeyTagSignal(recursion, anchors, () => 0).resolve(nameOf(name), type, BUDGET);
   expect(asked.slice(1)).toEqual(told ? [`_ta-4f66-9728. ${TYPE.NULL}`] : []);
 });
 

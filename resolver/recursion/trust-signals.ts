@@ -45,7 +45,8 @@ export function withKeyTagSignal(
       const resolved = await recursion.resolve(name, type, budget, avoid);
       const isFetched = resolved.from === 'recursion' && resolved.outcome.kind === 'answer';
       if (type === TYPE.DNSKEY && name.key === ROOT.key && isFetched) {
-        const signal = keyTagName(rootKeyTags(anchors) ?? []);
+        const tags = rootKeyTags(anchors);
+        const signal = tags && keyTagName(tags);
         // Nobody waits for it, and what comes back is of no interest (§5.2).
         if (signal) void recursion.resolve(signal, TYPE.NULL, fullBudget(now())).catch(() => {});
       }
