@@ -12,6 +12,9 @@ import { findRoute, type Route } from './recursion/route.ts';
 import type { ResolverOptions, RouteOption } from './resolver.ts';
 import { nameFor, routesOf } from './settings.ts';
 
+/** What came in time is still judged then. */
+const GRACE_MILLISECONDS = 1_000;
+
 export type Routing = {
   /** As they were set last. */
   readonly given: readonly RouteOption[];
@@ -96,7 +99,7 @@ export function createRerouting(
       flush();
       // What was asked of others before may still come and be kept, for so long.
       cancel();
-      cancel = clock.after(MAX_MILLISECONDS, flush);
+      cancel = clock.after(MAX_MILLISECONDS + GRACE_MILLISECONDS, flush);
     },
     stop: () => cancel(),
   };
