@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { failureOf, playSeed } from './run.fixture.ts';
 import type { Script } from './script.fixture.ts';
 
-const RUNS = Number(process.env['NYMOTE_RUNS'] ?? 300);
+const RUNS = Number(process.env['NYMOTE_RUNS'] ?? 200);
 const FIRST = Number(process.env['NYMOTE_SEED'] ?? 1);
 
 test(`${RUNS} households end as one`, { timeout: 60_000 + RUNS * 300 }, async () => {
