@@ -6,7 +6,8 @@ import { type FakeRuntime, fakeRuntime } from '#runtime/fake';
 import { openStore, type Store } from '#storage';
 import { type Engine, startEngine } from './engine.ts';
 import { createGuard } from './guard.ts';
-import { GREEN_MS } from './plan.ts';
+import { printJournal } from './journal.ts';
+import { GREEN_MS, type Pending } from './plan.ts';
 import { partOf } from './render.ts';
 import { GUARD, Router } from './router.fixture.ts';
 import { createUci } from './uci.ts';
@@ -147,6 +148,32 @@ test('a change on trial can have more time', async () => {
   expect(home.engine.secondsLeft()).toBe(9);
   expect(await home.engine.extend(600)).toBe(true);
   expect(home.engine.secondsLeft()).toBe(600);
+});
+
+test('a change that was cut off before it was written is written, however late the guard answers', async () => {
+  const router = new Router();
+  const home = await open(router);
+  await home.set(ZONE, 'CET');
+  await home.engine.stop();
+  const cut = home.engine.state().pending;
+  router.values.set(ZONE, 'UTC');
+  const runtime = router.boot({ files: home.runtime.files });
+  const journal = new TextEncoder().encode(
+    printJournal({
+      originals: {},
+      isForced: false,
+      pending: { ...cut, phase: 'arming' } as Pending,
+    }),
+  );
+  await runtime.files.replace('/data/apply.json', journal);
+  router.isMute = true;
+  const again = await open(router, { runtime });
+  await again.pass(2 * GREEN_MS);
+  expect(again.engine.state().settled).toBeUndefined();
+  router.isMute = false;
+  await again.pass(3 * GREEN_MS);
+  expect(router.values.get(ZONE)).toBe('CET');
+  expect(again.engine.state().settled?.outcome).toBe('confirmed');
 });
 
 test("somebody else's change is waited for", async () => {

@@ -68,6 +68,8 @@ type Running = {
   turn: Promise<void>;
   cancelPoll: Cancel;
   isStopped: boolean;
+  /** The guard has said what became of the change that an earlier life left. */
+  isResumed: boolean;
 };
 
 /** Starts with what an earlier life left, and follows the store. */
@@ -81,10 +83,11 @@ export async function startEngine(runtime: EngineRuntime, parties: EngineParties
       problem: undefined,
       left: undefined,
       isStopped: false,
+      isResumed: false,
     },
     ...{ turn: Promise.resolve(), cancelPoll: () => undefined },
   };
-  feed(running, { kind: 'start', guard: await parties.guard.status() });
+  await resume(running);
   const stopWatching = parties.store.watch(() => {
     void track(running, lookIfNews(running));
   });
@@ -114,6 +117,13 @@ export async function startEngine(runtime: EngineRuntime, parties: EngineParties
       await running.turn;
     },
   };
+}
+
+/** Until the guard answers nobody knows what of a change was written: it is neither judged nor confirmed. */
+async function resume(running: Running): Promise<void> {
+  const guard = await running.parties.guard.status();
+  running.isResumed = guard !== undefined || running.state.pending === undefined;
+  feed(running, { kind: 'start', guard });
 }
 
 /** Events are taken one after the other; each is on the disk before it has consequences (I7). */
@@ -271,6 +281,7 @@ function poll(running: Running): void {
 async function attend(running: Running): Promise<void> {
   const { parties, runtime } = running;
   if (running.state.pending === undefined) return look(running);
+  if (!running.isResumed) return resume(running);
   await heedPeople(running);
   const guard = await parties.guard.status();
   const left = guard?.pending?.secondsLeft;

@@ -181,11 +181,8 @@ const stay = (state: Apply): Step => ({ state, commands: [] });
 function start(state: Apply, guard: GuardStatus | undefined): Step {
   const { pending } = state;
   if (pending === undefined) return { state, commands: [{ kind: 'look' }] };
-  if (guard === undefined) {
-    // It is asked again soon; until then nothing is touched.
-    const phase = pending.phase === 'restoring' ? 'restoring' : 'watching';
-    return stay({ ...state, pending: { ...pending, phase } });
-  }
+  // It is asked again soon; until then nothing is touched, or taken for written.
+  if (guard === undefined) return stay(state);
   if (guard.pending?.id === pending.id) {
     // Half of it may have been written: writing it again changes nothing (I4).
     if (pending.phase === 'restoring') return takeBack(state, pending, pending.reason ?? '');

@@ -17,6 +17,8 @@ export class Router {
   kept: { id: string; values: Map<string, string> } | undefined;
   last = { id: '', outcome: 'none', reason: '' };
   isBusy = false;
+  /** The guard does not answer. */
+  isMute = false;
   failing: string[] = [];
   runtime: FakeRuntime = this.boot();
 
@@ -46,6 +48,7 @@ export class Router {
   }
 
   guard([verb, id = '']: readonly string[]) {
+    if (this.isMute) return { exitCode: 1 };
     const isOurs = this.kept?.id === id;
     if (verb === 'arm' && (this.isBusy || this.kept !== undefined)) return { exitCode: 3 };
     if (verb === 'arm') this.kept = { id, values: new Map(this.values) };
