@@ -13,6 +13,7 @@ import {
   other,
   PAST,
   porter,
+  RECORDS,
   ROUTER,
   type Row,
   recovery,
@@ -94,6 +95,15 @@ describe('plain records', () => {
     },
     { by: tab, ops: [set('devices/new', {})], is: 'no-right', why: 'records of no member either' },
   ])('$why', check);
+
+  const may = [{ prefix: 'confirmations', may: ['confirm'] }];
+  const past = stateOf({ ...RECORDS, [tab.path]: member(tab, { grants: may }) });
+  test.each<Row>([
+    { past, by: tab, ops: [set('confirmations/f00', {})], is: undefined, why: 'who may confirm' },
+    { past, by: tab, ops: [del('confirmations/f00')], is: undefined, why: 'and tidy up' },
+    { past, by: tab, ops: [set('options/a', {})], is: 'no-right', why: 'but change nothing' },
+    { by: tab, ops: [set('confirmations/f00', {})], is: 'no-right', why: 'not every device' },
+  ])('confirmations: $why', check);
 });
 
 describe('the first commit', () => {

@@ -53,10 +53,19 @@ test.each([
   { scene: { peers: [] }, failing: ['tunnels'], why: 'there is no peer' },
   {
     scene: { good: { ...GOOD, authenticData: false } },
-    failing: ['resolving good.example'],
-    why: 'an answer without its proof is none',
+    failing: ['resolving good.example', 'refusing bogus.example'],
+    why: 'an answer without its proof is none, and says nothing of the other',
   },
-  { scene: { good: 'never' }, failing: ['resolving good.example'], why: 'no answer in time' },
+  {
+    scene: { good: 'never' },
+    failing: ['resolving good.example', 'refusing bogus.example'],
+    why: 'no answer in time',
+  },
+  {
+    scene: { good: BOGUS },
+    failing: ['resolving good.example', 'refusing bogus.example'],
+    why: 'without the internet everything is refused, before a change and after it',
+  },
   { scene: { bogus: GOOD }, failing: ['refusing bogus.example'], why: 'what is bogus is believed' },
   { scene: { programs: { mine: { exitCode: 1 } } }, failing: ['mine -x'], why: "the person's own" },
   { scene: { programs: { mine: 'not-found' } }, failing: ['mine -x'], why: 'it is not there' },

@@ -1,5 +1,7 @@
-import { expect, test } from 'vitest';
-import { printApply, printDrift, printOptions, printProvenance } from './apply.ts';
+import { describe, expect, test } from 'vitest';
+import { fakeRuntime } from '#runtime/fake';
+import { APPLY_VERBS, printApply, printDrift, printOptions, printProvenance } from './apply.ts';
+import type { Action } from './verbs.ts';
 
 const COMMIT = 'ab'.repeat(32);
 
@@ -94,4 +96,33 @@ test('a line has a chain', () => {
       source   devices/p
       version  nymote 1"
   `);
+});
+
+describe('confirm', () => {
+  const PENDING = { id: 'f00', commit: COMMIT, kind: 'risky', options: [], secondsLeft: 60 };
+  const last = (outcome: string) => ({ commit: COMMIT, outcome, reason: 'so' });
+  const waiting = { state: 'on', devices: [], pending: { ...PENDING, failing: ['tunnels'] } };
+  const away = { device: 'r', name: 'router', at: 0, outcome: 'confirmed' };
+  const elsewhere = { state: 'on', devices: [{ ...away, pending: PENDING }] };
+  const stays = { state: 'on', devices: [], last: last('confirmed') };
+  const back = { state: 'on', devices: [], last: last('rolled-back') };
+  const WAITS = 'waits: tunnels does not work; otherwise it is taken back in 60 s';
+  test.each<[readonly object[], string, number, string]>([
+    [[waiting, waiting, stays], 'is confirmed: it stays', 0, 'the guard knows in the end'],
+    [[waiting, back], 'taken back all the same: so', 1, 'too late'],
+    [[waiting], WAITS, 1, 'what does not work is not kept'],
+    [[elsewhere, { ...elsewhere, devices: [away] }], 'it stays', 0, 'on another router'],
+    [[elsewhere], 'its router has not heard', 1, 'that is away'],
+  ])('%j: %s %s (%s)', async (views, text, exitCode) => {
+    const runtime = fakeRuntime({});
+    const left = [...views];
+    const api = async (method: string) =>
+      method === 'POST' ? { id: 'f00' } : left.length > 1 ? left.shift() : left[0];
+    const action = APPLY_VERBS['confirm'] as Action;
+    const invocation = { operands: {}, flags: {} } as Parameters<Action>[1];
+    const answer = action(api as Parameters<Action>[0], invocation, runtime);
+    for (let turn = 0; turn < 120; turn++) await runtime.clock.advance(500);
+    expect((await answer).text).toContain(text);
+    expect((await answer).exitCode).toBe(exitCode);
+  });
 });

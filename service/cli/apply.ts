@@ -55,15 +55,13 @@ export const APPLY_VERBS: Readonly<Record<string, Action>> = {
     await api('POST', '/apply/extend', { seconds });
     return { value: { seconds }, text: `It has ${seconds} seconds from now.` };
   },
-  async confirm(api, { operands }) {
+  async confirm(api, { operands }, { clock }) {
     const { id } = operands;
     const confirmed = await api<{ id: string }>('POST', '/apply/confirm', {
       ...(id === undefined ? {} : { id }),
     });
-    return {
-      value: confirmed,
-      text: `Change ${confirmed.id} is confirmed; it stays when everything works.`,
-    };
+    const known = await untilKnown(() => api<ApplyView>('GET', '/apply'), clock, confirmed.id);
+    return { value: { ...confirmed, ...known.value }, text: known.text, exitCode: known.exitCode };
   },
   async rollback(api) {
     await api('POST', '/apply/rollback');
@@ -83,6 +81,51 @@ const DRIFT_PATHS = ['heal', 'adopt'] as const;
 async function ownId(api: Parameters<Action>[0]): Promise<string> {
   const { device } = await api<{ device: { id: string } }>('GET', '/status');
   return device.id;
+}
+
+/** Two looks of the engine at what works, and the guard's own work on slow flash. */
+const KNOWN_MS = 45_000;
+const LOOK_MS = 500;
+
+const WAITING = 'Waiting until everything works and its guard knows …\n';
+
+type Known = { readonly value: object; readonly text: string; readonly exitCode: number };
+
+/** Waits until the guard knows, which alone makes that it stays; says so if that takes too long. */
+async function untilKnown(
+  look: () => Promise<ApplyView>,
+  clock: Parameters<Action>[2]['clock'],
+  id: string,
+): Promise<Known> {
+  const end = clock.monotonic() + KNOWN_MS;
+  let view = await look();
+  const device = view.devices.find(({ pending }) => pending?.id === id)?.device;
+  const isOwn = view.pending?.id === id;
+  const isPending = (): boolean =>
+    view.pending?.id === id || view.devices.some(({ pending }) => pending?.id === id);
+  if (isPending() && process.stderr.isTTY) process.stderr.write(WAITING);
+  while (isPending() && clock.monotonic() < end) {
+    await clock.sleep(LOOK_MS);
+    view = await look();
+  }
+  if (isPending()) return { value: { stays: false }, text: printWaiting(view, id), exitCode: 1 };
+  const last = isOwn ? view.last : view.devices.find((each) => each.device === device);
+  const isBack = last?.outcome === 'rolled-back' || last?.outcome === 'failed';
+  const text = isBack
+    ? `Change ${id} was taken back all the same: ${last?.reason ?? ''}.`
+    : `Change ${id} is confirmed: it stays.`;
+  return { value: { stays: !isBack }, text, exitCode: isBack ? 1 : 0 };
+}
+
+function printWaiting({ pending }: ApplyView, id: string): string {
+  if (pending?.id !== id) {
+    return `Change ${id} is confirmed; its router has not heard of it yet, or waits until everything works there.`;
+  }
+  const { failing, secondsLeft } = pending;
+  const why =
+    failing.length === 0 ? 'it is still being tried' : `${failing.join(', ')} does not work`;
+  const until = secondsLeft === undefined ? '' : `; otherwise it is taken back in ${secondsLeft} s`;
+  return `Change ${id} is confirmed by you, and waits: ${why}${until}.`;
 }
 
 /** What is applied, the urgent first. */
