@@ -19,7 +19,7 @@ import {
   THREAD,
   threadWord,
 } from './layout.ts';
-import { createAsked, readAsked } from './question.ts';
+import { type Asked, createAsked, readAsked } from './question.ts';
 import { createTableReader, type TableReader } from './reader.ts';
 import { commit, type RingPlace, reserve } from './ring.ts';
 
@@ -64,32 +64,28 @@ export function serveBatches(io: BatchIo): void {
   const { stride } = io;
   const reader = createTableReader(arena, io.thread, io);
   const teller = createTeller(io, arena, reader);
-  const asked = createAsked();
-  const seed = words[headWord(HEAD.seed)] as number;
   const epochWord = headWord(HEAD.epoch);
   const hitsWord = threadWord(io.thread, THREAD.hits);
-
-  /** Writes the answer to datagram `index` as the `reply`-th; its length, or 0. */
-  function answer(index: number, reply: number, epoch: number, now: number): number {
-    const start = index * stride;
-    if (!readAsked(io.received, start, io.lengthOf(index), seed, asked)) return 0;
-    const view = viewOf(arena, io.senders, index * SENDER_WORDS);
-    if (view === 0) return 0;
-    const length = reader.answer(asked, start, view, epoch, now, reply * stride);
-    if (length > 0) teller.tellHit(index, reply, asked.end);
-    return length;
-  }
+  const batch: Place[] = [];
+  const prepare = createPreparing(io, arena, reader, batch);
 
   for (;;) {
     const count = io.receive();
     if (count < 0) return;
     const epoch = Atomics.load(words, epochWord);
     const now = Math.floor(io.now());
+    prepare(count);
     let replies = 0;
     for (let index = 0; index < count; index++) {
-      const length = answer(index, replies, epoch, now);
+      const { asked, view, place } = batch[index] as Place;
+      const to = replies * stride;
+      const length =
+        place < 0 ? 0 : reader.answer(place, asked, index * stride, view, epoch, now, to);
       if (length === 0) teller.handOver(index);
-      else io.put(replies++, index, length);
+      else {
+        teller.tellHit(index, replies, asked.end);
+        io.put(replies++, index, length);
+      }
     }
     if (replies > 0) {
       io.flush(replies);
@@ -97,6 +93,44 @@ export function serveBatches(io: BatchIo): void {
     }
     teller.ring();
   }
+}
+
+/** A datagram of a batch: what it asks, for whom (0: nobody), and where the answer may be, or -1. */
+type Place = { readonly asked: Asked; view: number; place: number };
+
+/**
+ * Reads all questions and looks for all answers before the first is copied: a processor waits for
+ * memory once for many then, where one after the other would each wait alone.
+ */
+function createPreparing(
+  io: BatchIo,
+  arena: Arena,
+  reader: TableReader,
+  batch: Place[],
+): (count: number) => void {
+  const { words } = arena;
+  const { stride } = io;
+  const seed = words[headWord(HEAD.seed)] as number;
+  const fence = threadWord(io.thread, THREAD.fence);
+  const read = (index: number, into: Place): void => {
+    const isRead = readAsked(io.received, index * stride, io.lengthOf(index), seed, into.asked);
+    into.view = isRead ? viewOf(arena, io.senders, index * SENDER_WORDS) : 0;
+  };
+  return (count) => {
+    while (batch.length < count) batch.push({ asked: createAsked(), view: 0, place: -1 });
+    for (let index = 0; index < count; index++) read(index, batch[index] as Place);
+    for (let index = 0; index < count; index++) {
+      const each = batch[index] as Place;
+      each.place = each.view === 0 ? -1 : reader.find(each.asked, each.view);
+    }
+    let seen = 0;
+    for (let index = 0; index < count; index++) {
+      const { place } = batch[index] as Place;
+      if (place >= 0) seen ^= reader.touch(place);
+    }
+    // Or else engines leave out what is read to no end.
+    words[fence] = seen;
+  };
 }
 
 type Teller = {
@@ -120,6 +154,8 @@ function createTeller(io: BatchIo, arena: Arena, reader: TableReader): Teller {
   const wantsEvents = headWord(HEAD.wantsEvents);
   let hasMisses = false;
   let hasEvents = false;
+  /** The live log has heard enough until the next batch. */
+  let isFull = false;
 
   const count = (field: number): void => {
     words[field] = ((words[field] as number) + 1) | 0;
@@ -149,10 +185,14 @@ function createTeller(io: BatchIo, arena: Arena, reader: TableReader): Teller {
       count(misses);
     },
     tellHit(index, reply, questionEnd) {
+      if (isFull) return count(unseen);
       if (words[wantsEvents] === 0) return;
       const length = EVENT_HEAD + questionEnd - HEADER;
       const at = reserve(arena, event, length);
-      if (at < 0) return count(unseen);
+      if (at < 0) {
+        isFull = true;
+        return count(unseen);
+      }
       const start = reply * io.stride;
       copySender(index, at);
       words[(at + SENDER_BYTES) >>> 2] = (io.replies[start + 3] as number) & 15;
@@ -166,6 +206,7 @@ function createTeller(io: BatchIo, arena: Arena, reader: TableReader): Teller {
       if (hasEvents) ringOnce(word(THREAD.eventRung), SOUND.event);
       hasMisses = false;
       hasEvents = false;
+      isFull = false;
     },
   };
 }

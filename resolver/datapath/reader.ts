@@ -20,11 +20,23 @@ export type Buffers = {
 type ReaderBuffers = Buffers & { readonly receivedWords: Int32Array };
 
 export type TableReader = {
+  /** The place in the index of what may be the answer for this view; -1 when there is none. */
+  find(asked: Asked, view: number): number;
+  /** Reads of what lies at `place`, so that it is near when it is wanted; the result means nothing. */
+  touch(place: number): number;
   /**
-   * Copies the answer to `asked`, whose octets are at `start`, to `at` in the replies, ready to be
-   * sent; returns its length, or 0 when there is none for this view.
+   * Copies what lies at `place`, when it is the answer to `asked`, whose octets are at `start`, to
+   * `at` in the replies, ready to be sent; returns its length, or 0 when it is another one.
    */
-  answer(asked: Asked, start: number, view: number, epoch: number, now: number, at: number): number;
+  answer(
+    place: number,
+    asked: Asked,
+    start: number,
+    view: number,
+    epoch: number,
+    now: number,
+    at: number,
+  ): number;
   /** Whether the last answer was from our own zone. */
   isFromZone(): boolean;
 };
@@ -48,40 +60,43 @@ export function createTableReader(arena: Arena, thread: number, io: Buffers): Ta
     return isThere && Atomics.load(words, epochWord) === epoch;
   }
 
-  /** What lies at `place`, when it is the answer to this question. */
-  function take(
-    place: number,
-    asked: Asked,
-    start: number,
-    view: number,
-    epoch: number,
-    now: number,
-    at: number,
-  ): number {
-    const position = words[arena.index + place * 2 + 1] as number;
-    const record = (arena.log + (position & (capacity - 1)) * UNIT) >>> 2;
-    if (!isFor(words, record, asked, view, epoch, now)) return 0;
-    const length = copy(arena, record, asked, start, now, buffers, at);
-    isFromZone = ((words[record + RECORD.kind] as number) & FROM_ZONE) !== 0;
-    if (length === 0 || !isStill(position, epoch)) return 0;
-    if (bytes[arena.used + place] === 0) bytes[arena.used + place] = 1;
-    return length;
-  }
-
   return {
-    answer(asked, start, view, epoch, now, at) {
+    find(asked, view) {
       const hash = hashFor(view, asked);
       const first = (hash & buckets) * WAYS;
-      for (let place = first; place < first + WAYS; place++) {
-        if (words[arena.index + place * 2] !== hash) continue;
+      const at = arena.index + first * 2;
+      for (let way = 0; way < WAYS; way++) {
         // No two answers in the index have the same hash.
-        return take(place, asked, start, view, epoch, now, at);
+        if (words[at + way * 2] === hash) return first + way;
       }
-      return 0;
+      return -1;
+    },
+    touch(place) {
+      const position = words[arena.index + place * 2 + 1] as number;
+      let seen = bytes[arena.used + place] as number;
+      for (let line = 0; line < TOUCHED_LINES; line++) {
+        const unit = (position + line * (LINE_BYTES / UNIT)) & (capacity - 1);
+        seen ^= words[(arena.log + unit * UNIT) >>> 2] as number;
+      }
+      return seen;
+    },
+    answer(place, asked, start, view, epoch, now, at) {
+      const position = words[arena.index + place * 2 + 1] as number;
+      const record = (arena.log + (position & (capacity - 1)) * UNIT) >>> 2;
+      if (!isFor(words, record, asked, view, epoch, now)) return 0;
+      const length = copy(arena, record, asked, start, now, buffers, at);
+      isFromZone = ((words[record + RECORD.kind] as number) & FROM_ZONE) !== 0;
+      if (length === 0 || !isStill(position, epoch)) return 0;
+      if (bytes[arena.used + place] === 0) bytes[arena.used + place] = 1;
+      return length;
     },
     isFromZone: () => isFromZone,
   };
 }
+
+/** A line of cache, and how many of them an answer usually takes. */
+const LINE_BYTES = 64;
+const TOUCHED_LINES = 3;
 
 /** Whether the record at word `at` may answer this question, to this view, now. */
 function isFor(

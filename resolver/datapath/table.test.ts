@@ -38,7 +38,10 @@ function openTable(bytes = 64 * 1024) {
     received.set(bytes, 2_048);
     const asked = createAsked();
     if (!readAsked(received, 2_048, bytes.length, 1, asked)) throw new Error('not for it');
-    const length = reader.answer(asked, 2_048, view, epoch, now, 2_048);
+    const place = reader.find(asked, view);
+    if (place < 0) return undefined;
+    reader.touch(place);
+    const length = reader.answer(place, asked, 2_048, view, epoch, now, 2_048);
     if (length === 0) return undefined;
     const decoded = decodeMessage(replies.slice(2_048, 2_048 + length));
     if (!decoded.ok) throw new Error(decoded.reason);
