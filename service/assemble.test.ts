@@ -126,7 +126,7 @@ test('a removed device is gone from the zone and gets nothing any more (I10)', a
   expect((await ask(a, 'desktop.alice.nymote')).rcode).toBe(3);
   await clock.advance(120_000);
   expect((await b.json('status'))['warnings']).toContainEqual(
-    expect.stringContaining('it does not know this device, or not any more'),
+    expect.stringContaining('This device was removed'),
   );
 });
 

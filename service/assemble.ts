@@ -29,9 +29,10 @@ import { createSealing } from './peers/sealed.ts';
 import { listenForPeers } from './peers/serve.ts';
 import { openRealm, type Realm } from './realm.ts';
 import { readPhrase } from './recovery.ts';
+import { createAllowance } from './sync/allowance.ts';
 import { partiesOf, type Sync, startSync } from './sync/follow.ts';
 import { type HubNeeds, hubOf, tendHub, watchHub } from './sync/hub.ts';
-import { readRealmKeys } from './sync/keys.ts';
+import { createFrameSealing, readRealmKeys } from './sync/keys.ts';
 import type { SyncParties } from './sync/serve.ts';
 import { openUpstreams, type Upstreams } from './upstream/upstreams.ts';
 
@@ -80,7 +81,7 @@ export async function assemble(
   encryptedDns = await openEncryptedDns(runtime, config, current, resolver);
   if (encryptedDns !== undefined) opening.use(encryptedDns);
 
-  const { sync, parties, hub } = startSynchronisation(runtime, realm, current, tunnels);
+  const { sync, parties, hub } = await startSynchronisation(runtime, realm, current, tunnels);
   opening.defer(() => sync.stop());
   opening.adopt(tendHub(hub), (tending) => tending.stop());
   const hear = () => sync.poke('hub');
@@ -114,6 +115,7 @@ export async function assemble(
     signInLink: house.doors.issueLink().url,
     tunnels: state === 'up' ? `up (${backend ?? 'unknown'})` : `off: ${reason ?? ''}`,
     warnings: [
+      ...(current.isRemoved() ? [REMOVED] : []),
       ...warnings,
       ...(encryptedDns?.warnings() ?? []),
       ...((await readPhrase(runtime.files, config.data)) === undefined ? [] : [WRITE_DOWN]),
@@ -170,6 +172,14 @@ async function startTunnels(
 const WRITE_DOWN =
   'Write your recovery phrase on paper: nymote recovery show. It is the way back when every device is lost.';
 
+const REMOVED =
+  'This device was removed: it serves no names of yours and has no tunnels; what it has can be read. To add it again, join with another --data.';
+
+const limitedWords = (current: Current, id: string): string => {
+  const name = current.projection().devices.find((device) => device.id === id)?.name ?? id;
+  return `${name} writes too much: some of its changes come later. If that is not you, remove it.`;
+};
+
 const NO_PAGE = 'The web page was not built; the API and the command line work.';
 
 /** What one device is enough for is done by the most senior owner. */
@@ -183,28 +193,40 @@ function isFirst(current: Current): boolean {
   return first?.id === current.household().self;
 }
 
+/** Since this device wrote something itself, which it does whenever it is up for long. */
+async function secondsAway(
+  { clock }: Pick<Runtime, 'clock'>,
+  { store, keys }: Pick<Realm, 'store' | 'keys'>,
+): Promise<number> {
+  const [last] = await store.log({ device: keys.id, limit: 1 });
+  return last === undefined || !clock.isSet() ? 0 : clock.now() - last.at;
+}
+
 /** Everybody's changes to everybody, at once and now and then. */
-function startSynchronisation(
+async function startSynchronisation(
   runtime: Runtime,
   { store, keys }: Realm,
   current: Current,
   tunnels: Tunnels,
-): {
+): Promise<{
   readonly sync: Sync;
   readonly parties: Omit<SyncParties, 'clock' | 'crypto'>;
   readonly hub: HubNeeds;
-} {
+}> {
   const { crypto, random, clock, http, log } = runtime;
   const sealing = createSealing(crypto, random, keys.agreement);
   const devices = () => current.projection().devices;
+  const realmKeys = () => readRealmKeys({ crypto, sealing }, store.state(), keys.id);
   const parties = {
     devices,
     store: () => store,
-    keys: () => readRealmKeys({ crypto, sealing }, store.state(), keys.id),
+    keys: realmKeys,
+    seal: createFrameSealing(crypto, () => store, realmKeys),
+    allowance: createAllowance(clock, await secondsAway(runtime, { store, keys })),
   };
   const signer = crypto.signer('ed25519', keys.signing.privateKey);
   const sync = startSync({
-    ...{ clock, crypto, random, http, log, signer, store: parties.store, keys: parties.keys },
+    ...{ clock, crypto, random, http, log, signer, ...parties },
     parties: () => partiesOf(devices(), keys.id, hubOf(store)),
   });
   const isSenior = () => isFirst(current);
@@ -213,8 +235,9 @@ function startSynchronisation(
   let last = own();
   store.watch(({ head }) => {
     tunnels.notify({ kind: 'moved', head });
-    // Of what others wrote they tell each other, or are told by the line above.
+    // What others wrote they tell whom they can reach; who cannot be hears it from us.
     if (own() !== last) sync.poke();
+    else sync.forward();
     last = own();
   });
   tunnels.onMessage((device, { head }) => {
@@ -256,7 +279,7 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
     wireguardPort: config.wireguardPort,
     invite: enrolment.invite,
   });
-  const { household } = current;
+  const { household, isRemoved } = current;
   const live = createLive({
     clock,
     store,
@@ -287,10 +310,12 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
     projection: current.projection,
     anchor: current.anchor,
     doctor: async () => [
-      ...(await examine({ runtime, config, store, resolver, tunnels, sync, backups })),
+      ...(await examine({ runtime, config, store, resolver, tunnels, sync, backups, isRemoved })),
       ...upstreams.checks(),
     ],
     warnings: () => [
+      ...(current.isRemoved() ? [REMOVED] : []),
+      ...sync.limited().map((id) => limitedWords(current, id)),
       ...warnings,
       ...(encryptedDns?.warnings() ?? []),
       ...(sync.problem() ? [`No other device can be reached: ${sync.problem()}.`] : []),

@@ -3,7 +3,7 @@
  * each commit and whenever a schedule says that a decision changes.
  */
 
-import { createPolicy, type Rule } from '#policy';
+import { createPolicy, type PolicyInput, type Rule } from '#policy';
 import { type Anchor, type Authority, anchor, buildZone, createAuthority } from '#resolver';
 import type { Runtime } from '#runtime';
 import type { Desired } from '#tunnels';
@@ -16,8 +16,9 @@ export type Current = {
   readonly household: () => Household;
   readonly desired: () => Desired;
   readonly anchor: () => Anchor;
-  /** This device as the store has it. */
+  /** This device as the store has it, or had it before it was removed. */
   readonly own: () => RealmDevice;
+  readonly isRemoved: () => boolean;
   /** Where this device says that it can be reached, as `address:port` of the control port. */
   readonly endpoints: () => readonly string[];
   /** Asked when another device knocks. */
@@ -40,9 +41,10 @@ const LOOK_AGAIN_SECONDS = 300;
 /** Follows the store until stopped. */
 export function createCurrent(runtime: Runtime, realm: Realm): Current {
   const { clock, crypto, log } = runtime;
-  const { store, keys } = realm;
+  const { store, keys, endpoints } = realm;
   const listeners: (() => void)[] = [];
   let authority: Authority | undefined;
+  let own: RealmDevice | undefined;
   let mounted = (): readonly Rule[] => [];
   let picture = paint();
   let cancel = schedule();
@@ -51,16 +53,14 @@ export function createCurrent(runtime: Runtime, realm: Realm): Current {
     const context = { crypto, realm: store.realm, seq: store.seq };
     const projection = project(store.state(), context);
     authority = renewAuthority(runtime, realm, projection, authority);
-    const input = projection.policy;
-    const policy = createPolicy({ ...input, rules: [...input.rules, ...mounted()] });
     const { devices, settings } = projection;
-    const household = { apex: settings.apex, self: keys.id, devices, policy, authority };
-    const desired = projectTunnels(
-      devices,
-      keys.id,
-      context,
-      (device) => decide(clock, household, device.id).allowed,
-    );
+    const found = devices.find(({ id }) => id === keys.id);
+    own = found ?? own ?? formerly(realm, context);
+    const isRemoved = found === undefined;
+    const policy = createPolicy(policyInput(projection, mounted(), isRemoved ? own : undefined));
+    const household = { apex: settings.apex, self: keys.id, devices, policy, authority, isRemoved };
+    const mayConnect = ({ id }: RealmDevice) => decide(clock, household, id).allowed;
+    const desired = projectTunnels(devices, keys.id, context, mayConnect);
     return { projection, household, desired };
   }
 
@@ -91,8 +91,9 @@ export function createCurrent(runtime: Runtime, realm: Realm): Current {
     household: () => picture.household,
     desired: () => picture.desired,
     anchor: () => anchor(crypto, picture.projection.zone.apex, realm.zoneKeys),
-    own: () => ownDevice(picture, keys.id),
-    endpoints: realm.endpoints,
+    own: () => known(own),
+    isRemoved: () => picture.household.isRemoved === true,
+    endpoints,
     mayConnect: (device) => decide(clock, picture.household, device).allowed,
     onChange: (listener) => listeners.push(listener),
     mount(rules) {
@@ -142,8 +143,28 @@ function renewAuthority(
   return previous;
 }
 
-function ownDevice({ projection }: Picture, id: string): RealmDevice {
-  const own = projection.devices.find((device) => device.id === id);
-  if (own === undefined) throw new Error('this device is not in its realm any more');
+/** Whoever sits at a device that was removed (`former`) still reaches the internet through it. */
+function policyInput(
+  { policy, settings }: Projection,
+  mounted: readonly Rule[],
+  former: RealmDevice | undefined,
+): PolicyInput {
+  const rules = [...policy.rules, ...mounted];
+  if (former === undefined) return { ...policy, rules };
+  const { id, fqdn, kind } = former;
+  const own = { id, name: fqdn, user: settings.user, kind };
+  return { ...policy, rules, devices: [...policy.devices, own] };
+}
+
+function known(own: RealmDevice | undefined): RealmDevice {
+  if (own === undefined) throw new Error('unreachable: this device never was in its realm');
   return own;
+}
+
+/** This device in the last state that had it. */
+function formerly(
+  { keys, former }: Realm,
+  context: Parameters<typeof project>[1],
+): RealmDevice | undefined {
+  return former && project(former, context).devices.find(({ id }) => id === keys.id);
 }

@@ -17,6 +17,7 @@ import { join } from './peers/enrol.ts';
 /** Where the first home is. */
 export const A = '192.0.2.1';
 const B = '192.0.2.2';
+const C = '192.0.2.3';
 
 export type Home = {
   readonly runtime: FakeRuntime;
@@ -58,6 +59,12 @@ export function rebooted({ runtime, config }: Home): Home {
 
 /** Two machines on one network; nothing runs yet. */
 export function twoHomes(): { a: Home; b: Home; clock: FakeRuntime['clock'] } {
+  const { a, b, clock } = threeHomes();
+  return { a, b, clock };
+}
+
+/** Three machines on one network; nothing runs yet. */
+export function threeHomes(): { a: Home; b: Home; c: Home; clock: FakeRuntime['clock'] } {
   const clock = manualClock();
   const network = fakeNetwork(clock, seededRandom('network'));
   const home = (seed: string, address: string, name: string): Home => {
@@ -67,12 +74,13 @@ export function twoHomes(): { a: Home; b: Home; clock: FakeRuntime['clock'] } {
       configOf({ name, endpoints: address, dns: `127.0.0.1:53,${address}:53` }),
     );
   };
-  return { a: home('a', A, 'laptop'), b: home('b', B, 'desktop'), clock };
+  const [a, b] = [home('a', A, 'laptop'), home('b', B, 'desktop')];
+  return { a, b, c: home('c', C, 'shelf'), clock };
 }
 
 /** B becomes one of A's devices and starts. */
-export async function joinHome(a: Home, b: Home): Promise<Nymote> {
-  const { code } = await a.json('device add desktop --node');
+export async function joinHome(a: Home, b: Home, name = 'desktop'): Promise<Nymote> {
+  const { code } = await a.json(`device add ${name} --node`);
   const joined = await join(b.runtime, b.config, { address: A, port: 51_821 }, String(code));
   if (!joined.ok) throw new Error(joined.reason);
   return b.start();

@@ -99,7 +99,8 @@ export function projectTunnels(
   mayConnect: (device: RealmDevice) => boolean,
 ): Desired {
   const own = devices.find(({ id }) => id === self);
-  const others = devices.filter(({ id }) => id !== self);
+  // Whoever was removed has no tunnels any more.
+  const others = own === undefined ? [] : devices.filter(({ id }) => id !== self);
   const isHidden = own !== undefined && !own.endpoints.some(isPublic);
   return {
     self: { id: self, addresses: own === undefined ? [] : [own.ipv6, own.ipv4] },

@@ -25,12 +25,15 @@ import { followEndpoints, ownAddresses } from './endpoints.ts';
 import { createSealing } from './peers/sealed.ts';
 import { checkState } from './project.ts';
 import { beginRecovery } from './recovery.ts';
+import { findRemoval } from './sync/farewell.ts';
 import { giveNewKey } from './sync/keys.ts';
 
 export type Realm = AsyncDisposable & {
   readonly keys: DeviceKeys;
   readonly store: Store;
   readonly zoneKeys: readonly ZoneKey[];
+  /** What held before this device was removed; undefined while it belongs to the realm. */
+  readonly former: State | undefined;
   /** Where others can reach this device, as `address:port` of the control port. */
   readonly endpoints: () => readonly string[];
 };
@@ -49,7 +52,7 @@ export async function openRealm(runtime: Runtime, config: Config): Promise<Realm
   const endpoints = await findEndpoints(runtime, config);
   await using opening = new AsyncDisposableStack();
   const store = opening.use(await openRealmStore(runtime, config, keys, { endpoints, realm }));
-  requireMembership(store, keys.id, config.data);
+  const former = await lastMembership(store, keys.id, config.data);
   const mayBegin = realm === undefined && store.isWritable;
   const zoneKeys = await openZoneKeys(runtime, config, mayBegin);
   // The last step of a beginning: from here on a file that is missing was lost.
@@ -65,7 +68,7 @@ export async function openRealm(runtime: Runtime, config: Config): Promise<Realm
   opening.defer(whereabouts.stop);
   const opened = opening.move();
   return {
-    ...{ keys, store, zoneKeys },
+    ...{ keys, store, zoneKeys, former },
     endpoints: whereabouts.endpoints,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
@@ -132,23 +135,32 @@ export const restoringMark = (directory: string): string => `${directory}/restor
 /** There while a device joins. */
 export const joiningMark = (directory: string): string => `${directory}/joining`;
 
-/** A store without a beginning, or a device that was removed, has nothing to serve. */
-function requireMembership(store: Store, id: string, directory: string): void {
+/** A store without a beginning has nothing to serve; a device that was removed keeps what it had. */
+async function lastMembership(
+  store: Store,
+  id: string,
+  directory: string,
+): Promise<State | undefined> {
   const state = store.state();
-  if (state.get('devices')?.has(id) === true) return;
-  const isEmpty = state.get('realm') === undefined;
-  const found = store.problems.map(({ where, message }) => `${where}: ${message}`);
-  throw isEmpty
-    ? new StorageError(
-        'corrupt',
-        `${[`the history in ${directory}/store is gone`, ...found].join('; ')}. ` +
-          'Put a backup of it back, or begin anew with another --data',
-      )
-    : new RuntimeError(
-        'refused',
-        `this device was removed from ${String(state.get('realm')?.get('settings')?.['apex'])}; ` +
-          'to add it again, join with another --data',
-      );
+  if (state.get('devices')?.has(id) === true) return undefined;
+  if (state.get('realm') === undefined) {
+    const found = store.problems.map(({ where, message }) => `${where}: ${message}`);
+    throw new StorageError(
+      'corrupt',
+      `${[`the history in ${directory}/store is gone`, ...found].join('; ')}. ` +
+        'Put a backup of it back, or begin anew with another --data',
+    );
+  }
+  const removal = await findRemoval(store, id);
+  const parents = removal === undefined ? [] : (await store.read(removal.id)).parents;
+  for (const parent of parents) {
+    const before = await store.stateAt(parent);
+    if (before.get('devices')?.has(id) === true) return before;
+  }
+  throw new RuntimeError(
+    'refused',
+    `${directory} belongs to a device that its realm does not know`,
+  );
 }
 
 /** Own addresses with the control port, as others are to use them. */

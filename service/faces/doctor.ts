@@ -21,6 +21,7 @@ type Patient = {
   readonly tunnels: Tunnels;
   readonly sync: Pick<Sync, 'standings' | 'problem'>;
   readonly backups: Pick<Backups, 'status'>;
+  readonly isRemoved: () => boolean;
 };
 
 /** Names that exist as long as the internet does, for a look whether recursion works. */
@@ -159,7 +160,12 @@ function checkDatapath(resolver: Resolver): Check {
 }
 
 /** One device that is off is no illness; commits that nobody here can read are. */
-function checkSync({ sync, store }: Patient): Check {
+function checkSync({ sync, store, isRemoved }: Patient): Check {
+  if (isRemoved()) {
+    const detail = 'this device was removed by one of them';
+    const fix = 'to add it again, join with another --data';
+    return { name: 'devices', ok: false, detail, fix };
+  }
   const standings = sync.standings();
   const refused = standings.filter((each) => each.refused > 0).map(({ name }) => name);
   if (store.isDiverged || refused.length > 0) {

@@ -36,7 +36,7 @@ import {
 } from '../realm.ts';
 import { Key32 } from '../records.ts';
 import { exchange } from '../sync/exchange.ts';
-import { readRealmKeys, shareKeys } from '../sync/keys.ts';
+import { createFrameSealing, readRealmKeys, shareKeys } from '../sync/keys.ts';
 import { readLimited } from '../sync/limited.ts';
 import { readJson } from '../sync/serve.ts';
 import { createSealing } from './sealed.ts';
@@ -230,6 +230,11 @@ async function settle(
       signer: crypto.signer('ed25519', keys.signing.privateKey),
       store: () => store,
       keys: () => realmKeys,
+      seal: createFrameSealing(
+        crypto,
+        () => store,
+        () => realmKeys,
+      ),
       progress,
     };
     try {

@@ -5,7 +5,7 @@
 
 import * as v from 'valibot';
 import type { Http, Signer } from '#runtime';
-import { openPage, sealPage, type Vector } from '#storage';
+import type { Vector } from '#storage';
 import { signRequest } from '../peers/signed-request.ts';
 import { readLimited } from './limited.ts';
 import {
@@ -18,6 +18,7 @@ import {
   type SyncParties,
   VectorSchema,
 } from './serve.ts';
+import { type Taking, takePage } from './take.ts';
 
 /** Whom to exchange with. */
 export type Source = {
@@ -32,16 +33,27 @@ export type Exchanged = {
   readonly pushed: number;
   /** Commits that nobody here can read, or that do not verify. */
   readonly refused: number;
+  /** Commits of authors that wrote too much lately. */
+  readonly putOff: number;
 };
 
-export type Asking = Pick<SyncParties, 'clock' | 'crypto' | 'store' | 'keys'> & {
-  readonly http: Pick<Http, 'fetch'>;
-  readonly signer: Signer;
-  /** Told after each page how far it is, for long histories. */
-  readonly progress?: (commits: number) => void;
-};
+/** How far a catch-up is: commits that came, and how many there are; undefined: not known. */
+export type Progress = (done: number, of: number | undefined) => void;
 
+export type Asking = Pick<SyncParties, 'clock' | 'crypto' | 'store' | 'keys'> &
+  Pick<Taking, 'allowance'> & {
+    readonly http: Pick<Http, 'fetch'>;
+    readonly signer: Signer;
+    readonly progress?: Progress;
+  };
+
+/** For giving as well as taking. */
+export type Exchanging = Asking & Pick<SyncParties, 'seal'>;
+
+/** Of the first request: who is not there is to cost little. */
+const PATIENCE_MS = 8_000;
 const TIMEOUT_MS = 20_000;
+const NOTHING = new Uint8Array(0);
 const MAX_ANSWER_BYTES = 100_000;
 /** Pages of one exchange; what is left comes with the next. */
 const MAX_PAGES = 4_096;
@@ -51,94 +63,112 @@ const HoldsSchema = v.pipe(
   v.maxEntries(1_024),
 );
 const StateSchema = v.object({ vector: VectorSchema });
+/** A hub tells no more than how many it stored. */
+const PushedSchema = v.object({ stored: v.number(), holds: v.optional(HoldsSchema) });
+const GONE = 410;
 
 /** Takes what we lack, then gives what they lack. Throws Error with a sentence when it breaks off. */
-export async function exchange(asking: Asking, source: Source): Promise<Exchanged> {
-  const { holds, pulled, refused } = await pullAll(asking, source);
+export async function exchange(asking: Exchanging, source: Source): Promise<Exchanged> {
+  const { holds, ...taken } = await pullAll(asking, source);
   const theirs = holds ?? (await askState(asking, source));
-  return { pulled, refused, pushed: await pushAll(asking, source, theirs) };
+  return { ...taken, pushed: await pushAll(asking, source, theirs) };
 }
 
 type Numbers = Readonly<Record<string, number>>;
+type Pulled = Omit<Exchanged, 'pushed'> & { readonly holds: Numbers | undefined };
 
 /** Takes what we lack and gives nothing. */
-export async function pullAll(
-  asking: Asking,
-  source: Source,
-): Promise<{
-  readonly holds: Numbers | undefined;
-  readonly pulled: number;
-  readonly refused: number;
-}> {
-  const { crypto, store, keys, progress } = asking;
+export async function pullAll(asking: Asking, source: Source): Promise<Pulled> {
+  const { store, progress } = asking;
   let pulled = 0;
-  let refused = 0;
   for (let page = 0; page < MAX_PAGES; page++) {
-    const body = encode(store().vector());
-    const { response, bytes } = await ask(asking, source, 'POST', 'pull', body, MAX_PAGE_BYTES);
-    const opened = openPage(crypto, keys(), store().realm, bytes);
-    if (!opened.ok) throw new Error(`its commits cannot be read (${opened.reason})`);
-    const imported = await store().importCommits(opened.frames);
-    pulled += imported.added;
-    refused = imported.refused.length + opened.unreadable.length;
-    if (imported.added > 0) progress?.(pulled);
-    const isDone = response.headers.get(MORE) === null || imported.added === 0;
-    if (isDone) {
-      const holds = readJson(
-        HoldsSchema,
-        new TextEncoder().encode(response.headers.get(HOLDS) ?? ''),
-      );
-      return { holds, pulled, refused };
-    }
+    const { added, holds, isMore, ...rest } = await pullPage(asking, source, page === 0);
+    pulled += added;
+    if (added > 0) progress?.(pulled, holds && pulled + lacking(store().vector(), holds));
+    if (!isMore || added === 0) return { holds, pulled, ...rest };
   }
   throw new Error('its history does not end');
 }
 
-async function pushAll(asking: Asking, source: Source, theirs: Numbers): Promise<number> {
-  const { crypto, store, keys, progress } = asking;
+type PulledPage = Omit<Pulled, 'pulled'> & { readonly added: number; readonly isMore: boolean };
+
+async function pullPage(asking: Asking, source: Source, isFirst: boolean): Promise<PulledPage> {
+  const body = encode(asking.store().vector());
+  const timeoutMs = isFirst ? PATIENCE_MS : TIMEOUT_MS;
+  const wish = { method: 'POST', action: 'pull', body, limit: MAX_PAGE_BYTES, timeoutMs };
+  const { response, bytes } = await ask(asking, source, wish);
+  const taken = await takePage(asking, bytes);
+  if (!taken.ok) throw new Error(`its commits cannot be read (${taken.reason})`);
+  const { added, refused, putOff } = taken;
+  const isGone = response.status === GONE;
+  // What it says of us counts only as far as the store could verify it.
+  if (isGone && added === 0) throw new Error('it says that this device was removed');
+  const header = new TextEncoder().encode(response.headers.get(HOLDS) ?? '');
+  const isMore = isGone || response.headers.get(MORE) !== null;
+  return { added, refused, putOff, isMore, holds: readJson(HoldsSchema, header) };
+}
+
+/** How many commits one who holds `theirs` has more than we. */
+function lacking(ours: Vector, theirs: Numbers): number {
+  const held = lastNumbers(ours);
+  return Object.entries(theirs).reduce(
+    (sum, [device, seq]) => sum + Math.max(0, seq - (held[device] ?? 0)),
+    0,
+  );
+}
+
+async function pushAll(asking: Exchanging, source: Source, theirs: Numbers): Promise<number> {
+  const { store, seal } = asking;
   let held = theirs;
   let pushed = 0;
   for (let page = 0; page < MAX_PAGES; page++) {
-    const [key] = keys();
-    if (key === undefined || !hasMore(store().vector(), held)) return pushed;
+    if (!hasMore(store().vector(), held)) return pushed;
     const frames = await store().exportMissing(asVector(held));
     if (frames.length === 0) return pushed;
-    const sealed = sealPage(crypto, key, store().realm, frames);
-    const { bytes } = await ask(asking, source, 'POST', 'push', sealed, MAX_ANSWER_BYTES);
-    const stored = readJson(v.object({ stored: v.number() }), bytes)?.stored ?? 0;
+    const body = await seal(frames);
+    if (body === undefined) return pushed;
+    const wish = { method: 'POST', action: 'push', body, limit: MAX_ANSWER_BYTES };
+    const { bytes } = await ask(asking, source, wish);
+    const answer = readJson(PushedSchema, bytes);
     // What they do not want they will not want in a moment either.
-    if (stored === 0) return pushed;
-    pushed += stored;
-    progress?.(pushed);
-    held = await askState(asking, source);
+    if (answer === undefined || answer.stored === 0) return pushed;
+    pushed += answer.stored;
+    held = answer.holds ?? (await askState(asking, source));
   }
   return pushed;
 }
 
 async function askState(asking: Asking, source: Source): Promise<Numbers> {
-  const { bytes } = await ask(asking, source, 'GET', 'state', new Uint8Array(0), MAX_PAGE_BYTES);
+  const wish = { method: 'GET', action: 'state', body: NOTHING, limit: MAX_PAGE_BYTES };
+  const { bytes } = await ask(asking, source, wish);
   const state = readJson(StateSchema, bytes);
   if (state === undefined) throw new Error('its state cannot be read');
   return lastNumbers(state.vector);
 }
 
+type Wish = {
+  readonly method: string;
+  readonly action: string;
+  readonly body: Uint8Array;
+  /** Of the answer. */
+  readonly limit: number;
+  readonly timeoutMs?: number;
+};
+
 async function ask(
-  asking: Asking,
+  { crypto, signer, http, store, clock }: Asking,
   { url: base }: Source,
-  method: string,
-  action: string,
-  body: Uint8Array,
-  limit: number,
+  { method, action, body, limit, timeoutMs = TIMEOUT_MS }: Wish,
 ): Promise<{ readonly response: Response; readonly bytes: Uint8Array }> {
-  const { crypto, signer, http, store, clock } = asking;
   const url = new URL(
     `${SYNC_PATH.slice(1)}${store().realm}/${action}`,
     `${base.replace(/\/$/, '')}/`,
   ).href;
   const request = await signRequest(crypto, signer, { method, url, body });
-  const response = await http.fetch(request, { timeoutMs: TIMEOUT_MS });
+  const response = await http.fetch(request, { timeoutMs });
   const bytes = await readLimited(response, clock, limit);
-  if (!response.ok) throw new Error(REFUSALS[response.status] ?? `it answered ${response.status}`);
+  const { status } = response;
+  if (!response.ok && status !== GONE) throw new Error(REFUSALS[status] ?? `it answered ${status}`);
   if (bytes === undefined) throw new Error('its answer broke off');
   return { response, bytes };
 }
@@ -146,6 +176,7 @@ async function ask(
 const REFUSALS: Readonly<Record<number, string>> = {
   403: 'it does not know this device, or not any more',
   404: 'it does not know this device, or not any more',
+  429: 'it was asked too often',
   503: 'it has no key of the realm yet, or is busy',
   507: 'it has no room left for this realm',
 };

@@ -2,12 +2,15 @@
  * Keeps this device's store and those of the others the same: an exchange with each full device and
  * with the realm's hub, at once when something changed here or somebody says so, and now and then.
  *
- * Whoever cannot be reached is asked less and less often, until it says something itself.
+ * Whoever cannot be reached is asked less and less often, until it says something itself. Some are met
+ * at a time, so that one that is slow keeps nobody waiting; in a large realm the others a little later,
+ * because those who were told first tell them too.
  */
 
 import type { Cancel, Clock, Log, Random } from '#runtime';
 import type { RealmDevice } from '../project.ts';
-import { type Asking, type Exchanged, exchange, type Source } from './exchange.ts';
+import { type Exchanged, type Exchanging, exchange, type Source } from './exchange.ts';
+import { createRota, GATHER_MS, type Memory, type Party, type Rota } from './rota.ts';
 
 /** How things are with one of the others, for people. */
 export type Standing = {
@@ -17,120 +20,86 @@ export type Standing = {
   /** Why the last attempt failed; undefined when it worked. */
   readonly problem: string | undefined;
   readonly refused: number;
+  /** A catch-up that is going on: commits that came, and how many there are. */
+  readonly progress: { readonly done: number; readonly of: number | undefined } | undefined;
 };
 
 export type Sync = {
   /** Exchanges with everybody, or only with this device, as soon as possible. */
   poke(device?: string): void;
+  /** Something came from another one: those who may not have it are told in a moment. */
+  forward(): void;
   /** A device came to us: it can be asked again. */
   readonly heard: (device: string) => void;
   standings(): readonly Standing[];
   /** What people should know; undefined while all is well. */
   problem(): string | undefined;
+  /** Devices whose changes are put off, because they write too much. */
+  limited(): readonly string[];
   stop(): void;
 };
 
-/** Another device, or a hub. */
-export type Party = {
-  readonly id: string;
-  readonly name: string;
-  readonly urls: readonly string[];
-};
-
-type Needs = Asking & {
+type Needs = Omit<Exchanging, 'progress'> & {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   readonly parties: () => readonly Party[];
 };
 
-const POLL_SECONDS = 60;
-/** Changes that come together travel together. */
-const GATHER_MS = 250;
-/** Doubles from one poll with each failure. */
-const MAX_PAUSE_SECONDS = 1_800;
-
-type Memory = {
-  worked: string | undefined;
-  at: number | undefined;
-  problem: string | undefined;
-  failures: number;
-  next: number;
-  refused: number;
-};
+const FIRST_MS = 5;
+/** Who hears of a change at once, and within which time the others. */
+const FIRST_PARTIES = 8;
+const SPREAD_MS = 4_000;
+/** What came from others is told to so many, within this time. */
+const FORWARD_PARTIES = 4;
+const FORWARD_MS = 500;
 
 /** Runs until stopped. */
 export function startSync(needs: Needs): Sync {
-  const { clock, log } = needs;
-  const memories = new Map<string, Memory>();
+  const { clock, log, random, parties, store } = needs;
+  const rota = createRota(clock, random, parties);
   let cancel: Cancel | undefined;
-  let isRunning = false;
   let isStopped = false;
 
-  const memoryOf = (id: string): Memory => {
-    const known = memories.get(id);
-    if (known !== undefined) return known;
-    const memory = { ...NEW, next: clock.monotonic() };
-    memories.set(id, memory);
-    return memory;
-  };
-
-  async function round(): Promise<void> {
-    const due = needs.parties().filter(({ id }) => memoryOf(id).next <= clock.monotonic());
-    for (const party of due) {
-      if (isStopped) return;
-      await meet(needs, party, memoryOf(party.id));
+  function run(): void {
+    for (const party of rota.due()) {
+      void meet(needs, rota, party)
+        .catch((error: unknown) => log('error', 'sync-failed', { error: String(error) }))
+        .finally(() => schedule(FIRST_MS));
     }
+    // Those that fail wait for each other: looking again at once would find the same.
+    schedule(GATHER_MS);
   }
 
-  async function run(): Promise<void> {
+  function schedule(least: number): void {
     cancel?.();
-    if (isRunning || isStopped) return;
-    isRunning = true;
-    try {
-      await round();
-    } catch (error) {
-      log('error', 'sync-failed', { error: String(error) });
-    } finally {
-      isRunning = false;
-      schedule();
-    }
+    if (!isStopped) cancel = clock.after(Math.max(least, rota.wait()), run);
   }
 
-  function schedule(): void {
-    if (isStopped || isRunning) return;
-    cancel?.();
-    const next = needs.parties().map(({ id }) => memoryOf(id).next);
-    const wait = Math.min(POLL_SECONDS * 1_000, ...next.map((at) => at - clock.monotonic()));
-    cancel = clock.after(Math.max(GATHER_MS, wait), () => void run());
-  }
-
-  void run();
+  run();
   return {
     poke(device) {
-      for (const { id } of needs.parties()) {
-        if (device === undefined || id === device) memoryOf(id).next = clock.monotonic();
-      }
-      schedule();
+      const wanted = rota.shuffled().filter(({ id }) => device === undefined || id === device);
+      wanted.forEach((party, index) => {
+        rota.soon(party, index < FIRST_PARTIES ? 0 : SPREAD_MS);
+      });
+      schedule(FIRST_MS);
+    },
+    forward() {
+      const wanted = rota.shuffled().filter(({ id }) => {
+        const { same, failures } = rota.memoryOf(id);
+        return same !== store().head && failures === 0;
+      });
+      for (const party of wanted.slice(0, FORWARD_PARTIES)) rota.soon(party, FORWARD_MS);
+      schedule(FIRST_MS);
     },
     heard(device) {
-      const memory = memoryOf(device);
-      if (memory.failures === 0) return;
-      memory.failures = 0;
-      memory.next = Math.min(memory.next, clock.monotonic() + POLL_SECONDS * 1_000);
+      const party = parties().find(({ id }) => id === device);
+      if (party !== undefined && rota.heard(party)) schedule(FIRST_MS);
     },
-    standings: () => needs.parties().map(({ id, name }) => standingOf(clock, name, memoryOf(id))),
-    problem() {
-      const parties = needs.parties();
-      const failures = parties.flatMap(({ id, name }) => {
-        const { problem } = memoryOf(id);
-        return problem === undefined ? [] : [`${name}: ${problem}`];
-      });
-      // As long as one can be reached, changes find their way.
-      return parties.length > 0 && failures.length === parties.length
-        ? failures.join('; ')
-        : undefined;
-    },
+    standings: () => parties().map(({ id, name }) => standingOf(clock, name, rota.memoryOf(id))),
+    problem: () => problemOf(parties(), rota),
+    limited: () => needs.allowance?.limited() ?? [],
     stop() {
       isStopped = true;
       cancel?.();
@@ -138,34 +107,38 @@ export function startSync(needs: Needs): Sync {
   };
 }
 
-const NEW: Memory = {
-  ...{ worked: undefined, at: undefined, problem: undefined },
-  ...{ failures: 0, next: 0, refused: 0 },
-};
+/** As long as one can be reached, changes find their way. */
+function problemOf(parties: readonly Party[], { memoryOf }: Rota): string | undefined {
+  const failures = parties.flatMap(({ id, name }) => {
+    const { problem } = memoryOf(id);
+    return problem === undefined ? [] : [`${name}: ${problem}`];
+  });
+  const isAlone = parties.length > 0 && failures.length === parties.length;
+  return isAlone ? failures.join('; ') : undefined;
+}
 
-async function meet(needs: Needs, party: Party, memory: Memory): Promise<void> {
-  const { clock, random, log } = needs;
-  const asked = memory.next;
-  const result = await tryAll(needs, party, memory);
+async function meet(needs: Needs, rota: Rota, party: Party): Promise<void> {
+  const { clock, log, store } = needs;
+  const memory = rota.memoryOf(party.id);
+  const meeting = rota.begin(memory);
+  const progress = (done: number, of: number | undefined): void => {
+    memory.progress = { done, of };
+  };
+  const result = await tryAll({ ...needs, progress }, party, memory);
   const failed = typeof result === 'string';
-  memory.failures = failed ? memory.failures + 1 : 0;
+  if (!rota.end(memory, meeting, failed)) return;
   memory.problem = failed ? result : undefined;
-  if (failed) log('warn', 'sync-party-failed', { failures: memory.failures });
-  else {
-    memory.at = clock.monotonic();
-    memory.refused = result.refused;
-    if (result.refused > 0) log('warn', 'sync-commits-refused', { count: result.refused });
-  }
-  // Somebody poked while we were at it: once more.
-  if (memory.next !== asked) return;
-  const pause = Math.min(POLL_SECONDS * 2 ** Math.min(memory.failures, 10), MAX_PAUSE_SECONDS);
-  const jitter = 0.75 + ((random(1)[0] ?? 0) / 255) * 0.5;
-  memory.next = clock.monotonic() + pause * jitter * 1_000;
+  if (failed) return log('warn', 'sync-party-failed', { failures: memory.failures });
+  memory.at = clock.monotonic();
+  memory.refused = result.refused;
+  memory.same = result.refused + result.putOff === 0 ? store().head : undefined;
+  if (result.refused > 0) log('warn', 'sync-commits-refused', { count: result.refused });
+  if (result.putOff > 0) log('warn', 'sync-commits-put-off', { count: result.putOff });
 }
 
 /** Each place where a device is not costs seconds: where it was last is tried first. */
 async function tryAll(
-  needs: Needs,
+  needs: Exchanging,
   { name, urls }: Party,
   memory: Memory,
 ): Promise<Exchanged | string> {
@@ -185,16 +158,19 @@ async function tryAll(
   return failure;
 }
 
-function standingOf(clock: Clock, name: string, { at, problem, refused }: Memory): Standing {
-  return { name, ago: at === undefined ? undefined : clock.monotonic() - at, problem, refused };
+function standingOf(clock: Clock, name: string, memory: Memory): Standing {
+  const { at, problem, refused, progress } = memory;
+  const ago = at === undefined ? undefined : clock.monotonic() - at;
+  return { name, ago, problem, refused, progress };
 }
 
-/** The other full devices, as parties. */
+/** The other full devices, as parties; nobody for whoever was removed. */
 export function partiesOf(
   devices: readonly RealmDevice[],
   self: string,
   hub: string | undefined,
 ): readonly Party[] {
+  if (!devices.some(({ id }) => id === self)) return [];
   const others = devices
     .filter(({ id, kind }) => id !== self && kind !== 'plain')
     .map(({ id, name, endpoints }) => ({

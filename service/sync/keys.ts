@@ -9,7 +9,15 @@
  */
 
 import type { Crypto, Random } from '#runtime';
-import { type RealmKey, realmKey, type State } from '#storage';
+import {
+  type Commit,
+  type RealmKey,
+  readEnvelopes,
+  realmKey,
+  type State,
+  type Store,
+  sealPage,
+} from '#storage';
 import { decodeBase64, encodeBase64 } from '../base64.ts';
 import type { Sealing } from '../peers/sealed.ts';
 import type { RealmDevice } from '../project.ts';
@@ -30,6 +38,8 @@ type Holder = Pick<RealmDevice, 'id' | 'publicKey'>;
 const PURPOSE = 'realm key';
 const KEY_BYTES = 32;
 const COLLECTION = 'keys';
+/** As many as a log gives at a time. */
+const MAX_LOG = 1_000;
 
 /** The keys that this device was given, the newest first. */
 export function readRealmKeys({ crypto, sealing }: Needs, state: State, self: string): RealmKeys {
@@ -43,6 +53,12 @@ export function readRealmKeys({ crypto, sealing }: Needs, state: State, self: st
     if (hex(key.id) === name) found.push({ ...key, depth: depthOf(state, name) });
   }
   return found.sort((a, b) => b.depth - a.depth || (hex(a.id) < hex(b.id) ? -1 : 1));
+}
+
+/** Which keys a device was given, whether or not it is still one of ours. */
+export function wasGiven(state: State, device: string): readonly string[] {
+  const keys = [...(state.get(COLLECTION) ?? [])];
+  return keys.flatMap(([name, record]) => (isCopy(record[device]) ? [name] : []));
 }
 
 /** The first key of a realm, or the next one, for these devices. */
@@ -79,6 +95,114 @@ export function shareKeys(
     const path = `${COLLECTION}/${hex(key.id)}/${id}`;
     return [{ op: 'set' as const, path, value: { sealed: pack(sealing.publicKey, sealed) } }];
   });
+}
+
+/** Copies of our keys for full devices that have none, because who removed one did not know another. */
+export function missingCopies(
+  { crypto, sealing }: Needs,
+  state: State,
+  self: string,
+  holders: readonly Holder[],
+): ReturnType<typeof shareKeys> {
+  const keys = readRealmKeys({ crypto, sealing }, state, self);
+  return holders.flatMap((holder) => {
+    const given = wasGiven(state, holder.id);
+    return shareKeys(
+      sealing,
+      keys.filter(({ id }) => !given.includes(hex(id))),
+      holder,
+    );
+  });
+}
+
+/** Seals frames of the store for whoever may read them; undefined without a key. */
+export type SealFrames = (frames: Uint8Array) => Promise<Uint8Array | undefined>;
+
+/**
+ * Seals each commit with the newest key that its author knew. So whoever holds what was before a
+ * commit can read it, and whoever was shut out before it cannot; and it is the same whoever seals it.
+ */
+export function createFrameSealing(
+  crypto: Pick<Crypto, 'hash' | 'hmac' | 'seal'>,
+  store: () => Pick<Store, 'realm' | 'log' | 'read'>,
+  keys: () => RealmKeys,
+): SealFrames {
+  const pasts = new Map<string, Past>();
+
+  async function keyOf(commit: string, all: RealmKeys): Promise<RealmKey | undefined> {
+    for (const key of all.slice(0, -1)) {
+      const name = hex(key.id);
+      const past = pasts.get(name) ?? (await findOrigin(store(), `${COLLECTION}/${name}`));
+      if (past === undefined) continue;
+      pasts.set(name, past);
+      if (await isAfter(store(), commit, past)) return key;
+    }
+    return all.at(-1);
+  }
+
+  return async (frames) => {
+    const all = keys();
+    const oldest = all.at(-1);
+    if (oldest === undefined) return undefined;
+    const sealed = sealPage(crypto, oldest, store().realm, frames);
+    const read = all.length > 1 ? readEnvelopes(sealed) : undefined;
+    if (read?.ok !== true) return sealed;
+    const own = new Map<string, RealmKey>();
+    for (const { id } of read.envelopes) own.set(id, (await keyOf(id, all)) ?? oldest);
+    return sealPage(crypto, (id) => own.get(id) ?? oldest, store().realm, frames);
+  };
+}
+
+/** The commit that gave a key, and of which commits it is known whether they are after it. */
+type Past = {
+  readonly device: string;
+  readonly seq: number;
+  readonly origin: string;
+  readonly known: Map<string, boolean>;
+};
+
+/** Walks down as far as nobody walked before; in the chain of who gave the key its numbers tell. */
+async function isAfter(
+  store: Pick<Store, 'read'>,
+  commit: string,
+  { device, seq, origin, known }: Past,
+): Promise<boolean> {
+  const open = [commit];
+  for (let id = open.at(-1); id !== undefined; id = open.at(-1)) {
+    const at = known.has(id) ? undefined : await store.read(id);
+    const answer = at && (at.device === device ? at.seq >= seq : answerOf(at.parents, known));
+    if (at !== undefined && answer === undefined) {
+      open.push(at.parents.find((parent) => !known.has(parent)) ?? '');
+      continue;
+    }
+    if (answer !== undefined) known.set(id, answer);
+    open.pop();
+  }
+  return commit !== origin && known.get(commit) === true;
+}
+
+/** Undefined while some are not known and none is after. */
+function answerOf(
+  parents: readonly string[],
+  known: ReadonlyMap<string, boolean>,
+): boolean | undefined {
+  if (parents.some((parent) => known.get(parent) === true)) return true;
+  return parents.every((parent) => known.has(parent)) ? false : undefined;
+}
+
+/** The commit that gave a key first. */
+async function findOrigin(store: Pick<Store, 'log'>, path: string): Promise<Past | undefined> {
+  let before: string | undefined;
+  let origin: Commit | undefined;
+  for (;;) {
+    const commits = await store.log({ path, limit: MAX_LOG, ...(before ? { before } : {}) });
+    origin = commits.findLast(({ ops }) => ops.some((op) => op.path === path)) ?? origin;
+    before = commits.at(-1)?.id;
+    if (commits.length < MAX_LOG) break;
+  }
+  if (origin === undefined) return undefined;
+  const { id, device, seq } = origin;
+  return { device, seq, origin: id, known: new Map([[id, true]]) };
 }
 
 /** How many keys came before; a circle, which nobody writes, ends at its length. */

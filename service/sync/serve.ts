@@ -11,12 +11,15 @@
 
 import * as v from 'valibot';
 import type { Clock, Crypto } from '#runtime';
-import { openPage, type Store, sealPage, type Vector } from '#storage';
+import type { Store, Vector } from '#storage';
 import { encodeBase64 } from '../base64.ts';
-import { verifyRequest } from '../peers/signed-request.ts';
+import { claimedDevice, verifyRequest } from '../peers/signed-request.ts';
 import type { RealmDevice } from '../project.ts';
-import type { RealmKeys } from './keys.ts';
+import type { Allowance } from './allowance.ts';
+import { createFarewell, wasMember } from './farewell.ts';
+import type { RealmKeys, SealFrames } from './keys.ts';
 import { readLimited } from './limited.ts';
+import { takePage } from './take.ts';
 
 /** Where everything of this protocol begins. */
 export const SYNC_PATH = '/sync/v1/';
@@ -32,6 +35,8 @@ const MAX_HOLDS = 8_000;
 const MAX_DEVICES = 1_024;
 /** Tips of one device: one, unless it used a number twice. */
 const MAX_TIPS = 64;
+/** Requests of one device: a long catch-up goes by ten pages a second. What is refused counts too. */
+const REQUESTS = { burst: 300, perSecond: 10 };
 
 /** A vector as it travels. */
 export const VectorSchema = v.pipe(
@@ -46,11 +51,13 @@ export const VectorSchema = v.pipe(
 );
 
 export type SyncParties = {
-  readonly clock: Pick<Clock, 'after'>;
+  readonly clock: Pick<Clock, 'after' | 'monotonic'>;
   readonly crypto: Crypto;
   readonly store: () => Store;
   readonly devices: () => readonly RealmDevice[];
   readonly keys: () => RealmKeys;
+  readonly seal: SealFrames;
+  readonly allowance: Allowance;
 };
 
 /** Answers one's other devices; `heard` is told who asked. */
@@ -58,54 +65,94 @@ export function createSyncServer(
   parties: SyncParties,
   heard: (device: string) => void,
 ): (request: Request) => Promise<Response> {
-  const { clock, crypto, store, devices } = parties;
+  const { store } = parties;
+  const farewell = createFarewell(parties);
+  const budget = createBudget(parties.clock);
   return async (request) => {
     const { pathname } = new URL(request.url);
     const [realm, action] = pathname.slice(SYNC_PATH.length).split('/');
-    const body = await readLimited(request, clock, MAX_PAGE_BYTES);
-    const requester = body && (await verifyRequest(crypto, request, body));
-    const device = devices().find(({ id, kind }) => id === requester?.device && kind !== 'plain');
     // Whom we do not know learns nothing, not even which realm this is.
-    if (!requester || !device || realm !== store().realm)
-      return new Response(null, { status: 404 });
-    if (device.signingKey !== encodeBase64(requester.publicKey)) {
-      return new Response(null, { status: 404 });
+    const asked = realm === store().realm ? await readRequest(parties, request) : undefined;
+    if (asked === undefined) return NOT_FOUND();
+    const { device, body, isMember } = asked;
+    if (!budget.hasRoom(device)) {
+      return new Response(null, { status: 429, headers: { 'retry-after': '30' } });
     }
-    heard(device.id);
-    switch (`${request.method} ${action}`) {
+    const wish = `${request.method} ${action}`;
+    if (!isMember) {
+      const isPull = wish === 'POST pull';
+      return isPull ? farewell(device, readJson(VectorSchema, body)) : NOT_FOUND();
+    }
+    heard(device);
+    switch (wish) {
       case 'GET state':
         return Response.json({ vector: store().vector() });
       case 'POST pull':
         return pull(parties, body);
       case 'POST push':
-        return push(parties, body);
+        return push(parties, body, (refused) => budget.spend(device, refused));
       default:
-        return new Response(null, { status: 404 });
+        return NOT_FOUND();
     }
   };
 }
 
-async function pull({ crypto, store, keys }: SyncParties, body: Uint8Array): Promise<Response> {
-  const known = readJson(VectorSchema, body);
-  const [key] = keys();
-  if (known === undefined) return new Response(null, { status: 400 });
-  if (key === undefined) return new Response(null, { status: 503 });
-  const { realm } = store();
-  const page = await store().exportMissing(known);
-  // The asker comes again until there is nothing.
-  const headers = pageHeaders(lastNumbers(store().vector()), page.length > 0);
-  return new Response(new Uint8Array(sealPage(crypto, key, realm, page)), { headers });
+const NOT_FOUND = (): Response => new Response(null, { status: 404 });
+
+type Asked = { readonly device: string; readonly body: Uint8Array; readonly isMember: boolean };
+
+/** A signed request of one who is a member or was one; nobody else's body is read. */
+async function readRequest(
+  { clock, crypto, store, devices }: SyncParties,
+  request: Request,
+): Promise<Asked | undefined> {
+  const claimed = claimedDevice(crypto, request);
+  const known = devices().find(({ id, kind }) => id === claimed && kind !== 'plain');
+  if (claimed === undefined || (!known && !wasMember(store(), claimed))) return undefined;
+  const body = await readLimited(request, clock, MAX_PAGE_BYTES);
+  const requester = body && (await verifyRequest(crypto, request, body));
+  if (body === undefined || requester?.device !== claimed) return undefined;
+  const isMember = known?.signingKey === encodeBase64(requester.publicKey);
+  return { device: claimed, body, isMember };
 }
 
-async function push({ crypto, store, keys }: SyncParties, body: Uint8Array): Promise<Response> {
-  const opened = openPage(crypto, keys(), store().realm, body);
-  if (!opened.ok) return Response.json({ error: opened.reason }, { status: 400 });
-  const { added, refused, waiting } = await store().importCommits(opened.frames);
-  return Response.json({
-    stored: added,
-    refused: refused.length + opened.unreadable.length,
-    waiting: waiting.length,
-  });
+/** Members only: as many as the realm has. */
+function createBudget(clock: Pick<Clock, 'monotonic'>) {
+  const left = new Map<string, { tokens: number; at: number }>();
+  const spend = (device: string, tokens: number): number => {
+    const now = clock.monotonic();
+    const { tokens: before, at } = left.get(device) ?? { tokens: REQUESTS.burst, at: now };
+    const filled = Math.min(REQUESTS.burst, before + ((now - at) / 1_000) * REQUESTS.perSecond);
+    left.set(device, { tokens: filled - tokens, at: now });
+    return filled;
+  };
+  return { spend, hasRoom: (device: string) => spend(device, 0) >= 1 && spend(device, 1) >= 1 };
+}
+
+async function pull({ store, seal }: SyncParties, body: Uint8Array): Promise<Response> {
+  const known = readJson(VectorSchema, body);
+  if (known === undefined) return new Response(null, { status: 400 });
+  const sealed = await seal(await store().exportMissing(known));
+  if (sealed === undefined) return new Response(null, { status: 503 });
+  // The asker comes again until there is nothing.
+  const headers = pageHeaders(lastNumbers(store().vector()), sealed.length > 0);
+  return new Response(new Uint8Array(sealed), { headers });
+}
+
+async function push(
+  parties: SyncParties,
+  body: Uint8Array,
+  charge: (refused: number) => void,
+): Promise<Response> {
+  const { store } = parties;
+  const taken = await takePage(parties, body);
+  if (!taken.ok) return Response.json({ error: taken.reason }, { status: 400 });
+  const { added: stored, refused, waiting, putOff } = taken;
+  charge(refused);
+  // Saves the question for it; whoever holds too much for one answer is asked.
+  const holds = lastNumbers(store().vector());
+  const isShort = JSON.stringify(holds).length <= MAX_HOLDS;
+  return Response.json({ stored, refused, waiting, putOff, ...(isShort ? { holds } : {}) });
 }
 
 /** What goes with a page of commits. */

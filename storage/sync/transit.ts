@@ -15,20 +15,21 @@ import {
   sealFrame,
 } from './envelope.ts';
 
-/** Envelopes of the frames in a page of the store's export. */
+/** Envelopes of the frames in a page of the store's export; which key is a question of the commit. */
 export function sealPage(
   crypto: Pick<Crypto, 'hash' | 'hmac' | 'seal'>,
-  key: RealmKey,
+  key: RealmKey | ((commit: string) => RealmKey),
   realm: string,
   page: Uint8Array,
 ): Uint8Array {
+  const keyFor = typeof key === 'function' ? key : () => key;
   return concat(
     scan(page).frames.map((span) => {
       const commit = commitIn(page, span);
       const origin = commit && peekCommit(crypto, commit);
       if (origin === undefined)
         throw new Error('unreachable: our own page has a frame of no commit');
-      return sealFrame(crypto, key, realm, origin, page.slice(span.offset, span.end));
+      return sealFrame(crypto, keyFor(origin.id), realm, origin, page.slice(span.offset, span.end));
     }),
   );
 }
@@ -45,9 +46,9 @@ export type OpenedPage =
     }
   | { readonly ok: false; readonly reason: EnvelopeProblem };
 
-/** Opens what can be opened with these keys. */
+/** Opens what can be opened with these keys and is what its envelope says. */
 export function openPage(
-  crypto: Pick<Crypto, 'hmac' | 'open'>,
+  crypto: Pick<Crypto, 'hash' | 'hmac' | 'open'>,
   keys: readonly RealmKey[],
   realm: string,
   bytes: Uint8Array,
@@ -58,8 +59,20 @@ export function openPage(
   const unreadable: Envelope[] = [];
   for (const envelope of read.envelopes) {
     const frame = openEnvelope(crypto, keys, realm, envelope);
-    if (frame === undefined) unreadable.push(envelope);
+    if (frame === undefined || !isOf(crypto, envelope, frame)) unreadable.push(envelope);
     else frames.push(frame);
   }
   return { ok: true, frames: concat(frames), count: frames.length, unreadable };
+}
+
+/** Whoever has a key could put one device's commit under another one's name, and use up its share. */
+function isOf(
+  crypto: Pick<Crypto, 'hash'>,
+  { device, seq, id }: Envelope,
+  frame: Uint8Array,
+): boolean {
+  const [span, ...others] = scan(frame).frames;
+  const commit = span && others.length === 0 && commitIn(frame, span);
+  const origin = commit ? peekCommit(crypto, commit) : undefined;
+  return origin?.device === device && origin.seq === seq && origin.id === id;
 }

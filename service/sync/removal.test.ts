@@ -1,0 +1,93 @@
+/** A device that was removed: for the others it is gone within seconds, and it learns so itself. */
+
+import { expect, test } from 'vitest';
+import { EXIT } from '../cli/verbs.ts';
+import { A, ask, type Home, homeOf, joinHome, threeHomes } from '../homes.fixture.ts';
+
+type Clock = { readonly advance: (milliseconds: number) => Promise<void> };
+
+const SECONDS = 5_000;
+const RCODE = { noError: 0, nxDomain: 3, refused: 5 };
+
+const warningsOf = async (home: Home): Promise<string> =>
+  JSON.stringify((await home.json('status'))['warnings']);
+
+test('all others have nothing of it any more within five seconds', async () => {
+  const { a, b, c, clock } = threeHomes();
+  await using _a = await a.start();
+  await using _b = await joinHome(a, b);
+  await using _c = await joinHome(a, c, 'shelf');
+  await clock.advance(2_000);
+  expect((await ask(c, 'desktop.alice.nymote')).rcode).toBe(RCODE.noError);
+  expect(await a.run('device remove desktop')).toMatchObject({ exitCode: EXIT.ok });
+  await pass(clock, SECONDS);
+  for (const home of [a, c]) {
+    expect((await ask(home, 'desktop.alice.nymote')).rcode).toBe(RCODE.nxDomain);
+    const { devices } = (await home.json('device list')) as { devices: { name: string }[] };
+    expect(devices.map(({ name }) => name)).not.toContain('desktop');
+  }
+});
+
+test('it learns so from a commit that it verified, serves nothing, and keeps what it had', async () => {
+  const { a, b, clock } = threeHomes();
+  {
+    await using _b = await join(a, b, clock);
+    await using _a = await a.start();
+    await a.run('device add phone');
+    await clock.advance(2_000);
+  }
+  await using _a = await a.start();
+  await a.run('device remove desktop');
+  await a.run('device add secretname');
+  {
+    await using _b = await b.start();
+    await clock.advance(SECONDS);
+    await checkRemoved(b);
+    const { exitCode } = await b.run('device add tablet');
+    expect(exitCode).toBe(EXIT.denied);
+  }
+  // And it still knows after it was off.
+  await using again = await b.start();
+  expect(again.warnings.join()).toMatch(/was removed/);
+  expect(again.fqdn).toBe('desktop.alice.nymote');
+  await checkRemoved(b);
+});
+
+/** Time in small steps, so that requests have their turn. */
+async function pass(clock: Clock, milliseconds: number): Promise<void> {
+  for (let at = 0; at < milliseconds; at += 100) await clock.advance(100);
+}
+
+async function checkRemoved(home: Home): Promise<void> {
+  expect(await warningsOf(home)).toMatch(/This device was removed/);
+  const asked = await ask(home, 'laptop.alice.nymote');
+  expect(asked).toMatchObject({ rcode: RCODE.refused, answers: [] });
+  const { devices } = (await home.json('device list')) as { devices: { name: string }[] };
+  expect(devices.map(({ name }) => name)).toEqual(['laptop', 'phone']);
+  // What was written after its end it cannot read.
+  expect(JSON.stringify(await home.json('log'))).not.toContain('secretname');
+}
+
+async function join(a: Home, b: Home, clock: Clock) {
+  await using _a = await a.start();
+  const started = await joinHome(a, b);
+  await clock.advance(2_000);
+  return started;
+}
+
+test.each([
+  { status: 410, body: 'nothing', why: 'an empty page' },
+  { status: 410, body: 'noise', why: 'a page of noise' },
+  { status: 404, body: 'nothing', why: 'nobody who knows it' },
+])('nobody can tell it so falsely: $why', async ({ status, body }) => {
+  const { a, b, clock } = threeHomes();
+  await using _b = await join(a, b, clock);
+  const bytes = new TextEncoder().encode(body === 'nothing' ? '' : body);
+  const liar = homeOf(a.runtime, a.config).runtime;
+  await using _liar = await liar.http.listen({ address: A, port: 51_821 }, () => {
+    return new Response(bytes, { status });
+  });
+  await clock.advance(120_000);
+  expect(await warningsOf(b)).not.toMatch(/This device was removed/);
+  expect((await ask(b, 'laptop.alice.nymote')).rcode).toBe(RCODE.noError);
+});
