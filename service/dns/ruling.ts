@@ -31,9 +31,11 @@ import type { Lan } from './lan.ts';
 /** How long an answer may wait for its tunnel; resolvers of clients give up after some seconds. */
 const REACH_DEADLINE_MS = 1_500;
 
-/** EDE "Other Error" and "Prohibited" (RFC 8914 §4.1, §4.19). */
+/** EDE "Other Error", "Prohibited" and "Not Authoritative" (RFC 8914 §4.1, §4.19, §4.21). */
 const EDE_OTHER = 0;
 const EDE_PROHIBITED = 18;
+const EDE_NOT_AUTHORITATIVE = 20;
+const REMOVED = 'this device was removed: it does not know these names any more';
 
 type ZoneRuling = Extract<Ruling, { kind: 'zone' }>;
 
@@ -44,6 +46,8 @@ export type Household = {
   readonly devices: readonly RealmDevice[];
   readonly policy: Policy;
   readonly authority: Authority;
+  /** This device does not belong to the realm any more: the zone is not its own. */
+  readonly isRemoved?: boolean;
 };
 
 /** Makes the resolver's hook. */
@@ -83,6 +87,9 @@ async function rule(
   const resolving = decideName(name);
   if (resolving.effect === 'deny') return refusal(resolving);
   if (isBelow(name, DESIGNATION_APEX)) return { kind: 'zone', authority: designation() };
+  if (isOurs && home.isRemoved === true) {
+    return { kind: 'refuse', ede: EDE_NOT_AUTHORITATIVE, text: REMOVED };
+  }
   if (!isOurs) {
     const owner = isBelow(name, 'arpa')
       ? home.devices.find((device) => isAddressOf(question, device))
