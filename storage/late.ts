@@ -31,6 +31,9 @@ export type Decided = {
   readonly omitted: readonly Op[];
 };
 
+/** More are left for another decision. */
+const MAX_ROUNDS = 12;
+
 /** A thief may write any number of them; a person looks at some. */
 const MAX_SHOWN = 100;
 
@@ -60,30 +63,45 @@ export async function decideLate(
 ): Promise<Decided> {
   const omitted: Op[] = [];
   let commits = 0;
-  for (;;) {
+  for (let round = 0; round < MAX_ROUNDS; round++) {
     const { history, merged } = held();
-    const { ids, reasons, forks } = await judge(history, merged);
-    const late = ids.get(device);
-    if (late === undefined) {
-      if (commits > 0) return { commits, omitted };
+    const before = history.entries.length;
+    const step = await nextStep(history, merged, device, adopts);
+    if (step === undefined && round === 0) {
       throw new StorageError('does-not-apply', 'there is nothing of it to decide about');
     }
-    if (reasons.get(device) === 'forked') {
-      const removal = removeForked(merged, device, forks.get(device));
-      await commit({ ...removal, via });
-      continue;
-    }
-    const adoption = adoptOps(await showAll(history, late.slice(0, MAX_SHOWN)));
-    const { adopted } = adoption;
-    const done = decideOps(device, adopted);
-    const words = { message: `Let go of what ${device} wrote late` };
-    const draft = adopts
-      ? { ops: [...adoption.ops, ...done], message: adoption.message }
-      : { ops: done, ...words };
-    await commit({ ...draft, via });
-    commits += adopted.length;
-    if (adopts) omitted.push(...adoption.omitted);
+    if (step === undefined) break;
+    await commit({ ...step.draft, via });
+    commits += step.commits;
+    omitted.push(...step.omitted);
+    if (held().history.entries.length === before) break;
   }
+  return { commits, omitted };
+}
+
+type Step = Decided & { readonly draft: Pick<Draft, 'ops' | 'message'> };
+
+/** The next commit of a decision; undefined when nothing is left. */
+async function nextStep(
+  history: History,
+  merged: Merged,
+  device: string,
+  adopts: boolean,
+): Promise<Step | undefined> {
+  const { ids, reasons, forks } = await judge(history, merged);
+  const late = ids.get(device);
+  if (late === undefined) return undefined;
+  if (reasons.get(device) === 'forked') {
+    return { draft: removeForked(merged, device, forks.get(device)), commits: 0, omitted: [] };
+  }
+  const shown = await showAll(history, late.slice(0, MAX_SHOWN));
+  const { ops, message, adopted, omitted } = adoptOps(shown);
+  const done = decideOps(device, adopted);
+  const letGo = `Let go of what ${shown[0]?.name ?? device} wrote late`;
+  const commits = adopted.length;
+  return adopts
+    ? { draft: { ops: [...ops, ...done], message }, commits, omitted }
+    : { draft: { ops: done, message: letGo }, commits, omitted: [] };
 }
 
 async function judge(history: History, merged: Merged) {
