@@ -47,7 +47,7 @@ process.env['PATH'] = [process.env['PATH'], '/usr/local/sbin', '/usr/sbin', '/sb
 const words = process.argv.slice(2);
 const format = (words.find((word) => FORMATS.includes(word)) ?? 'text') as Format;
 const named = words.filter((word) => !FORMATS.includes(word));
-const asked: readonly string[] = named.flatMap((word) => GROUPS[word] ?? [word]);
+const asked: readonly string[] = named.flatMap((word): readonly string[] => GROUPS[word] ?? [word]);
 const unknown = named.filter(
   (word) => !Object.hasOwn(GROUPS, word) && !Object.hasOwn(TOPICS, word),
 );
