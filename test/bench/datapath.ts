@@ -26,7 +26,7 @@ import { NODE, openPrograms, type Program } from './programs.ts';
 import { progress } from './progress.ts';
 import { beside, percentile, type Row } from './row.ts';
 
-const ROUNDS = 3;
+const ROUNDS = 5;
 const QUESTIONS = 300_000;
 const WARM_UP = 40_000;
 const HOSTS = 10_000;
