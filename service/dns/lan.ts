@@ -45,13 +45,14 @@ export async function watchLan(
 ): Promise<Lan> {
   let text = '';
   let known = hostsFrom('');
+  const written = writtenOf(domain);
   let cancel: Cancel = () => {};
   let isOver = false;
 
   async function look(): Promise<void> {
     const read = (paths: readonly string[]) =>
       Promise.all(paths.map((path) => readText(files, path)));
-    const next = lanHosts(await read(hosts), await read(leases), domain, nowOf(clock));
+    const next = withLeases(written(await read(hosts)), await read(leases), domain, nowOf(clock));
     if (next !== text) known = hostsFrom(next);
     text = next;
     if (!isOver) cancel = clock.after(LOOK_MS, () => void look());
@@ -93,9 +94,32 @@ export function lanHosts(
   domain: string,
   now: number,
 ): string {
-  const written = hosts
-    .flatMap((text) => text.split('\n'))
-    .flatMap((line) => fromHosts(line, domain));
+  return withLeases(writtenOf(domain)(hosts), leases, domain, now);
+}
+
+/** Reads hosts files, which may be long and hardly ever change: the last ones are remembered. */
+function writtenOf(domain: string): (files: readonly string[]) => readonly Host[] {
+  let before = '';
+  let known: Host[] = [];
+  return (files) => {
+    const text = files.join('\n');
+    if (text === before) return known;
+    before = text;
+    known = [];
+    for (const line of text.split('\n')) {
+      if (known.length === MAX_HOSTS) break;
+      known.push(...fromHosts(line, domain));
+    }
+    return known;
+  };
+}
+
+function withLeases(
+  written: readonly Host[],
+  leases: readonly string[],
+  domain: string,
+  now: number,
+): string {
   const taken = new Set(written.flatMap(({ names }) => names));
   const leased = leases
     .flatMap((text) => text.split('\n'))
