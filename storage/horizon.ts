@@ -113,7 +113,7 @@ export type Obstacle =
   /** All of it is younger than what is kept, or there is no point that all others lie around. */
   | { readonly kind: 'young' }
   | { readonly kind: 'waiting'; readonly names: readonly string[] }
-  /** A device wrote with one number twice, or what was revoked reaches back too far. */
+  /** A conflict is open, a device forked, or what was revoked reaches back too far. */
   | { readonly kind: 'disputed' };
 
 /** Looks for the newest place to cut at. */
@@ -174,7 +174,9 @@ export function bottlenecks(history: Pick<History, 'entries' | 'find'>): number[
 
 /** Whether what counts up to a place will stay what it is. */
 export async function isUndisputed({ history, merged }: Asked, index: number): Promise<boolean> {
-  const { vector, revoked } = await history.stateAt(index);
+  const { vector, revoked, conflicts } = await history.stateAt(index);
+  // Who wrote what is to be seen as long as nobody decided.
+  if (conflicts.size > 0) return false;
   const highest = new Map<string, number>();
   for (const { device, seq } of history.entries) {
     const isTwice = seq <= (highest.get(device) ?? 0);

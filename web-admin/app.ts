@@ -21,6 +21,7 @@ import { problem } from './problem.ts';
 import { applyRoutes, driftRoutes, optionRoutes } from './routes/apply.ts';
 import { deviceRoutes } from './routes/devices.ts';
 import { exchangeRoutes } from './routes/exchange.ts';
+import { keptRoutes } from './routes/history.ts';
 import { nameRoutes } from './routes/names.ts';
 import { metricsRoutes, resolverRoutes } from './routes/resolver.ts';
 import { ruleRoutes } from './routes/rules.ts';
@@ -74,6 +75,7 @@ export function createRoutes(backend: Backend, hub: EventHub, options: AppOption
   app.route('/api/v1/exchange', exchangeRoutes(backend));
   app.route('/api/v1/conflicts', conflictRoutes(backend));
   app.route('/api/v1/late', lateRoutes(backend));
+  app.route('/api/v1/history', keptRoutes(backend));
   app.route('/api/v1/proposals', proposalRoutes(backend));
   app.route('/api/v1', historyRoutes(backend));
   app.route('/api/v1', revertRoutes(backend));

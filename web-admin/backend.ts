@@ -8,6 +8,7 @@
 
 import type { ApplyBackend } from './apply-schema.ts';
 import type { ExchangeBackend } from './exchange-schema.ts';
+import type { HistoryBackend } from './history-schema.ts';
 import type { NamesBackend } from './names-schema.ts';
 import type { ResolverBackend } from './resolver-schema.ts';
 import type {
@@ -146,6 +147,8 @@ export type Backend = {
   /** A router's own configuration. */
   readonly apply: ApplyBackend<Author>;
   readonly resolver: ResolverBackend;
+  /** How far back the history is kept, and ways back in it. */
+  readonly history: HistoryBackend<Author>;
   /** Devices that write at the same time. */
   readonly together: TogetherBackend<Author>;
   /** The records of the zone that are no devices. */

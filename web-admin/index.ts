@@ -19,6 +19,7 @@ export {
   type WhyQuery,
 } from './backend.ts';
 export type { ExchangeBackend, ExchangeView } from './exchange-schema.ts';
+export type { HistoryBackend, KeptView, PrunedView } from './history-schema.ts';
 export type { NamesBackend, NamesView, NewRecord, RecordQuery } from './names-schema.ts';
 export type { ExplainQuery, ExplanationView, ResolverBackend } from './resolver-schema.ts';
 export type {

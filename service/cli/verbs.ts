@@ -11,6 +11,7 @@ import { APPLY_VERBS, printProvenance } from './apply.ts';
 import type { Invocation } from './arguments.ts';
 import { EXCHANGE_VERBS } from './exchange.ts';
 import { printExplanation } from './explain.ts';
+import { HISTORY_ACTIONS } from './history.ts';
 import {
   printAdded,
   printChecks,
@@ -256,12 +257,6 @@ const VERBS: Readonly<Record<string, Action>> = {
     const diff = await api<Parameters<typeof printDiff>[0]>('GET', `/diff?${query}`);
     return { value: diff, text: printDiff(diff) };
   },
-  async revert(api, { operands }) {
-    const reverted = await api<{ commit: { id: string } }>('POST', '/revert', {
-      id: operands['commit'],
-    });
-    return { value: reverted, text: `Undone by commit ${reverted.commit.id.slice(0, 12)}.` };
-  },
   async signers(api) {
     const signers = await api<{ allowedSigners: string }>('GET', '/log/signers');
     return { value: signers, text: signers.allowedSigners.trimEnd() };
@@ -288,6 +283,7 @@ const VERBS: Readonly<Record<string, Action>> = {
     return { value: link, text: `${link.url}\n(works once, for ten minutes)` };
   },
   ...APPLY_VERBS,
+  ...HISTORY_ACTIONS,
   ...TOGETHER_ACTIONS,
   ...EXCHANGE_VERBS,
   ...UPSTREAM_VERBS,

@@ -4,6 +4,7 @@
 
 import { CONFIG_FLAGS } from '../config.ts';
 import { BACKUP_VERBS } from './backup-verbs.ts';
+import { HISTORY_VERBS } from './history-verbs.ts';
 import { HUB_VERBS, UPSTREAM_VERBS } from './hub-verbs.ts';
 import { TOGETHER_VERBS } from './together-verbs.ts';
 
@@ -264,12 +265,7 @@ export const VERBS: readonly Verb[] = [
     flags: [DATA],
     help: 'what changed between two entries of the log (default: in the last one)',
   },
-  {
-    name: 'revert',
-    operands: [{ name: 'commit' }],
-    flags: [DATA],
-    help: 'undo one entry of the log with a new one',
-  },
+  ...HISTORY_VERBS,
   {
     name: 'signers',
     operands: [],

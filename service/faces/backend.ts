@@ -8,6 +8,7 @@ import type { House } from '../house.ts';
 import { createApplyBackend } from './apply.ts';
 import { createExchangeBackend } from './exchange.ts';
 import { findCommit, viewCommit, viewDiff } from './history.ts';
+import { createHistoryBackend } from './kept.ts';
 import { createNamesBackend } from './names.ts';
 import { inApiWords, requireWriter } from './refusal.ts';
 import { createResolverBackend } from './resolver.ts';
@@ -77,6 +78,7 @@ export function createBackend(house: House): Backend {
     doctor: house.doctor,
     apply: createApplyBackend(house),
     resolver: createResolverBackend(house),
+    history: createHistoryBackend(house),
     together: createTogetherBackend(house),
     names: createNamesBackend(house),
     exchange: createExchangeBackend(house),

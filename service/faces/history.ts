@@ -38,7 +38,8 @@ export async function viewDiff(
   from: string | undefined,
   to: string,
 ): Promise<DiffView> {
-  const base = from ?? (await store.read(to)).parents[0];
+  // Of the first commit that is kept the one before may be gone.
+  const base = from ?? (await store.read(to)).parents.find((id) => store.holds(id));
   const changes = await changesBetween(store, base, to);
   return {
     ...(base === undefined ? {} : { from: base }),

@@ -1,0 +1,42 @@
+/** The verbs about the history, for the table of all verbs. */
+
+import type { Flag, Verb } from './vocabulary.ts';
+
+const DATA: Flag = {
+  flag: '--data',
+  key: 'data',
+  expects: 'a path',
+  otherwise: './data',
+  help: 'data directory of the service',
+};
+
+export const HISTORY_VERBS: readonly Verb[] = [
+  {
+    name: 'revert',
+    operands: [{ name: 'commit' }],
+    flags: [
+      DATA,
+      { flag: '--path', key: 'path', expects: 'a path', help: 'only there, e.g. rules' },
+    ],
+    help: 'undo one entry of the log, or all from one on up to another (A..B), with a new one',
+  },
+  {
+    name: 'history restore',
+    operands: [{ name: 'commit' }, { name: 'path', optional: true }],
+    flags: [DATA],
+    help: 'make things, or one of them, as they were then, with a new entry; devices stay',
+  },
+  {
+    name: 'history prune',
+    operands: [],
+    flags: [DATA],
+    help: 'drop what is older than is kept, as soon as all your devices know of it',
+  },
+  {
+    name: 'history forget',
+    operands: [],
+    flags: [DATA, { flag: '--yes', key: 'yes', help: 'there is no way back' }],
+    help: 'drop all history that can be dropped, with everything that was deleted',
+  },
+  { name: 'history', operands: [], flags: [DATA], help: 'say what is kept, and until when' },
+];

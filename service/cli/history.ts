@@ -1,0 +1,57 @@
+/** The verbs about the history: what is kept, and ways back. */
+
+import type { KeptView, PrunedView } from '#web-admin';
+import { SHORT_ID } from './print.ts';
+import type { Action, EXIT } from './verbs.ts';
+
+const USAGE: (typeof EXIT)['usage'] = 2;
+
+type Reverted = { readonly commit: { readonly id: string } };
+
+/** By the words that are typed. */
+export const HISTORY_ACTIONS: Readonly<Record<string, Action>> = {
+  async revert(api, { operands, flags }) {
+    const { after, to } = rangeOf(operands['commit'] ?? '');
+    const body = {
+      to,
+      ...(after === undefined ? {} : { after }),
+      ...(flags['path'] === undefined ? {} : { path: flags['path'] }),
+    };
+    const reverted = await api<Reverted>('POST', '/history/revert', body);
+    return { value: reverted, text: `Undone by commit ${reverted.commit.id.slice(0, SHORT_ID)}.` };
+  },
+  async 'history restore'(api, { operands }) {
+    const { commit: point, path } = operands;
+    const body = { point, ...(path === undefined ? {} : { path }) };
+    const restored = await api<Reverted>('POST', '/history/restore', body);
+    return {
+      value: restored,
+      text: `Restored by commit ${restored.commit.id.slice(0, SHORT_ID)}.`,
+    };
+  },
+  async history(api) {
+    const kept = await api<KeptView>('GET', '/history');
+    return { value: kept, text: kept.sentences.join('\n') };
+  },
+  async 'history prune'(api) {
+    const pruned = await api<PrunedView>('POST', '/history/prune', {});
+    return { value: pruned, text: pruned.sentence };
+  },
+  async 'history forget'(api, { flags }) {
+    if (flags['yes'] === undefined) {
+      return {
+        value: { problem: 'yes' },
+        text: 'This drops the history for good, on all your devices: nothing can be undone or looked up any more. If you mean it, add --yes.',
+        exitCode: USAGE,
+      };
+    }
+    const pruned = await api<PrunedView>('POST', '/history/prune', { forget: true });
+    return { value: pruned, text: pruned.sentence };
+  },
+};
+
+/** `B`, or `A..B`: everything after A up to B. */
+export function rangeOf(text: string): { readonly after?: string; readonly to: string } {
+  const [after, to] = text.split('..');
+  return to === undefined || after === undefined ? { to: text } : { after, to };
+}
