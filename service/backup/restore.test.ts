@@ -50,10 +50,10 @@ beforeAll(async () => {
   });
 });
 
-function bringInto(files: FakeFiles, recipient = 'age1own'): Promise<Restored> {
+function bringInto(files: FakeFiles, recipient = 'age1own', from = target): Promise<Restored> {
   const phrase = { id: undefined, recipient };
   const reading = { identities: [identityOf(keys)], phrase, report };
-  return restore({ ...runtime, files, log: () => undefined }, '/data', target, reading);
+  return restore({ ...runtime, files, log: () => undefined }, '/data', from, reading);
 }
 
 /** Before the mark nothing is there; after it, it says so until everything is. */
@@ -104,6 +104,40 @@ test.each(['lost', 'kept', 'torn'] as const)('so does a power cut (%s)', async (
 test('somebody else could have sealed a realm for us: ours names our phrase', async () => {
   const refused = await bringInto(fakeFiles(), 'age1other').catch((thrown: unknown) => thrown);
   expect(refused).toMatchObject({ code: 'untrusted' });
+});
+
+test('a realm that names no phrase at all is not known to be ours', async () => {
+  await using store = await openStore(fakeRuntime({ seed: 'thief' }), {
+    directory: '/data/store',
+    writer: {
+      deviceId: keys.id,
+      name: 'Router',
+      signer: crypto.signer('ed25519', keys.signing.privateKey),
+    },
+    genesis: { settings: { apex: 'alice.nymote' } },
+  });
+  const foreign = await openTarget({ ...runtime, files: fakeFiles() }, '/mnt/backup');
+  const own = recipientOf(keys.agreement.publicKey);
+  await makeBackup({
+    ...{ runtime, store, keys, report, target: foreign, memory: undefined },
+    recipients: { history: [own], keys: [own] },
+    secrets: { format: 'nymote keys 1', realm: store.realm, files: secrets },
+  });
+  const refused = await bringInto(fakeFiles(), 'age1own', foreign).catch(
+    (thrown: unknown) => thrown,
+  );
+  expect(refused).toMatchObject({ code: 'untrusted' });
+});
+
+test('a mark that a power cut left beside a realm is no leave to replace its keys', async () => {
+  const files = fakeFiles();
+  await bringInto(files);
+  const other = new TextEncoder().encode('made since');
+  await files.replace('/data/zone.json', other);
+  await files.replace('/data/restoring', new Uint8Array(0));
+  await bringInto(files);
+  expect(await files.read('/data/zone.json')).toEqual(other);
+  expect(await files.read('/data/restoring')).toBeUndefined();
 });
 
 test('what is there is not overwritten', async () => {

@@ -57,7 +57,9 @@ export async function restore(
   requireOwnRealm(store, phrase);
   if (secrets === undefined) throw new BackupError('damaged', 'the backup holds no keys');
   checkSecrets(runtime, secrets, found.manifest.device);
-  for (const [name, text] of Object.entries(secrets.files)) {
+  // The realm's id came last: with it, only the mark was left to take away, and keys may be newer.
+  const isWhole = (await files.read(`${directory}/realm`)) !== undefined;
+  for (const [name, text] of isWhole ? [] : Object.entries(secrets.files)) {
     await files.replace(`${directory}/${name}`, new TextEncoder().encode(text), SECRET_MODE);
   }
   await files.replace(`${directory}/realm`, new TextEncoder().encode(`${realm}\n`));
@@ -80,13 +82,17 @@ async function requireBlank({ files }: Pick<Runtime, 'files'>, directory: string
 
 /** Anybody can seal a realm of their own for a known key; ours names the key itself. */
 function requireOwnRealm(store: Store, phrase: Recovery | undefined): void {
+  if (phrase === undefined) return;
   const named = recoveryOf(store.state());
-  const isAnother = (own: string | undefined, theirs: string | undefined): boolean =>
-    own !== undefined && theirs !== undefined && own !== theirs;
-  const isForeign =
-    isAnother(phrase?.id, named.id) || isAnother(phrase?.recipient, named.recipient);
-  if (!isForeign) return;
-  throw new BackupError('untrusted', 'this realm names another recovery phrase: it is not yours');
+  const pairs = [
+    [phrase.id, named.id],
+    [phrase.recipient, named.recipient],
+  ].filter(([own, theirs]) => own !== undefined && theirs !== undefined);
+  if (pairs.length > 0 && pairs.every(([own, theirs]) => own === theirs)) return;
+  throw new BackupError(
+    'untrusted',
+    'this realm does not name your recovery phrase: it is not yours',
+  );
 }
 
 function checkSecrets({ crypto }: Pick<Runtime, 'crypto'>, secrets: Secrets, device: string): void {
