@@ -4,7 +4,7 @@
  */
 
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -183,6 +183,34 @@ describe('a long history', () => {
   async function filed(own: Store, name: string): Promise<string> {
     return new TextDecoder().decode((await own.git(`objects/${name}`))?.body);
   }
+});
+
+describe('a history that was pruned', () => {
+  test('is cloned with the file that says where it begins; all signatures are good', async () => {
+    const { writer: only } = await writer();
+    await using own = await openStore(runtime, { directory: join(root, 'pruned'), writer: only });
+    const commit = (seq: number) =>
+      own.commit({ ops: [set(`names/n${seq % 7}`, { seq })], message: 'Change', via: 'web' });
+    while (own.seq < 30) await commit(own.seq);
+    expect((await own.prune('cli', { days: 0, commits: 10 })).dropped).toBe(20);
+    await commit(31);
+    await using shown = await serve(own);
+    const template = join(root, 'template');
+    await mkdir(template);
+    await writeFile(join(template, 'shallow'), (await own.git('shallow'))?.body ?? '');
+    const target = join(root, 'kept');
+    await tool('git', ['clone', '-q', `--template=${template}`, url(shown), target]);
+    const known = join(root, 'signers-of-pruned');
+    await writeFile(known, own.allowedSigners());
+    const inside = (...args: string[]) =>
+      tool('git', ['-C', target, '-c', `gpg.ssh.allowedSignersFile=${known}`, ...args]);
+    expect(await inside('fsck', '--strict', '--full')).toBe('');
+    const marks = (await inside('log', '--format=%G?')).trim().split('\n');
+    expect(marks).toEqual(Array(12).fill('G'));
+    await commit(32);
+    await inside('pull', '-q');
+    expect((await inside('rev-parse', 'HEAD')).trim()).toBe(own.head);
+  });
 });
 
 describe('ssh-keygen', () => {

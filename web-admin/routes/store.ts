@@ -131,5 +131,8 @@ export function gitRoutes(backend: Backend) {
 
 /** Only what git asks for, and no way up. */
 function isGitPath(path: string): boolean {
-  return /^(?:HEAD|shallow|info\/refs|objects\/[A-Za-z0-9/._-]{1,128})$/.test(path) && !path.includes('..');
+  return (
+    /^(?:HEAD|shallow|info\/refs|objects\/[A-Za-z0-9/._-]{1,128})$/.test(path) &&
+    !path.includes('..')
+  );
 }
