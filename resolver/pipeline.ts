@@ -79,7 +79,8 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   };
   const validation = createValidation({ ...parts, ...synthesis, count });
   const isValidating = anchors.positive.size > 0;
-  const fresh = serveStale({ clock, log, cache, validation, isValidating });
+  const routeOf = (name: Name, type: number) => findRoute(settings.routes, name, type);
+  const fresh = serveStale({ clock, log, cache, validation, isValidating, routeOf });
   const near = { clock, log, cache, validation, isWanted: options.prefetch ?? true };
   const served = withSentinel(withPrefetch(fresh, near), anchors);
   const plain = createAnswering({ clock, log }, served, { isLocal });

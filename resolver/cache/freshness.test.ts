@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { type ManualClock, manualClock } from '#runtime/fake';
+import type { Name } from '../message/name.ts';
 import type { RRset } from '../message/rrset.ts';
 import { TYPE } from '../message/type.ts';
 import { fullBudget } from '../recursion/budget.ts';
 import type { Outcome } from '../recursion/frame.ts';
 import type { Judgement } from '../recursion/judgement.ts';
-import { nameOf } from '../recursion/reply.fixture.ts';
+import { nameOf, recordOf } from '../recursion/reply.fixture.ts';
+import { findRoute, type Route } from '../recursion/route.ts';
 import type { Judged } from '../recursion/validation.ts';
 import { createCache } from './cache.ts';
 import { serveStale } from './freshness.ts';
@@ -24,10 +26,16 @@ const rrset: RRset = {
 const failure: Outcome = { kind: 'failure', reason: 'no-reachable-authority' };
 const newer: Outcome = { kind: 'answer', rrset, proof: [] };
 
+const CONTACT: Route = { zone: nameOf('example.'), kind: 'stub', servers: [] };
+
 type Search = (clock: ManualClock) => Promise<{ outcome: Outcome; judgement?: Judgement }>;
 
 /** A resolver whose cache has `old` as of a minute ago, and whose searches go as told. */
-function stand(old: Judgement | undefined, search: Search, isValidating = true) {
+function stand(
+  old: Judgement | undefined,
+  search: Search,
+  { isValidating = true, routes = [] }: { isValidating?: boolean; routes?: readonly Route[] } = {},
+) {
   const clock = manualClock();
   const cache = createCache(undefined, 1000);
   const then = clock.monotonic() / 1000 - 61;
@@ -43,9 +51,10 @@ function stand(old: Judgement | undefined, search: Search, isValidating = true) 
   };
   const logged: string[] = [];
   const log = (_: string, event: string) => logged.push(event);
-  const { resolve } = serveStale({ clock, log, cache, validation, isValidating });
+  const routeOf = (name: Name, type: number) => findRoute(routes, name, type);
+  const { resolve } = serveStale({ clock, log, cache, validation, isValidating, routeOf });
   const ask = () => resolve(WWW, TYPE.A, fullBudget(clock.monotonic() / 1000), false);
-  return { clock, ask, logged, searches: () => searches };
+  return { clock, cache, then, ask, logged, searches: () => searches };
 }
 
 const never: Search = () => new Promise(() => undefined);
@@ -90,9 +99,20 @@ describe('when the old answer is given', () => {
       why: 'a loop is what the zone says',
     },
   ])('$why', async ({ old, isValidating, search, isStale }) => {
-    const { ask } = stand(old, search, isValidating);
+    const { ask } = stand(old, search, isValidating === undefined ? {} : { isValidating });
     expect((await ask()).isStale === true).toBe(isStale);
   });
+});
+
+test.each([
+  { routes: [], kind: 'no-name', why: 'of a name in the tree' },
+  { routes: [CONTACT], kind: 'failure', why: 'of a zone that is reached by hand, not the root’s' },
+])('a denial that ended is given $why', async ({ routes, kind }) => {
+  const { cache, then, ask } = stand(BOGUS, async () => ({ outcome: failure }), { routes });
+  const soa = recordOf('. 60 SOA ns. host. 1 2 3 4 60');
+  const known = { kind: 'no-name', denial: { soa, proof: [] }, judgement: SECURE } as const;
+  cache.putJudged(nameOf('example.'), TYPE.A, known, 60, then);
+  expect((await ask()).outcome.kind).toBe(kind);
 });
 
 test('after 1.8 s, and then at once while the search goes on', async () => {

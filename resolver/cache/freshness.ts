@@ -14,8 +14,9 @@ import type { Name } from '../message/name.ts';
 import { type Budget, MAX_MILLISECONDS, millisecondsLeft } from '../recursion/budget.ts';
 import type { Outcome } from '../recursion/frame.ts';
 import { fromCache } from '../recursion/known.ts';
+import { isFromAbove, type Route } from '../recursion/route.ts';
 import type { Judged, Validation } from '../recursion/validation.ts';
-import type { Cache } from './cache.ts';
+import type { Cache, Lookup } from './cache.ts';
 
 /** Milliseconds until a stale answer is given in place of waiting (RFC 8767 §5, client response timer). */
 export const CLIENT_RESPONSE_MILLISECONDS = 1800;
@@ -25,26 +26,29 @@ type Parts = {
   readonly log: Log;
   readonly cache: Cache;
   readonly validation: Pick<Validation, 'resolve'>;
+  /** The route that holds for a question. */
+  readonly routeOf: (name: Name, type: number) => Route | undefined;
   /** Whether anything is validated at all: then only what was validated is good enough. */
   readonly isValidating: boolean;
 };
 
 /** Puts stale answers in front of a validation. */
 export function serveStale(parts: Parts): Pick<Validation, 'resolve'> {
-  const { clock, log, cache, validation, isValidating } = parts;
+  const { clock, log, cache, validation, isValidating, routeOf } = parts;
   const late = new Set<string>();
   const monotonic = () => clock.monotonic() / 1000;
 
+  function knownIn(lookup: Lookup, name: Name, type: number): Outcome | undefined {
+    const outcome = fromCache(name, type, monotonic(), lookup);
+    return outcome && isFromAbove(outcome, routeOf(name, type)) ? undefined : outcome;
+  }
+
   function stale(name: Name, type: number, budget: Budget): Judged | undefined {
-    const outcome = fromCache(name, type, monotonic(), cache.past);
+    const outcome = knownIn(cache.past, name, type);
     if (outcome === undefined || !isServable(outcome, isValidating)) return undefined;
     const { judgement } = outcome;
     const judged = judgement === undefined ? {} : { judgement };
     return { outcome, budget, from: 'cache', isStale: true, ...judged };
-  }
-
-  function isAlive(name: Name, type: number): boolean {
-    return fromCache(name, type, monotonic(), cache) !== undefined;
   }
 
   /** The search, or undefined when it takes too long; then it goes on by itself. */
@@ -75,7 +79,8 @@ export function serveStale(parts: Parts): Pick<Validation, 'resolve'> {
 
   return {
     async resolve(name, type, budget, unchecked) {
-      const known = isAlive(name, type) ? undefined : stale(name, type, budget);
+      const isAlive = knownIn(cache, name, type) !== undefined;
+      const known = isAlive ? undefined : stale(name, type, budget);
       if (known === undefined) return validation.resolve(name, type, budget, unchecked);
       const key = `${type} ${name.key}`;
       if (late.has(key)) return known;

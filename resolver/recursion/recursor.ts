@@ -21,7 +21,7 @@
 import { TRUST } from '../cache/worth.ts';
 import type { Reason } from '../message/ede.ts';
 import type { Message } from '../message/message.ts';
-import { countLabels, isWithin, type Name, ROOT } from '../message/name.ts';
+import { countLabels, type Name, ROOT } from '../message/name.ts';
 import { TYPE } from '../message/type.ts';
 import {
   type Budget,
@@ -53,7 +53,7 @@ import { aliasOutcome, fromCache } from './known.ts';
 import { learn } from './learn.ts';
 import { lastLabels, nextLabels } from './minimise.ts';
 import { overTcp, resendFor } from './resend.ts';
-import { findRoute, type Route, withoutFallback } from './route.ts';
+import { findRoute, isFromAbove, type Route, withoutFallback } from './route.ts';
 import { type Reply, scrub } from './scrub.ts';
 import { EDNS_REFUSALS } from './servers.ts';
 
@@ -161,13 +161,6 @@ function cutFor(
   // Forwarders know where a zone's servers are; we only know of a stub's.
   if (route?.kind === 'forward') return top;
   return closestCut(name, type, (zone) => cache.findCut(zone, now), top);
-}
-
-/** Zones above may deny a zone that is reached by hand: a contact's has no place in the tree. */
-function isFromAbove(outcome: Outcome, route: Route | undefined): boolean {
-  if (outcome.kind !== 'no-name' || route === undefined || outcome.denial === undefined)
-    return false;
-  return !isWithin(outcome.denial.soa.owner, route.zone);
 }
 
 /** The whole question, or as much of its name as this zone's servers need (RFC 9156 §2.3). */

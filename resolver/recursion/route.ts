@@ -6,6 +6,7 @@
 import type { Endpoint } from '#runtime';
 import { isWithin, type Name, parentOf } from '../message/name.ts';
 import { TYPE } from '../message/type.ts';
+import type { Outcome } from './frame.ts';
 
 /** How a resolver is asked under TLS: who it must be, and its URL where that is over HTTPS. */
 export type Secured = {
@@ -34,6 +35,13 @@ export function findRoute(routes: readonly Route[], name: Name, type: number): R
     if (isCloser && isWithin(start, route.zone)) found = route;
   }
   return found;
+}
+
+/** Zones above may deny a zone that is reached by hand: a contact's has no place in the tree. */
+export function isFromAbove(outcome: Outcome, route: Route | undefined): boolean {
+  if (outcome.kind !== 'no-name' || route === undefined || outcome.denial === undefined)
+    return false;
+  return !isWithin(outcome.denial.soa.owner, route.zone);
 }
 
 /** What is left once forwarders failed that need not be insisted on. */
