@@ -23,7 +23,7 @@ import { applyOps } from './merge/apply.ts';
 import { joinAll } from './merge/join.ts';
 import { type Merged, NOTHING } from './merge/merged.ts';
 import { parseOps } from './op.ts';
-import { type Known, refold } from './refold.ts';
+import { isSettled, type Known, refold } from './refold.ts';
 import { factsOf, memberFacts } from './rights.ts';
 
 /** What memory keeps of a commit. */
@@ -292,25 +292,8 @@ export class History {
     const [first = NOTHING] = states;
     if (states.length < 2) return first;
     const joined = joinAll(states);
-    if (!this.#isSuspect(joined) || this.#isSettled(joined, states)) return joined;
+    if (!this.#isSuspect(joined) || isSettled(joined, states, this.#forks)) return joined;
     return this.#refold(states.map((state, at) => ({ ids: ids.slice(at, at + 1), state })));
-  }
-
-  /**
-   * Whether all sides know the same of every device that may be void, so that each has left the
-   * same out: what a merge long after a removal looks like.
-   */
-  #isSettled({ revoked, vector }: Merged, states: readonly Merged[]): boolean {
-    const reaches = (device: string, seq: number) => (vector.get(device) ?? 0) >= seq;
-    if ([...this.#forks].some(([device, seq]) => reaches(device, seq))) return false;
-    const isSame = (device: string, last: number) =>
-      states.every(
-        (state) =>
-          state.revoked.get(device) === last && state.vector.get(device) === vector.get(device),
-      );
-    return [...revoked].every(
-      ([device, last]) => !reaches(device, last + 1) || isSame(device, last),
-    );
   }
 
   /** Without what counts for nothing; `last` comes after all that is known. */

@@ -9,7 +9,7 @@
 
 import type { CommitId } from './commit.ts';
 import { findBranches, type Step } from './fold.ts';
-import { findVoid, type VoidNode } from './judge.ts';
+import { findForks, findVoid, type VoidNode } from './judge.ts';
 import { applyOps, withSeen } from './merge/apply.ts';
 import { joinAll } from './merge/join.ts';
 import type { Merged } from './merge/merged.ts';
@@ -29,6 +29,25 @@ type Verdict = {
   readonly branches: ReadonlyMap<CommitId, { readonly branch: string }>;
 };
 
+/**
+ * Whether all sides know the same of every device that may be void, so that each has left the same
+ * out: what a merge long after a removal looks like. `forks` are the numbers used twice.
+ */
+export function isSettled(
+  { revoked, vector }: Merged,
+  states: readonly Merged[],
+  forks: ReadonlyMap<string, number>,
+): boolean {
+  const reaches = (device: string, seq: number) => (vector.get(device) ?? 0) >= seq;
+  if ([...forks].some(([device, seq]) => reaches(device, seq))) return false;
+  const isSame = (device: string, last: number) =>
+    states.every(
+      (state) =>
+        state.revoked.get(device) === last && state.vector.get(device) === vector.get(device),
+    );
+  return [...revoked].every(([device, last]) => !reaches(device, last + 1) || isSame(device, last));
+}
+
 /** Commits, parents first, and one that builds on all of them. */
 type Nodes = { readonly below: readonly VoidNode[]; readonly tip: VoidNode | undefined };
 
@@ -39,7 +58,7 @@ export async function refold(
   known: readonly Known[],
 ): Promise<Merged> {
   const verdict = judge(tip === undefined ? below : [...below, tip]);
-  const affected = affectedIn(below, verdict);
+  const affected = affectedIn(below, tip, verdict);
   const isAgreed = (end: Known): boolean =>
     !end.ids.some((id) => affected.has(id)) || isSameBelow(below, end.ids, verdict);
   const { agreed = [], open = [] } = Object.groupBy(known, (end) =>
@@ -103,15 +122,29 @@ async function extend(
   return applyOps(past, { device, seq, ...branches.get(id) }, ops);
 }
 
-/** Commits in whose past, themselves among it, something is void or one of several branches. */
+/**
+ * Commits in whose past, themselves among it, something is void or one of several branches, or might
+ * be to somebody who knew less.
+ */
 function affectedIn(
-  nodes: readonly VoidNode[],
+  below: readonly VoidNode[],
+  tip: VoidNode | undefined,
   { voids, branches }: Verdict,
 ): ReadonlySet<CommitId> {
+  const all = tip === undefined ? below : [...below, tip];
+  const ends = new Map<string, number>();
+  const end = (device: string, seq: number) =>
+    ends.set(device, Math.min(seq, ends.get(device) ?? seq));
+  for (const { revokes } of all)
+    for (const { device, lastSeq } of revokes) end(device, lastSeq + 1);
+  for (const { device, seq } of findForks(all)) end(device, seq);
   const affected = new Set<CommitId>();
-  for (const { id, parents } of nodes) {
+  for (const { id, parents, device, seq } of below) {
     const isAffected =
-      voids.has(id) || branches.has(id) || parents.some((parent) => affected.has(parent));
+      voids.has(id) ||
+      branches.has(id) ||
+      seq >= (ends.get(device) ?? Number.POSITIVE_INFINITY) ||
+      parents.some((parent) => affected.has(parent));
     if (isAffected) affected.add(id);
   }
   return affected;
