@@ -206,6 +206,15 @@ export function createHousehold(now: () => number): Household {
       joinHub: async () => undefined,
       leaveHub: async () => undefined,
     },
+    history: {
+      undo: async ({ to }, author) => household.revert(to, author),
+      restore: async ({ point }, author) => household.revert(point, author),
+      kept: async () => ({
+        ...{ commits: commits.length, isPruned: false, days: 180, least: 400 },
+        ...{ devices: [], sentences: ['All of it is kept.'] },
+      }),
+      prune: async () => ({ dropped: 0, waitingFor: [], sentence: 'Nothing was dropped.' }),
+    },
     upstreams: {
       view: () => ({ upstreams: [] }),
       set: async () => undefined,
