@@ -46,7 +46,8 @@ async function write(store: Store, key: string, count: number): Promise<void> {
   for (let value = 0; value < count; value++) await store.commit(setName(key, value));
 }
 
-describe('of a device that used a number twice', () => {
+// Hundreds of commits are made; a busy machine takes its time.
+describe('of a device that used a number twice', { timeout: 60_000 }, () => {
   test.each([
     { before: 3, one: 1, other: 1, why: 'at once' },
     { before: 250, one: 1, other: 1, why: 'after more commits than one page holds' },

@@ -310,7 +310,10 @@ const likelyOp = anyOp.map((op) => {
   return Object.fromEntries(Object.entries(op).filter(([name]) => members.includes(name)));
 });
 
-test('whatever a member signs, all who get it agree about it', async () => {
+// Each run opens a store six times; a busy machine takes its time.
+test('whatever a member signs, all who get it agree about it', {
+  timeout: 60_000 + RUNS * 100,
+}, async () => {
   const { founder, past } = await robbed();
   const base = await founder.exportMissing({});
   const commits = fc.array(

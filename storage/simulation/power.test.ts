@@ -79,7 +79,10 @@ async function work(files: FakeFiles, acknowledged: Set<CommitId>): Promise<Stor
   return store;
 }
 
-describe('a disk with commits of several', () => {
+/** Many stores are opened; a busy machine takes its time. */
+const PATIENCE = 60_000;
+
+describe('a disk with commits of several', { timeout: PATIENCE }, () => {
   test.each(['lost', 'kept', 'torn'] as const)(
     'that loses power at any step holds what it said it holds (unsynced bytes: %s)',
     async (unsynced) => {

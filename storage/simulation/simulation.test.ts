@@ -73,6 +73,6 @@ const ONCE_WRONG: readonly { readonly script: Script; readonly why: string }[] =
   },
 ];
 
-test.each(ONCE_WRONG)('$why', async ({ script }) => {
+test.each(ONCE_WRONG)('$why', { timeout: 60_000 }, async ({ script }) => {
   expect(await failureOf(script)).toBeUndefined();
 });
