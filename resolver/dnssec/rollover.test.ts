@@ -213,6 +213,16 @@ describe('states (RFC 5011 §4)', () => {
     expect(statesOf(keys)).toContain('1 valid');
   });
 
+  test('nor does it hide that an anchor was revoked', () => {
+    const many = Array.from({ length: MAX_TRACKED }, (_, id) => id + 100);
+    const keys = play([
+      [0, seen(many)],
+      [1, seen(undefined, [OLD])],
+    ]);
+    expect(statesOf(keys)).toContain('1 revoked');
+    expect(trustedIn(keys)).toBe('');
+  });
+
   const oneLook = fc.record({
     days: fc.integer({ min: 0, max: 40 }),
     isVouched: fc.boolean(),

@@ -84,7 +84,7 @@ export function observe(
   const ended = revoked
     .filter((rdata) => isNew(rdata) && isConfigured(rdata, configured))
     .map((rdata) => inState(rdata, 'revoked', now));
-  const all = bounded([...next, ...ended, ...begun]);
+  const all = bounded([...ended, ...next, ...begun]);
   const isSame = all.length === tracked.length && all.every((key, at) => key === tracked[at]);
   return isSame ? tracked : all;
 }
@@ -126,7 +126,7 @@ function sightOf(
   return present.some(same(rdata)) ? 'seen' : 'gone';
 }
 
-/** The newest are not taken in when there are too many; of the removed the oldest go first. */
+/** The last are not taken in when there are too many; of the removed the oldest go first. */
 function bounded(keys: readonly TrackedKey[]): readonly TrackedKey[] {
   const surplus = keys.length - MAX_TRACKED;
   if (surplus <= 0) return keys;
