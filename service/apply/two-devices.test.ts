@@ -42,8 +42,10 @@ test('what one device says is applied on the other, and confirmed from the first
   await pass(100_000);
   expect(router.values.get('network.lan.ipaddr')).toBe('10.9.9.9');
   expect(await b.json('apply status')).toMatchObject({ pending: { kind: 'risky' } });
-  expect((await a.run('confirm')).stdout).toContain('is confirmed');
+  // It answers when the other one has heard of it.
+  const confirming = a.run('confirm');
   await pass(20_000);
+  expect((await confirming).stdout).toContain('is confirmed');
   expect(await b.json('apply status')).toMatchObject({
     last: { outcome: 'confirmed', reason: 'everything works, and laptop (cli) confirmed it' },
     devices: [{ name: 'desktop', outcome: 'confirmed' }],

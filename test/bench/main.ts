@@ -26,6 +26,7 @@ const TOPICS = {
   codec: ['the wire codec, operations for a second of CPU', () => import('./codec.ts')],
   store: ['the store, on the real disk', () => import('./store.ts')],
   backup: ['backups, and bringing one back', () => import('./backup.ts')],
+  hub: ['a hub for 10,000 households', () => import('./hub.ts')],
 } as const;
 
 type Topic = keyof typeof TOPICS;
