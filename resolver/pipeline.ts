@@ -209,10 +209,12 @@ function dressed(
 ): Answering {
   const except = (rebindProtection?.except ?? []).map(nameFor);
   const isExcept = (name: Name) => isOwn(name) || except.some((zone) => isWithin(name, zone));
-  const guarded = rebindProtection === undefined ? plain : withoutRebinding(plain, isExcept);
-  if (dns64 === undefined) return guarded;
-  const { prefix, excluded = [] } = dns64;
-  return withDns64(guarded, { prefix: () => prefix ?? nat64?.prefix, excluded });
+  const prefix = () => dns64?.prefix ?? nat64?.prefix;
+  const guarded =
+    rebindProtection === undefined ? plain : withoutRebinding(plain, isExcept, prefix);
+  return dns64 === undefined
+    ? guarded
+    : withDns64(guarded, { prefix, excluded: dns64.excluded ?? [] });
 }
 
 /** Whom we ask and whom we trust: what others said is not for us. */

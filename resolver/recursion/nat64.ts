@@ -93,9 +93,13 @@ export function prefixIn(ipv6: Uint8Array): Nat64Prefix | undefined {
   return { octets, length };
 }
 
-const WELL_KNOWN = parseNat64Prefix('64:ff9b::/96');
-
 /** 64:ff9b::/96, with which only global addresses can be reached (RFC 6052 §3.1). */
+export const WELL_KNOWN: Nat64Prefix = {
+  octets: Uint8Array.from({ length: 16 }, (_, at) => [0, 0x64, 0xff, 0x9b][at] ?? 0),
+  length: 96,
+};
+
+/** Whether it is that one. */
 export function isWellKnown({ octets, length }: Nat64Prefix): boolean {
-  return length === 96 && octets.join() === WELL_KNOWN?.octets.join();
+  return length === WELL_KNOWN.length && octets.join() === WELL_KNOWN.octets.join();
 }

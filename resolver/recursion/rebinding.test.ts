@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { printRecord } from '../authority/zone-file.ts';
 import { isWithin } from '../message/name.ts';
 import { ask, knowing, type Said } from '../serving/answered.fixture.ts';
+import { parseNat64Prefix } from './nat64.ts';
 import { withoutRebinding } from './rebinding.ts';
 import { nameOf } from './reply.fixture.ts';
 
@@ -9,7 +10,9 @@ const NAME = 'www.evil.example.';
 
 async function guarded(name: string, type: string, said: Said) {
   const isOwn = (asked: ReturnType<typeof nameOf>) => isWithin(asked, nameOf('corp.'));
-  const guard = withoutRebinding(knowing(name, { [type]: { ad: true, ...said } }), isOwn);
+  const prefix = parseNat64Prefix('2001:db8:64::/96');
+  const known = knowing(name, { [type]: { ad: true, ...said } });
+  const guard = withoutRebinding(known, isOwn, () => prefix);
   const { response, error } = await ask(guard, name, type);
   const options = response.edns?.options.map(({ code }) => code);
   return {
@@ -35,6 +38,7 @@ test.each([
   { type: 'AAAA', rdata: 'fe80::1', why: 'link-local' },
   { type: 'AAAA', rdata: '::ffff:192.168.1.1', why: 'IPv4 inside' },
   { type: 'AAAA', rdata: '64:ff9b::192.168.1.1', why: 'IPv4 behind NAT64' },
+  { type: 'AAAA', rdata: '2001:db8:64::10.0.0.1', why: 'and behind the NAT64 that is here' },
   { type: 'HTTPS', rdata: '1 . ipv4hint=198.51.100.1,10.0.0.1', why: 'a hint' },
   { type: 'SVCB', rdata: '1 host.example. alpn=h2 ipv6hint=fd00::1', why: 'an IPv6 hint' },
 ])('$type $rdata is taken out: $why', async ({ type, rdata }) => {
@@ -46,6 +50,7 @@ test.each([
   { type: 'A', rdata: '198.51.100.1', why: 'public' },
   { type: 'AAAA', rdata: '2001:db8::1', why: 'public' },
   { type: 'AAAA', rdata: '64:ff9b::c633:6401', why: 'public, behind NAT64' },
+  { type: 'AAAA', rdata: '2001:db8:64::c633:6401', why: 'public, behind the NAT64 that is here' },
   { type: 'HTTPS', rdata: '1 . alpn="h2" ipv4hint=198.51.100.1', why: 'a public hint' },
   { type: 'TXT', rdata: '"10.0.0.1"', why: 'no address' },
 ])('$type $rdata stays: $why', async ({ type, rdata }) => {

@@ -16,9 +16,14 @@ import { coveredType } from '../message/rrset.ts';
 import { TYPE } from '../message/type.ts';
 import { SERVICE_KEY } from '../message/wire/service-parameter.ts';
 import type { Answered, Answering } from '../serving/answering.ts';
+import { embedded, type Nat64Prefix, WELL_KNOWN } from './nat64.ts';
 
 /** The same answers without private addresses, but for names that are one's own. */
-export function withoutRebinding({ answer }: Answering, isOwn: (name: Name) => boolean): Answering {
+export function withoutRebinding(
+  { answer }: Answering,
+  isOwn: (name: Name) => boolean,
+  nat64: () => Nat64Prefix | undefined,
+): Answering {
   return {
     async answer(query, asker, transport, before) {
       const answered = await answer(query, asker, transport, before);
@@ -27,7 +32,7 @@ export function withoutRebinding({ answer }: Answering, isOwn: (name: Name) => b
       const isHome = answered.response.authoritative || isMadeHere(answered);
       return question === undefined || isHome || isOwn(question.name)
         ? answered
-        : withoutPrivate(answered);
+        : withoutPrivate(answered, [WELL_KNOWN, nat64() ?? WELL_KNOWN]);
     },
   };
 }
@@ -36,12 +41,13 @@ function isMadeHere({ from, response }: Answered): boolean {
   return from === 'local' && response.answers.every(({ type }) => type !== TYPE.CNAME);
 }
 
-function withoutPrivate(answered: Answered): Answered {
+function withoutPrivate(answered: Answered, prefixes: readonly Nat64Prefix[]): Answered {
   const { response } = answered;
-  const kept = response.answers.filter((record) => !isPrivate(record));
+  const isPrivateHere = (record: ResourceRecord) => isPrivate(record, prefixes);
+  const kept = response.answers.filter((record) => !isPrivateHere(record));
   if (kept.length === response.answers.length) return answered;
   const error = extendedError('private-address');
-  const changed = new Set(response.answers.filter(isPrivate).map(({ type }) => type));
+  const changed = new Set(response.answers.filter(isPrivateHere).map(({ type }) => type));
   // A signature over what is not there any more helps nobody.
   const answers = kept.filter(
     ({ type, rdata }) => type !== TYPE.RRSIG || !changed.has(coveredType(rdata)),
@@ -56,21 +62,22 @@ function withoutPrivate(answered: Answered): Answered {
   return { ...answered, response: message, error };
 }
 
-function isPrivate({ type, rdata }: ResourceRecord): boolean {
-  if (type === TYPE.A || type === TYPE.AAAA) return isPrivateAddress(rdata);
-  return (type === TYPE.SVCB || type === TYPE.HTTPS) && hasPrivateHint(rdata);
+function isPrivate({ type, rdata }: ResourceRecord, prefixes: readonly Nat64Prefix[]): boolean {
+  if (type === TYPE.A || type === TYPE.AAAA) return isPrivateAddress(rdata, prefixes);
+  return (type === TYPE.SVCB || type === TYPE.HTTPS) && hasPrivateHint(rdata, prefixes);
 }
 
-/** 64:ff9b::/96, the well-known prefix of NAT64 (RFC 6052 §2.1). */
-const NAT64 = [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
-
-function isPrivateAddress(octets: Uint8Array): boolean {
-  const isTranslated = octets.length === 16 && NAT64.every((octet, at) => octets[at] === octet);
-  return isSpecial(isTranslated ? octets.subarray(12) : octets);
+/** One that leads to a private address through a NAT64 is one too; the NAT64's own may be any. */
+function isPrivateAddress(octets: Uint8Array, prefixes: readonly Nat64Prefix[]): boolean {
+  for (const prefix of prefixes) {
+    const inside = embedded(prefix, octets);
+    if (inside !== undefined) return isSpecial(inside);
+  }
+  return isSpecial(octets);
 }
 
 /** Looks into the parameters of an SVCB record; one that cannot be read has no hint. */
-function hasPrivateHint(rdata: Uint8Array): boolean {
+function hasPrivateHint(rdata: Uint8Array, prefixes: readonly Nat64Prefix[]): boolean {
   const word = (at: number) => ((rdata[at] ?? 0) << 8) | (rdata[at + 1] ?? 0);
   let at = 2;
   while (at < rdata.length && rdata[at] !== 0) at += 1 + (rdata[at] ?? 0);
@@ -78,7 +85,7 @@ function hasPrivateHint(rdata: Uint8Array): boolean {
     const size = HINTS.get(word(at));
     const value = rdata.subarray(at + 4, at + 4 + word(at + 2));
     for (let next = 0; size !== undefined && next + size <= value.length; next += size) {
-      if (isPrivateAddress(value.subarray(next, next + size))) return true;
+      if (isPrivateAddress(value.subarray(next, next + size), prefixes)) return true;
     }
   }
   return false;
