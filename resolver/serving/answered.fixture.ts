@@ -5,7 +5,8 @@
 import type { Message } from '../message/message.ts';
 import { typeName, typeNumber } from '../message/type.ts';
 import { replyTo } from '../recursion/reply.fixture.ts';
-import type { Answered, Answering, Origin } from './answering.ts';
+import type { Answered, Answering } from './answering.ts';
+import type { Origin } from './part.ts';
 
 export type Said = {
   readonly answers?: readonly string[];

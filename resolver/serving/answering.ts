@@ -8,25 +8,17 @@
  */
 
 import type { Clock, Endpoint, Log } from '#runtime';
-import { type ExtendedError, extendedError, isReason, type Reason } from '../message/ede.ts';
-import type { Edns } from '../message/edns.ts';
+import { type ExtendedError, extendedError, type Reason } from '../message/ede.ts';
 import type { Message, Question } from '../message/message.ts';
 import { type Name, nameFromWire } from '../message/name.ts';
 import type { ResourceRecord } from '../message/record.ts';
-import { type RRset, recordsOf } from '../message/rrset.ts';
+import { recordsOf } from '../message/rrset.ts';
 import { CLASS, RCODE, TYPE } from '../message/type.ts';
 import { type Budget, fullBudget, spend } from '../recursion/budget.ts';
 import { answerLocally } from '../recursion/local-zones.ts';
-import type { Judged, Validation } from '../recursion/validation.ts';
-import {
-  ANY_RDATA,
-  bare,
-  type Content,
-  canRecurse,
-  checkQuery,
-  respond,
-  type Transport,
-} from './response.ts';
+import type { Validation } from '../recursion/validation.ts';
+import { type Origin, type Part, partOf } from './part.ts';
+import { ANY_RDATA, bare, canRecurse, checkQuery, respond, type Transport } from './response.ts';
 
 /** What an authority must be able to do for us; `createAuthority` makes one. */
 export type ZoneServer = {
@@ -72,9 +64,6 @@ export type Before = (
   transport: Transport,
 ) => Promise<Ruling> | Ruling;
 
-/** Where an answer came from; for aliases, where the last name's did. */
-export type Origin = 'zone' | 'cache' | 'recursion' | 'forward' | 'policy' | 'local';
-
 /** An answer and its origin. */
 export type Answered = {
   readonly response: Message;
@@ -92,12 +81,6 @@ export type IsLocal = (name: Name, type: number) => boolean;
 
 /** Milliseconds a ruling may take; askers have given up long before (glibc: 2 × 5 s). */
 export const MAX_RULING_MILLISECONDS = 15_000;
-
-type Part = Content & {
-  readonly from: Origin;
-  readonly target?: Name;
-  readonly isBogus?: boolean;
-};
 
 /** Puts the pipeline together. */
 export function createAnswering(
@@ -190,8 +173,7 @@ async function answerName(
       if (made !== undefined) return { part: made, budget };
       const { name, type } = question;
       const judged = await validation.resolve(name, type, budget, query.checkingDisabled);
-      const part = fromValidation(query, question, judged);
-      return { part: judged.isStale ? asStale(part) : part, budget: judged.budget };
+      return { part: partOf(query, question, judged), budget: judged.budget };
     }
   }
 }
@@ -233,11 +215,6 @@ function extend(total: Part, part: Part): Part {
     error: part.error ?? total.error,
     isSecure: total.isSecure === true && part.isSecure === true,
   };
-}
-
-/** Whether the asker wants signatures. */
-function wantsSignatures({ edns }: { edns: Edns | undefined }): boolean {
-  return edns?.dnssecOk === true;
 }
 
 function fromZone(
@@ -320,78 +297,3 @@ function madeHere(query: Message, { name, type }: Question, isLocal: IsLocal): P
 
 /** Seconds; RFC 8482 §4.2 leaves it to us. */
 const ANY_TTL = 3600;
-
-/** What may leave of what was found: nothing bogus, unless the asker checks by itself (I1). */
-function fromValidation(query: Message, question: Question, judged: Judged): Part {
-  const { judgement, from } = judged;
-  switch (judgement?.state) {
-    case undefined:
-      return fromRecursion(query, question, judged);
-    case 'bogus': {
-      if (query.checkingDisabled) return fromRecursion(query, question, judged);
-      const error = extendedError(judgement.reason);
-      return { ...bare(RCODE.SERVFAIL, error), from, isBogus: true };
-    }
-    case 'insecure': {
-      const part = fromRecursion(query, question, judged);
-      const { reason } = judgement;
-      return isReason(reason) ? { ...part, error: part.error ?? extendedError(reason) } : part;
-    }
-    case 'secure': {
-      const part = { ...fromRecursion(query, question, judged), isSecure: true };
-      // Who asks for signatures gets what is signed; the others what it means (RFC 9824 §5).
-      const isTold = judgement.isDenial && (!wantsSignatures(query) || query.edns?.compactOk);
-      const error = judgement.isTimed ? part.error : extendedError('times-not-checked');
-      return { ...part, error, rcode: isTold ? RCODE.NXDOMAIN : part.rcode };
-    }
-  }
-}
-
-/** What is old is said to be (RFC 8767 §6), and is not vouched for: its signatures may have ended. */
-function asStale(part: Part): Part {
-  const reason = part.rcode === RCODE.NXDOMAIN ? 'stale-no-name' : 'stale-answer';
-  return { ...part, isSecure: false, error: extendedError(reason) };
-}
-
-function fromRecursion(query: Message, question: Question, { outcome, from }: Judged): Part {
-  const withSignatures = wantsSignatures(query);
-  const print = (rrsets: readonly RRset[]) =>
-    rrsets.flatMap((rrset) => recordsOf(asAsked(rrset, question), withSignatures));
-  const shown = (proof: readonly ResourceRecord[]) => (withSignatures ? proof : []);
-  switch (outcome.kind) {
-    case 'answer':
-      return {
-        ...bare(RCODE.NOERROR),
-        answers: print([outcome.rrset]),
-        authorities: shown(outcome.proof),
-        from,
-      };
-    case 'alias': {
-      const part = {
-        ...bare(RCODE.NOERROR),
-        answers: print(outcome.rrsets),
-        authorities: shown(outcome.proof),
-        from,
-      };
-      // A question for the alias itself ends here, also when a DNAME made it.
-      return question.type === TYPE.CNAME ? part : { ...part, target: outcome.target };
-    }
-    case 'no-data':
-    case 'no-name': {
-      const rcode = outcome.kind === 'no-name' ? RCODE.NXDOMAIN : RCODE.NOERROR;
-      const { denial, proof = [] } = outcome;
-      const authorities = denial ? [denial.soa, ...shown(denial.proof)] : shown(proof);
-      return { ...bare(rcode), authorities, from };
-    }
-    case 'failure': {
-      const rcode = outcome.dname === undefined ? RCODE.SERVFAIL : RCODE.YXDOMAIN;
-      const answers = outcome.dname === undefined ? [] : print([outcome.dname]);
-      return { ...bare(rcode, extendedError(outcome.reason)), answers, from };
-    }
-  }
-}
-
-/** The owner in the letters it was asked in: some stubs compare case. */
-function asAsked(rrset: RRset, { name }: Question): RRset {
-  return rrset.owner.key === name.key ? { ...rrset, owner: name } : rrset;
-}

@@ -5,7 +5,7 @@
  */
 
 import { rcodeName } from '../message/type.ts';
-import type { Origin } from './answering.ts';
+import type { Origin } from './part.ts';
 import type { Transport } from './response.ts';
 
 const TRANSPORTS = ['udp', 'tcp', 'dot', 'doh'] as const satisfies readonly Transport[];
