@@ -22,7 +22,7 @@ const BYTES_FOR_PLACE = 64;
 /** Questions that no thread could answer, for the main one. */
 export const MISS_RING_BYTES = 256 * 1024;
 /** Answered questions for the live log: what does not fit between two looks is only counted. */
-export const EVENT_RING_BYTES = 16 * 1024;
+export const EVENT_RING_BYTES = 8 * 1024;
 
 /** Addresses of devices; more devices than this and every question goes to the main thread. */
 export const MAX_EXACT = 2048;
