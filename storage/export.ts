@@ -3,6 +3,7 @@
  * what is held.
  */
 
+import { printBaseFrames } from './base-pages.ts';
 import { concat } from './bytes.ts';
 import type { CommitId } from './commit.ts';
 import { encodeFrame } from './frame.ts';
@@ -59,15 +60,18 @@ function branchesOf(entries: readonly Entry[], device: string): [number, CommitI
   return tips.sort(([a, one], [b, other]) => a - b || (one < other ? -1 : 1));
 }
 
-/** A page of frames of what a device with `vector` lacks. */
+/** A page of frames of what a device with `vector` lacks; what was dropped is in the base. */
 export async function exportMissing(
-  history: Pick<History, 'entries' | 'find' | 'read'>,
+  history: Pick<History, 'entries' | 'find' | 'read' | 'base'>,
   vector: Vector,
   limit = EXPORT_PAGE,
+  isBare = false,
 ): Promise<Uint8Array> {
+  const { base } = history;
+  const begins = base !== undefined && !isBare && lacksAnyOf(vector, base.merged.vector);
+  const frames: Uint8Array[] = begins ? [printBaseFrames(base)] : [];
+  let size = frames[0]?.length ?? 0;
   const missing = findMissing(history, vector, limit);
-  const frames: Uint8Array[] = [];
-  let size = 0;
   for (const index of await devicesFirst(history, missing)) {
     const { commit, ops } = await history.read(index);
     const frame = encodeFrame({ commit: commit.bytes, ops });
@@ -77,6 +81,14 @@ export async function exportMissing(
     frames.push(frame);
   }
   return concat(frames);
+}
+
+function lacksAnyOf(vector: Vector, numbers: ReadonlyMap<string, number>): boolean {
+  const known = new Map(Object.entries(vector));
+  return [...numbers].some(
+    ([device, seq]) =>
+      !device.includes(' ') && !(known.get(device) ?? []).some(([last]) => last >= seq),
+  );
 }
 
 /** What is missing for certain comes before what may be. */

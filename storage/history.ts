@@ -7,6 +7,7 @@
  */
 
 import type { Crypto } from '#runtime';
+import type { Base } from './base.ts';
 import {
   type Commit,
   type CommitId,
@@ -36,7 +37,7 @@ export type Entry = {
 };
 
 /** A commit before which nothing is held, and what it leaves. */
-type Beginning = { readonly id: CommitId; readonly merged: Merged };
+type Beginning = Pick<Base, 'id' | 'merged' | 'bytes' | 'proof'>;
 
 /** What the judgement over void commits knows of one, besides its place. */
 type Facts = Pick<VoidNode, 'rank' | 'revokes' | 'admits'>;

@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { type FakeRuntime, fakeFiles, fakeRuntime, manualClock, PowerCut } from '#runtime/fake';
 import { BEGINNING, gather } from './backup/gather.ts';
 import { takeBundle } from './backup/take.ts';
+import { splitBase } from './base-pages.ts';
+import { scan } from './frame.ts';
 import { someone } from './members.fixture.ts';
 import { LAPTOP, openLaptop, pair, send } from './pair.fixture.ts';
 import { DIRECTORY, openFounder, openReplica, setName, signerOf } from './realm.fixture.ts';
@@ -128,8 +130,11 @@ describe('a realm of several', () => {
     expect((await first.prune('test', ALL)).dropped).toBeGreaterThan(10);
     const { refused } = await first.importCommits(await second.exportMissing(first.vector()));
     expect([refused.length, first.problems]).toEqual([0, []]);
-    const { waiting } = await second.importCommits(await first.exportMissing(second.vector()));
-    expect(waiting.length).toBeGreaterThan(0);
+    const page = await first.exportMissing(second.vector());
+    const refusedThere = (await second.importCommits(page)).refused.map(
+      ({ reason }) => reason.code,
+    );
+    expect(refusedThere[0]).toBe('conflict');
     const base = first.base() ?? new Uint8Array(0);
     await expect(second.takeBase(base)).rejects.toMatchObject({ code: 'conflict' });
     expect(away).toBeDefined();
@@ -142,14 +147,11 @@ describe('a realm of several', () => {
     await fill(first, 20);
     await first.prune('test', ALL);
     await fill(first, 5);
-    const base = first.base() ?? new Uint8Array(0);
-    await second.takeBase(base);
     await send(first, second);
     expect([second.head, plain(second)]).toEqual([first.head, plain(first)]);
     const reopened = await openLaptop(away, { realm: first.realm });
     expect([reopened.head, reopened.problems]).toEqual([first.head, []]);
     const fresh = await openReplica(fakeRuntime(), { realm: first.realm });
-    await fresh.takeBase(base);
     await send(first, fresh);
     expect([fresh.head, plain(fresh)]).toEqual([first.head, plain(first)]);
     await reopened.commit(setName('back', 1));
@@ -202,6 +204,31 @@ describe('a base', () => {
     const base = first.base() ?? new Uint8Array(0);
     const other = await openReplica(fakeRuntime(), { realm: 'f'.repeat(64) });
     await expect(other.takeBase(base)).rejects.toMatchObject({ code: 'other-realm' });
+  });
+});
+
+describe('a base on its way', () => {
+  test('is in one page, however it is cut, with what came after it', async () => {
+    const store = await openFounder(fakeRuntime());
+    for (let value = 0; value < 3; value++) {
+      const set = {
+        op: 'set',
+        path: `names/n${value}`,
+        value: { text: 'ü€😀'.repeat(9_000) },
+      } as const;
+      await store.commit({ ops: [set], message: 'Set', via: 'test' });
+    }
+    await store.commit(setName('x', 1));
+    await store.prune('test', ALL);
+    const page = await store.exportMissing({});
+    expect(scan(page).bad).toEqual([]);
+    expect(splitBase(page).base).toEqual(store.base());
+    const [first] = scan(page).frames;
+    expect(splitBase(page.subarray(first?.end)).base).toBeUndefined();
+    const fresh = await openReplica(fakeRuntime(), { realm: store.realm });
+    await send(store, fresh);
+    expect([fresh.head, plain(fresh)]).toEqual([store.head, plain(store)]);
+    expect(await store.exportMissing(fresh.vector())).toHaveLength(0);
   });
 });
 
@@ -299,7 +326,6 @@ describe('a backup of what is kept', () => {
     await fill(laptop, 4);
     expect((await laptop.prune('test', ALL)).dropped).toBeGreaterThan(0);
     const replica = await openReplica(fakeRuntime(), { realm: first.realm });
-    await replica.takeBase(laptop.base() ?? new Uint8Array(0));
     await send(laptop, replica);
     expect(replica.head).toBe(laptop.head);
   });

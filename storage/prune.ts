@@ -17,6 +17,7 @@ import {
   printBase,
   printState,
 } from './base.ts';
+import { MAX_BASE_PAGE } from './base-pages.ts';
 import { concat, encodeText } from './bytes.ts';
 import { checkpointPath } from './checkpoint.ts';
 import type { Commit } from './commit.ts';
@@ -140,13 +141,17 @@ async function chooseBeginning(
   if (!('index' in cut)) {
     return done(cut.kind === 'waiting' ? { waitingFor: cut.names } : { reason: cut.kind });
   }
-  const { state } = await asked.history.stateAt(cut.index);
+  const owners = ownersOf((await asked.history.stateAt(cut.index)).state);
   // Whoever has only the base, as after a restore, knows those who began the realm.
   const first = await foundersOf(held);
-  const isKnown = first.some((device) => device === asked.self && ownersOf(state).includes(device));
+  const isKnown = first.some((device) => device === asked.self && owners.includes(device));
   const least = horizon.days === 0 ? 1 : MIN_DROP;
   if (cut.index < known + least) return done({ reason: 'young' });
   if (!isKnown) return done({ reason: 'not-founder' });
+  const state = encodeText(printState(await asked.history.stateAt(cut.index)));
+  if (state.length > MAX_BASE_PAGE / 2) {
+    throw new StorageError('too-large', 'more is kept than could be handed to a new device');
+  }
   return { kind: 'declare', draft: await declare(crypto, asked, cut.index, cut.without) };
 }
 

@@ -8,6 +8,7 @@
 
 import type { Cancel } from '#runtime';
 import { checkBase } from './base.ts';
+import { splitBase } from './base-pages.ts';
 import { type Checkpoints, createCheckpoints } from './checkpoint.ts';
 import { type Commit, type CommitId, nameHeads, peekCommit, showCommit } from './commit.ts';
 import { toResolution } from './conflict.ts';
@@ -144,13 +145,7 @@ export class Store extends StoreView implements AsyncDisposable {
    * are not in it. Tells whether there was anything to do.
    */
   takeBase(bytes: Uint8Array, anchors: readonly Uint8Array[] = []): Promise<boolean> {
-    return this.#serially(async () => {
-      const { crypto, files } = this.runtime;
-      const base = checkBase(crypto, bytes, this.realm, anchors, this.held);
-      if (base === undefined) return false;
-      await this.#replace(() => beginAt(files, this.options.directory, base));
-      return true;
-    });
+    return this.#serially(() => this.#takeBase(bytes, anchors));
   }
 
   /** Calls `listener` after each move of the head, in a microtask. */
@@ -216,7 +211,32 @@ export class Store extends StoreView implements AsyncDisposable {
     return showCommit(prepared.commit, prepared.ops);
   }
 
+  async #takeBase(bytes: Uint8Array, anchors: readonly Uint8Array[]): Promise<boolean> {
+    const { crypto, files } = this.runtime;
+    const base = checkBase(crypto, bytes, this.realm, anchors, this.held);
+    if (base === undefined) return false;
+    await this.#replace(() => beginAt(files, this.options.directory, base));
+    return true;
+  }
+
+  /** A page may begin with a base, for whoever lacks what was dropped. */
   async #import(bytes: Uint8Array): Promise<Imported> {
+    const { rest, base } = splitBase(bytes);
+    if (base === undefined) return this.#importFrames(rest);
+    try {
+      const isNew = await this.#takeBase(base, []);
+      const imported = await this.#importFrames(rest);
+      return { ...imported, added: imported.added + Number(isNew) };
+    } catch (cause) {
+      if (!(cause instanceof StorageError) || cause.code === 'io' || cause.code === 'no-space') {
+        throw cause;
+      }
+      const imported = await this.#importFrames(rest);
+      return { ...imported, refused: [{ id: undefined, reason: cause }, ...imported.refused] };
+    }
+  }
+
+  async #importFrames(bytes: Uint8Array): Promise<Imported> {
     const { crypto } = this.runtime;
     const { history, root, merged } = this.held;
     const needs = { crypto, history, root, state: merged.state, realm: this.options.realm };

@@ -170,10 +170,11 @@ export class StoreView {
 
   /**
    * A page of frames of commits that somebody with this vector lacks, parents first and those that
-   * concern devices as early as that allows; empty when nothing is missing.
+   * concern devices as early as that allows; empty when nothing is missing. What was dropped is
+   * given as the base, unless the page is to be `isBare`.
    */
-  exportMissing(vector: Vector, limit?: number): Promise<Uint8Array> {
-    return exportMissing(this.held.history, vector, limit);
+  exportMissing(vector: Vector, limit?: number, isBare?: boolean): Promise<Uint8Array> {
+    return exportMissing(this.held.history, vector, limit, isBare);
   }
 
   /** A file of the history's git repository, for a plain HTTP server; undefined: not found. */

@@ -29,7 +29,7 @@ export type Reach = {
 /** What is asked of a history. The store is one. */
 export type Told = {
   /** Frames of the commits beyond `vector`, in causal order; empty when there are none. */
-  exportMissing(vector: Vector, limit: number): Promise<Uint8Array>;
+  exportMissing(vector: Vector, limit: number, isBare: true): Promise<Uint8Array>;
   contentAt(id: CommitId): Promise<Content>;
   readonly heads: readonly CommitId[];
   /** Where a pruned history begins. */
@@ -104,7 +104,7 @@ export async function* retell(
   const seen = new Set<CommitId>();
   for (;;) {
     const before = seen.size;
-    for (const { commit: bytes, ops } of framesIn(await told.exportMissing(vector, PAGE))) {
+    for (const { commit: bytes, ops } of framesIn(await told.exportMissing(vector, PAGE, true))) {
       const commit = parseCommit(crypto, bytes);
       // Of a device that used a number twice more may be told than is missing.
       if (seen.has(commit.id)) continue;
