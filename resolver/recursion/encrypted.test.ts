@@ -202,6 +202,13 @@ describe('over HTTPS', () => {
   });
 });
 
+test('who stopped connects to nobody any more', async () => {
+  await listen((query, connection) => write(connection, answerTo(query)));
+  await upstream[Symbol.asyncDispose]();
+  expect((await ask(sendTo(DOT))).kind).toBe('unreachable');
+  expect(connections).toHaveLength(0);
+});
+
 test('what is not set to be encrypted goes as it always did', async () => {
   const { secure: _, ...open } = DOT;
   await listen((query, connection) => write(connection, answerTo(query)));

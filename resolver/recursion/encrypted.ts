@@ -31,6 +31,7 @@ export function withEncryption(
 ): Upstream {
   const lines = new Map<string, Kept<Line>>();
   let sends = 0;
+  let isClosed = false;
 
   function lineTo(server: SecureServer): Kept<Line> {
     const key = JSON.stringify(server);
@@ -49,6 +50,7 @@ export function withEncryption(
   return {
     async ask(send) {
       if (!isSecure(send.server)) return plain.ask(send);
+      if (isClosed) return { kind: 'unreachable' };
       sends++;
       return askSecurely(runtime.clock, lineTo(send.server), send);
     },
@@ -56,6 +58,7 @@ export function withEncryption(
       return plain.sends + sends;
     },
     async [Symbol.asyncDispose]() {
+      isClosed = true;
       await Promise.all([...lines.values()].map((line) => line[Symbol.asyncDispose]()));
       await plain[Symbol.asyncDispose]();
     },
