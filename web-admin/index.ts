@@ -20,7 +20,7 @@ export {
 } from './backend.ts';
 export type { ExchangeBackend, ExchangeView } from './exchange-schema.ts';
 export type { HistoryBackend, KeptView, PrunedView } from './history-schema.ts';
-export type { NamesBackend, NamesView, NewRecord, RecordQuery } from './names-schema.ts';
+export type { NamesBackend, NamesView, NewRecord } from './names-schema.ts';
 export type { ExplainQuery, ExplanationView, ResolverBackend } from './resolver-schema.ts';
 export type {
   AddedDevice,
@@ -44,7 +44,6 @@ export type {
   LateDecided,
   LateView,
   ProposalsView,
-  Resolution,
   TogetherBackend,
 } from './together-schema.ts';
 export type { UpstreamsBackend, UpstreamsView } from './upstreams-schema.ts';

@@ -104,10 +104,10 @@ async function viewConflicts(store: Store): Promise<ConflictsView> {
     path,
     what: sayPath(state, path),
     values: await Promise.all(
-      values.map(async ({ value, commit }) => ({
+      distinct(values).map(async ({ value, commit }) => ({
         ...written(store, await store.read(commit)),
         ...(value === undefined ? {} : { value }),
-        said: sayValue(state, value),
+        said: isRecord(path) && value !== undefined ? 'kept' : sayValue(state, value),
       })),
     ),
     ...(rule === undefined ? {} : { rule }),
@@ -115,6 +115,16 @@ async function viewConflicts(store: Store): Promise<ConflictsView> {
   }));
   return { conflicts: await Promise.all(conflicts) };
 }
+
+/** What holds a record alive may be several changes of one device. */
+function distinct(values: Conflict['values']): Conflict['values'] {
+  const seen = new Map(
+    values.map((each) => [`${each.device} ${JSON.stringify(each.value)}`, each] as const),
+  );
+  return [...seen.values()];
+}
+
+const isRecord = (path: string): boolean => path.split('/').length === 2;
 
 const REASONS = {
   deny: 'what refuses counts until you decide',
@@ -124,15 +134,14 @@ const REASONS = {
 
 function reasonFor(path: string, rule: Conflict['rule']): string {
   if (rule !== undefined) return REASONS[rule];
-  const isWhole = path.split('/').length === 2;
-  return isWhole
+  return isRecord(path)
     ? 'what somebody changed is kept until you decide'
     : 'all your devices picked the same one until you decide';
 }
 
 function choose(store: Store, { path, values }: Conflict, choice: string): Json | undefined {
   const state = store.merged();
-  const found = values.filter(({ commit, device }) =>
+  const found = distinct(values).filter(({ commit, device }) =>
     [commit, device, nameDevice(state, device)].includes(choice),
   );
   const [first, another] = found;

@@ -34,6 +34,7 @@ beforeAll(async () => {
   {
     await using alone = await startService(laptop);
     await did(alone, 'rule', 'set', 'printer', rule('allow', 'before'));
+    await did(alone, 'rule', 'set', 'gone', rule('deny'));
     await did(alone, 'name', 'set', 'www', 'A', '192.0.2.1');
     const { code } = await alone.json('device', 'add', 'desktop', '--node');
     const to = `127.0.0.1:${laptop.ports.control}`;
@@ -42,6 +43,7 @@ beforeAll(async () => {
     expect(joined).toMatchObject({ exitCode: 0 });
     await did(alone, 'rule', 'set', 'printer', rule('deny', 'before'));
     await did(alone, 'rule', 'set', 'door', rule('deny'));
+    await did(alone, 'rule', 'remove', 'gone');
     await did(alone, 'name', 'set', 'www', 'A', '192.0.2.2', '--add');
     await did(alone, 'name', 'set', 'shop', 'CNAME', 'www');
   }
@@ -49,6 +51,8 @@ beforeAll(async () => {
     await using alone = await startService(desktop);
     await did(alone, 'rule', 'set', 'printer', rule('allow', 'for guests'));
     await did(alone, 'rule', 'set', 'door', rule('allow'));
+    await did(alone, 'rule', 'set', 'gone', rule('deny', 'still needed'));
+    await did(alone, 'rule', 'set', 'gone', rule('allow', 'still needed'));
     await did(alone, 'name', 'set', 'www', 'AAAA', '2001:db8::2');
     await did(alone, 'name', 'set', 'shop', 'A', '192.0.2.3');
   }
@@ -79,11 +83,16 @@ test('one rule, made by both: the careful one counts, and one word decides', asy
   const text = await did(first, 'conflicts');
   expect(text.match(/Two devices changed the same thing: (.*)/g)).toEqual([
     'Two devices changed the same thing: the rule door: whether it allows or denies',
+    'Two devices changed the same thing: the rule gone',
   ]);
   expect(text).toMatch(/^ {2}\* deny +laptop \(cli\) /m);
   expect(text).toMatch(/^ {4}allow +desktop \(cli\) /m);
   expect(text).toContain('what refuses counts until you decide');
-  expect(await did(first, 'status')).toContain('1 in conflict (nymote conflicts)');
+  expect(await did(first, 'status')).toContain('2 in conflict (nymote conflicts)');
+
+  expect(text).toMatch(/^ {2}\* kept +desktop \(cli\) /m);
+  expect(text).toMatch(/^ {4}removed +laptop \(cli\) /m);
+  await did(second, 'resolve', 'rules/gone', '--take', 'laptop');
 
   const nobody = await first.run('resolve', 'rules/door/effect', '--take', 'nobody');
   expect(nobody).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('not by nobody') });
@@ -117,6 +126,7 @@ test('what both changed elsewhere is all there, without a question', async () =>
   expect(addresses.trim().split('\n').toSorted()).toEqual(['192.0.2.1', '192.0.2.2']);
   const rules = await did(second, 'rule', 'list');
   expect(rules).toMatch(/^door +rule +allow/m);
+  expect(rules).not.toMatch(/^gone /m);
   expect(rules).toMatch(/^printer +rule +deny +for guests/m);
   const log = await did(second, 'log', '--device', 'desktop', '--grep', 'A OF SHOP', '--what');
   expect(log).toMatch(/alice, desktop \(cli\) +A of shop.alice.nymote\n {4}Added the name shop/);
