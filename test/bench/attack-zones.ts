@@ -8,7 +8,7 @@ import { parseRecord } from '#resolver';
 import { LAB, LEAVES, ROOT, writeZone } from '../conformance/validation-stand.ts';
 
 /** Names of the honest zone: `h<n>.z0.lab.`. */
-export const HOSTS = 8_000;
+const HOSTS = 8_000;
 /** Signatures that are wrong, for each set. */
 export const WRONG_SIGNATURES = 64;
 /** Keys that share one tag. */
