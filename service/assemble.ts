@@ -34,6 +34,7 @@ import { partiesOf, type Sync, startSync } from './sync/follow.ts';
 import { type HubNeeds, hubOf, tendHub, watchHub } from './sync/hub.ts';
 import { createFrameSealing, readRealmKeys } from './sync/keys.ts';
 import type { SyncParties } from './sync/serve.ts';
+import { tendKeys } from './sync/tend-keys.ts';
 import { openUpstreams, type Upstreams } from './upstream/upstreams.ts';
 
 /** Nymote, running; disposing it stops it. */
@@ -83,9 +84,7 @@ export async function assemble(
 
   const { sync, parties, hub } = await startSynchronisation(runtime, realm, current, tunnels);
   opening.defer(() => sync.stop());
-  opening.adopt(tendHub(hub), (tending) => tending.stop());
-  const hear = () => sync.poke('hub');
-  opening.adopt(watchHub(hub, runtime.clock, hear), (watching) => watching.stop());
+  tend(opening, runtime, realm, { sync, hub });
   const { store, keys } = realm;
   const applying = opening.use(
     await openApplying(runtime, config, { store, self: keys.id, current, tunnels, resolver }),
@@ -191,6 +190,23 @@ function isFirst(current: Current): boolean {
     (a, b) => (a.rank ?? 1) - (b.rank ?? 1) || (a.id < b.id ? -1 : 1),
   );
   return first?.id === current.household().self;
+}
+
+/** What the realm's devices keep true among them. */
+function tend(
+  opening: AsyncDisposableStack,
+  runtime: Runtime,
+  { keys }: Realm,
+  { sync, hub }: { readonly sync: Sync; readonly hub: HubNeeds },
+): void {
+  const { clock, crypto, random } = runtime;
+  const sealing = createSealing(crypto, random, keys.agreement);
+  const tending = [
+    tendHub(hub),
+    tendKeys({ ...runtime, ...hub, sealing }),
+    watchHub(hub, clock, () => sync.poke('hub')),
+  ];
+  for (const each of tending) opening.defer(each.stop);
 }
 
 /** Since this device wrote something itself, which it does whenever it is up for long. */

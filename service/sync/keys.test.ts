@@ -1,8 +1,8 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
 import type { State } from '#storage';
 import { createSealing } from '../peers/sealed.ts';
-import { giveNewKey, type KeyOp, readRealmKeys, shareKeys } from './keys.ts';
+import { giveNewKey, type KeyOp, readRealmKeys, replaceKnownKey, shareKeys } from './keys.ts';
 
 const { crypto, random } = fakeRuntime();
 
@@ -28,7 +28,7 @@ const secretsOf = (device: typeof a, state: State) =>
   readRealmKeys(device.needs, state, device.id).map(({ secret }) => secret);
 
 const first = giveNewKey(a.needs, random, new Map(), [a, b]);
-const after = (state: State, ...holders: (typeof a)[]): KeyOp =>
+const following = (state: State, ...holders: (typeof a)[]): KeyOp =>
   giveNewKey(a.needs, random, state, holders);
 
 test('who is given a key has it, who is not has none', () => {
@@ -40,7 +40,7 @@ test('who is given a key has it, who is not has none', () => {
 
 test('a device that comes later is given all of them', () => {
   const one = stateOf(first);
-  const two = [first, after(one, a, b)];
+  const two = [first, following(one, a, b)];
   const shared = shareKeys(b.needs.sealing, readRealmKeys(b.needs, stateOf(...two), 'b'), c);
   expect(shared).toHaveLength(2);
   expect(secretsOf(c, stateOf(...two, ...shared))).toEqual(secretsOf(a, stateOf(...two)));
@@ -48,7 +48,7 @@ test('a device that comes later is given all of them', () => {
 
 test('what is written is sealed with the newest', () => {
   const one = stateOf(first);
-  const second = after(one, a);
+  const second = following(one, a);
   const state = stateOf(first, second);
   expect(secretsOf(a, state)).toHaveLength(2);
   expect(secretsOf(a, state)[1]).toEqual(secretsOf(a, one)[0]);
@@ -67,7 +67,35 @@ test.each([
 
 test('keys that follow each other in a circle are still keys', () => {
   const one = stateOf(first);
-  const second = after(one, a);
+  const second = following(one, a);
   const circle = { ...first, value: { ...first.value, after: second.path.slice('keys/'.length) } };
   expect(secretsOf(a, stateOf(circle, second))).toHaveLength(2);
+});
+
+describe('a key that a removed device was given too', () => {
+  const replace = (state: State, ...holders: (typeof a)[]) =>
+    replaceKnownKey(a.needs, random, state, holders);
+
+  test('is replaced, whoever removed the device and how', () => {
+    const state = stateOf(first);
+    const next = replace(state, a);
+    expect(next?.value['after']).toBe(first.path.slice('keys/'.length));
+    expect(secretsOf(b, stateOf(first, next as KeyOp))).toEqual(secretsOf(b, state));
+  });
+
+  test('is one after two removals at once: each left the other one a copy', () => {
+    const one = stateOf(first);
+    const state = stateOf(first, following(one, a, b), following(one, a, c));
+    const next = replace(state, a);
+    expect(next).toBeDefined();
+    expect(
+      replace(stateOf(first, following(one, a, b), following(one, a, c), next as KeyOp), a),
+    ).toBe(undefined);
+  });
+
+  test('is no matter while all who have it belong to us, or once there is a newer one', () => {
+    expect(replace(stateOf(first), a, b, c)).toBeUndefined();
+    expect(replace(stateOf(first, following(stateOf(first), a)), a)).toBeUndefined();
+    expect(replace(new Map(), a)).toBeUndefined();
+  });
 });

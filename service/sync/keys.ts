@@ -115,6 +115,23 @@ export function missingCopies(
   });
 }
 
+/**
+ * The next key, when somebody who is no full device any more was given the one that is sealed with:
+ * two may have removed a device each, or one was removed without a new key.
+ */
+export function replaceKnownKey(
+  needs: Needs,
+  random: Random,
+  state: State,
+  holders: readonly Holder[],
+): KeyOp | undefined {
+  const last = newest(state);
+  const copies = Object.entries((last && state.get(COLLECTION)?.get(last)) ?? {});
+  const isOutside = ([id, copy]: [string, unknown]) =>
+    isCopy(copy) && holders.every((holder) => holder.id !== id);
+  return copies.some(isOutside) ? giveNewKey(needs, random, state, holders) : undefined;
+}
+
 /** Seals frames of the store for whoever may read them; undefined without a key. */
 export type SealFrames = (frames: Uint8Array) => Promise<Uint8Array | undefined>;
 
@@ -219,7 +236,9 @@ function depthOf(state: State, name: string): number {
 
 function newest(state: State): string | undefined {
   const names = [...(state.get(COLLECTION)?.keys() ?? [])];
-  return names.sort((a, b) => depthOf(state, b) - depthOf(state, a) || (a < b ? -1 : 1))[0];
+  const depths = new Map(names.map((name) => [name, depthOf(state, name)]));
+  const deeper = (a: string, b: string) => (depths.get(b) ?? 0) - (depths.get(a) ?? 0);
+  return names.sort((a, b) => deeper(a, b) || (a < b ? -1 : 1))[0];
 }
 
 function isCopy(value: unknown): value is { readonly sealed: string } {
