@@ -171,6 +171,11 @@ test.each([
     why: 'a name that would have to be resolved first',
   },
   {
+    json: '{"listen":"::1","forward":"192.0.2.1:0"}',
+    problem: /^forward...addresses.0: nobody can be asked at port 0/,
+    why: 'any port is for listening',
+  },
+  {
     json: '{"listen":"localhost:53"}',
     problem: /^listen.0: "localhost:53" is not /,
     why: 'a name',

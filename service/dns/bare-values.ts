@@ -42,6 +42,12 @@ export const ENDPOINT = reads((value) => {
   return isEndpoint ? ({ address: text(address), port: Number(port) } as Endpoint) : undefined;
 }, '"address:port" or {"address", "port"}');
 
+/** Where somebody is asked. */
+const SERVER = v.pipe(
+  ENDPOINT,
+  v.check(({ port }) => port !== 0, 'nobody can be asked at port 0'),
+);
+
 export const PORT = reads((value) => {
   const isPort = Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536;
   return isPort ? Number(value) : undefined;
@@ -110,7 +116,7 @@ const isSecure = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && ('tls' in value || 'https' in value);
 
 /** In the clear, or under TLS and then never otherwise. */
-const RESOLVER = v.lazy((value) => (isSecure(value) ? SECURE : ENDPOINT));
+const RESOLVER = v.lazy((value) => (isSecure(value) ? SECURE : SERVER));
 
 const RESOLVERS = v.pipe(
   v.unknown(),
@@ -138,7 +144,7 @@ export const STUB = v.record(
     v.unknown(),
     v.transform((value) => (isTable(value, 'address') ? value : { addresses: value })),
     v.strictObject(
-      { addresses: some(ENDPOINT), trustAnchors: v.exactOptional(v.array(ANCHOR)) },
+      { addresses: some(SERVER), trustAnchors: v.exactOptional(v.array(ANCHOR)) },
       'a zone has {"addresses", "trustAnchors"}',
     ),
   ),
