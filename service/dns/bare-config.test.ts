@@ -171,7 +171,7 @@ test.each([
     why: 'a name that would have to be resolved first',
   },
   {
-    json: '{"listen":"::1","forward":"192.0.2.1:0"}',
+    json: '{"listen":"::1","forward":{"address":"::1","port":0}}',
     problem: /^forward...addresses.0: nobody can be asked at port 0/,
     why: 'any port is for listening',
   },
