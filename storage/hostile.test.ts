@@ -19,7 +19,7 @@ import { MAX_OPS, type Op, parseOps, printOps } from './op.ts';
 import { openFounder, openReplica, setName, signerOf } from './realm.fixture.ts';
 import type { Store } from './store.ts';
 
-const RUNS = Number(process.env['NYMOTE_RUNS'] ?? 150);
+const RUNS = Number(process.env['NYMOTE_RUNS'] ?? 60);
 
 const { crypto } = fakeRuntime();
 const THIEF = someone(2);
@@ -94,6 +94,28 @@ describe('a flood of heads', () => {
       page = await founder.exportMissing(replica.vector());
     }
     expect([replica.head, replica.state()]).toEqual([founder.head, founder.state()]);
+  });
+});
+
+test.each([
+  { at: 'z'.repeat(200), index: 1, why: 'behind the last place there is' },
+  { at: `${'0'.repeat(199)}1`, index: 0, why: 'before the first one' },
+])('a list can be added to $why', async ({ at, index }) => {
+  const { founder, past } = await robbed();
+  const path = 'lists/l/items';
+  const { frame } = write(founder, past, { ops: [{ op: 'ins', path, at, value: 'bad' }] });
+  await founder.importCommits(frame);
+  for (const value of ['one', 'two']) {
+    const op = { op: 'ins' as const, path, at: index, value };
+    await founder.commit({ ops: [op], message: 'Add', via: 'test' });
+  }
+  const items = ['two', 'one'];
+  const expected = index === 0 ? [...items, 'bad'] : ['bad', ...items];
+  expect(founder.state().get('lists')?.get('l')).toEqual({ items: expected });
+  const back = { op: 'mv' as const, path, item: index === 0 ? 2 : 0, at: 1 };
+  await founder.commit({ ops: [back], message: 'Move', via: 'test' });
+  expect(founder.state().get('lists')?.get('l')).toEqual({
+    items: ['two', 'bad', 'one'],
   });
 });
 

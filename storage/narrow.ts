@@ -7,7 +7,7 @@ import { StorageError } from './error.ts';
 import { canonicalize, type Json } from './json.ts';
 import { type Author, applyOps } from './merge/apply.ts';
 import { type Entry, type Merged, printDot, type Rule } from './merge/merged.ts';
-import { placeBetween } from './merge/order.ts';
+import { isPlace, placeBetween } from './merge/order.ts';
 import { orderItems } from './merge/reveal.ts';
 import type { Op } from './op.ts';
 import { type Path, parsePath } from './path.ts';
@@ -62,7 +62,7 @@ function narrowOp(target: Target, op: DraftOp): readonly Op[] {
       : narrowField(target, op.path, op.value);
   }
   if (op.op === 'ins') return insert(target, op);
-  if (op.op === 'mv') return [move(target, op)];
+  if (op.op === 'mv') return move(target, op);
   if (op.op === 'rem' && 'item' in op && typeof op.item === 'number') {
     const item = listAt(target)[op.item]?.item ?? missing(op.path);
     return [{ op: 'rem', path: op.path, item: printDot(item.dot) }];
@@ -173,9 +173,7 @@ function insert(target: Target, op: Extract<DraftOp, { op: 'ins' }>): readonly O
   const items = listAt(target);
   const field = recordAt(target.merged, target.path)?.[target.path.field ?? ''];
   const plain = items.length === 0 && Array.isArray(field) ? (field as readonly Json[]) : [];
-  if (plain.length === 0) {
-    return [{ ...op, at: placeAt(items, op.at) }];
-  }
+  if (plain.length === 0) return put(op.path, items, op.at, (at) => ({ ...op, at }));
   const ops: Op[] = [];
   let at: string | undefined;
   for (const value of plain.toSpliced(op.at, 0, op.value)) {
@@ -185,14 +183,40 @@ function insert(target: Target, op: Extract<DraftOp, { op: 'ins' }>): readonly O
   return ops;
 }
 
-function move(target: Target, { path, item: wanted, at }: Extract<DraftOp, { op: 'mv' }>): Op {
+function move(
+  target: Target,
+  { path, item: wanted, at }: Extract<DraftOp, { op: 'mv' }>,
+): readonly Op[] {
   const items = listAt(target);
   const isWanted = ({ item }: ListItem, index: number) =>
     index === wanted || printDot(item.dot) === wanted;
   const moved = items.find(isWanted) ?? missing(path);
-  const others = items.filter((item) => item !== moved);
   const item = printDot(moved.item.dot);
-  return { op: 'mv', path, item, at: typeof at === 'number' ? placeAt(others, at) : at };
+  if (typeof at === 'string') return [{ op: 'mv', path, item, at }];
+  const others = items.filter((other) => other !== moved);
+  return put(path, others, at, (place) => ({ op: 'mv', path, item, at: place }));
+}
+
+/**
+ * Puts something at `index`. Where so much was put into one spot that no place is left between, all
+ * others get new places.
+ */
+function put(
+  path: string,
+  others: readonly ListItem[],
+  index: number,
+  toOp: (at: string) => Op,
+): readonly Op[] {
+  const place = placeAt(others, index);
+  if (isPlace(place)) return [toOp(place)];
+  const ops = others.map(({ item }) => (at: string): Op => {
+    return { op: 'mv', path, item: printDot(item.dot), at };
+  });
+  let last: string | undefined;
+  return ops.toSpliced(index, 0, toOp).map((toPlaced) => {
+    last = placeBetween(last, undefined);
+    return toPlaced(last);
+  });
 }
 
 function placeAt(items: readonly ListItem[], index: number): string {
