@@ -34,6 +34,10 @@ import { actionOf, createMeasures, type Measures } from './measures.ts';
 const REALM = /^[0-9a-f]{64}$/;
 /** A stream that says nothing looks dead to whatever stands between. */
 const HEARTBEAT_MS = 25_000;
+/** Of who is not known yet: a vector of 256 devices. Whoever pushes has pulled before. */
+const MAX_STRANGER_BYTES = 100_000;
+/** Of one push: rows are cheap, and not free. */
+const MAX_ENVELOPES = 4_096;
 /** A database that was away is found again in less. */
 const RETRY_SECONDS = 5;
 
@@ -123,6 +127,7 @@ function routes(app: Hono<Environment>, parts: Parts): void {
   app.post('/sync/v1/:realm/push', async (c) => {
     const read = readEnvelopes(c.var.body);
     if (!read.ok) return c.json({ error: read.reason }, 400);
+    if (read.envelopes.length > MAX_ENVELOPES) return c.json({ error: 'too-large' }, 413);
     const stored = await database.store(c.var.visit, c.var.body, read.envelopes);
     if (stored === undefined) return turnAway(c, parts);
     charge(c, parts, 'member');
@@ -142,10 +147,12 @@ function routes(app: Hono<Environment>, parts: Parts): void {
 /** Reads and verifies; an answer means that it goes no further. */
 async function admit(c: Asked, parts: Parts): Promise<Response | undefined> {
   const { clock, crypto, limits } = parts;
-  const wait = limits.knock(c.env.from, claimedDevice(crypto, c.req.raw));
+  const claimed = claimedDevice(crypto, c.req.raw);
+  const wait = limits.knock(c.env.from, claimed);
   if (wait !== undefined) return later(c, wait);
   const realm = c.req.param('realm') ?? '';
-  const body = await readLimited(c.req.raw, clock, MAX_PAGE_BYTES);
+  const limit = limits.isKnown(claimed) ? MAX_PAGE_BYTES : MAX_STRANGER_BYTES;
+  const body = await readLimited(c.req.raw, clock, limit);
   if (!REALM.test(realm) || body === undefined) return c.json({ error: 'bad-request' }, 400);
   const requester = await verifyRequest(crypto, c.req.raw, body);
   if (requester === undefined) return turnAway(c, parts);

@@ -210,6 +210,8 @@ function realmsOf(
   return {
     begin: (realm, member, invite) =>
       within(realm, async (transaction) => {
+        const [taken] = await transaction`SELECT 1 FROM nymote_realm`;
+        if (taken !== undefined) return false;
         const used = await transaction`
           UPDATE nymote_invite SET uses = uses - 1 WHERE hash = ${hash(invite)} AND uses > 0`;
         if (used.count === 0) return false;

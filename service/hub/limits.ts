@@ -13,6 +13,8 @@ export type Rate = { readonly perMinute: number };
 export type Limits = {
   /** Seconds to wait before a request is looked at at all; `device` is what it says of itself. */
   knock(address: string, device: string | undefined): number | undefined;
+  /** Whether a device was a member's lately, by what it says of itself. */
+  isKnown(device: string | undefined): boolean;
   /** Seconds to wait before a request of this device, which it has proven to be, is answered. */
   proven(device: string): number | undefined;
   /** It was a member's. */
@@ -34,12 +36,12 @@ export function createLimits(clock: Pick<Clock, 'monotonic'>): Limits {
   const members = createBuckets(clock, MEMBER);
   const strangers = createBuckets(clock, STRANGER);
   const addresses = createBuckets(clock, ADDRESS);
+  const isKnown = (device: string | undefined): boolean =>
+    device !== undefined && members.knows(device);
   return {
-    knock(address, device) {
-      if (device !== undefined && members.knows(device)) return undefined;
-      return addresses.wait(sourceOf(address));
-    },
-    proven: (device) => (members.knows(device) ? members : strangers).wait(device),
+    isKnown,
+    knock: (address, device) => (isKnown(device) ? undefined : addresses.wait(sourceOf(address))),
+    proven: (device) => (isKnown(device) ? members : strangers).wait(device),
     member: members.take,
     stranger(address, device) {
       addresses.take(sourceOf(address));

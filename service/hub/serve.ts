@@ -5,7 +5,7 @@
  * signed, so a proxy in front of it learns who talks and not what.
  */
 
-import type { ConnectionRoom, Credentials, Endpoint, Listener, Runtime } from '#runtime';
+import type { Credentials, Endpoint, Listener, Runtime } from '#runtime';
 import { type ConfigProblem, readEndpoint } from '../config.ts';
 import { METRICS_TYPE } from '../metrics.ts';
 import { createHub, type Hub } from './app.ts';
@@ -34,7 +34,9 @@ const DEFAULT_QUOTA_MB = 64;
 /** Ten thousand commits: a long history comes in a few days, a broken device stops within one. */
 const DEFAULT_DAILY_MB = 16;
 /** A stream from each device of a community; memory ends before. */
-const ROOM: ConnectionRoom = { connections: 50_000, perSource: 20_000 };
+const MAX_CONNECTIONS = 50_000;
+/** A street behind one address. */
+const MAX_CONNECTIONS_PER_SOURCE = 2_000;
 const MB = 1 << 20;
 const REALM = /^[0-9a-f]{64}$/;
 /** Octets of an invitation's code. */
@@ -115,9 +117,11 @@ export async function startHub(
 
 async function listen(runtime: Runtime, settings: HubSettings, hub: Hub): Promise<Listener> {
   const { http } = runtime;
-  if (settings.tls === undefined) return http.listen(settings.listen, hub.fetch, ROOM);
-  const credentials = await readCredentials(runtime, settings.tls);
-  return http.listenSecurely(settings.listen, credentials, hub.fetch, ROOM);
+  const { isProxied, tls, listen: local } = settings;
+  const perSource = isProxied ? MAX_CONNECTIONS : MAX_CONNECTIONS_PER_SOURCE;
+  const room = { connections: MAX_CONNECTIONS, perSource };
+  if (tls === undefined) return http.listen(local, hub.fetch, room);
+  return http.listenSecurely(local, await readCredentials(runtime, tls), hub.fetch, room);
 }
 
 async function report(hub: Hub, { url }: Request): Promise<Response> {

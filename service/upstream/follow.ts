@@ -141,4 +141,5 @@ export async function forget({ files }: Pick<Runtime, 'files'>, directory: strin
 }
 
 /** Whether what is on the disk cannot be used, and can be had again. */
-export const isSpoilt = (error: unknown): boolean => error instanceof StorageError;
+export const isSpoilt = (error: unknown): boolean =>
+  error instanceof StorageError && (error.code === 'corrupt' || error.code === 'other-realm');

@@ -101,7 +101,12 @@ async function reconcile(room: Room): Promise<void> {
   const records = recordsOf(room);
   for (const [name, following] of followed) {
     const record = records.get(name);
-    if (record?.enabled === true && isSame(record, following.record)) continue;
+    if (record?.enabled === true && isSamePlace(record, following.record)) {
+      if (record.precedence === following.record.precedence) continue;
+      followed.set(name, { ...following, record });
+      room.renew();
+      continue;
+    }
     followed.delete(name);
     await following[Symbol.asyncDispose]();
     room.renew();
@@ -131,8 +136,9 @@ async function sweep(
   }
 }
 
-const isSame = (a: UpstreamRecord, b: UpstreamRecord): boolean =>
-  JSON.stringify(a) === JSON.stringify(b);
+/** What is read stays the same, however it counts. */
+const isSamePlace = (a: UpstreamRecord, b: UpstreamRecord): boolean =>
+  a.url === b.url && a.realm === b.realm && String(a.keys) === String(b.keys);
 
 const placeOf = (name: string, { realm }: UpstreamRecord): string =>
   `${name}.${realm.slice(0, 16)}`;

@@ -175,6 +175,23 @@ test('strangers of one address wear themselves out, and not the members there', 
   expect((await fetch(url, { headers: elsewhere })).status).toBe(403);
 });
 
+test('what nobody proved is not listened to for long', async () => {
+  const { realm } = await begin('large bodies');
+  const stranger = await generateDeviceKeys(crypto);
+  const body = new Uint8Array(200_000);
+  const refused = await ask(stranger, `${realm}/push`, { method: 'POST', body });
+  expect(refused.status).toBe(400);
+});
+
+test('a realm is begun once, and an invitation is not used up by trying', async () => {
+  const { realm } = await begin('taken');
+  const other = await generateDeviceKeys(crypto);
+  const headers = { 'nymote-invite': await inviteToHub(runtime, settings) };
+  expect((await ask(other, realm, { method: 'PUT', headers })).status).toBe(403);
+  const free = 'ab'.repeat(32);
+  expect((await ask(other, free, { method: 'PUT', headers })).status).toBe(201);
+});
+
 test('a realm that is forgotten is gone with all it had, and its listeners are told', async () => {
   const { realm, owner } = await begin('forgotten');
   await push(realm, owner, 1);
