@@ -4,8 +4,16 @@
  */
 
 export { encodeBech32 } from './bech32.ts';
-export { createCodes } from './codes.ts';
-export { ENROLMENT, openEnrolment, sealEnrolment } from './enrolment.ts';
+export { type Codes, createCodes } from './codes.ts';
+export {
+  commitTo,
+  ENROLMENT,
+  openEnrolment,
+  type PendingEnrolment,
+  pollHandle,
+  sealEnrolment,
+  shortCode,
+} from './enrolment.ts';
 export {
   type DeviceKeys,
   decodeKeyFile,

@@ -8,8 +8,8 @@ import { RuntimeError } from '#runtime';
 import { fakeRuntime } from '#runtime/fake';
 import { assemble } from './assemble.ts';
 import { EXIT } from './cli/verbs.ts';
-import { A, ask, homeOf, joinHome, twoHomes } from './homes.fixture.ts';
-import { join } from './peers/enrol.ts';
+import { A, ask, homeOf, joinHome, twoHomes, wishOf } from './homes.fixture.ts';
+import { join } from './peers/join.ts';
 
 test('a first start makes a realm, its zone and a link to sign in', async () => {
   const { a } = twoHomes();
@@ -65,8 +65,8 @@ test.each([
 ])('enrolment with a wrong code changes nothing: $why', async ({ spoil, reason }) => {
   const { a, b } = twoHomes();
   await using _ = await a.start();
-  const { code } = await a.json('device add desktop --node');
-  const joined = await join(b.runtime, b.config, { address: A, port: 51_821 }, spoil(String(code)));
+  const { code } = await a.json('device add desktop --node --auto-confirm');
+  const joined = await join(b.runtime, b.config, wishOf(spoil(String(code))));
   expect(joined).toEqual({ ok: false, reason: expect.stringMatching(reason) });
   expect((await a.run('device list')).stdout).not.toContain('desktop');
 });
@@ -74,28 +74,27 @@ test.each([
 test('a code works once, and not after its time', async () => {
   const { a, b, clock } = twoHomes();
   await using _ = await a.start();
-  const { code } = await a.json('device add desktop --node');
-  const endpoint = { address: A, port: 51_821 };
-  expect(await join(b.runtime, b.config, endpoint, String(code))).toMatchObject({ ok: true });
+  const { code } = await a.json('device add desktop --node --auto-confirm');
+  expect(await join(b.runtime, b.config, wishOf(String(code)))).toMatchObject({ ok: true });
   const other = fakeRuntime({
     seed: 'c',
     clock,
     network: a.runtime.network,
     addresses: ['192.0.2.3'],
   });
-  expect(await join(other, b.config, endpoint, String(code))).toMatchObject({
+  expect(await join(other, b.config, wishOf(String(code)))).toMatchObject({
     reason: /used already/,
   });
-  const { code: late } = await a.json('device add shelf --node');
+  const { code: late } = await a.json('device add shelf --node --auto-confirm');
   await clock.advance(901_000);
-  expect(await join(other, b.config, endpoint, String(late))).toMatchObject({ reason: /too old/ });
+  expect(await join(other, b.config, wishOf(String(late)))).toMatchObject({ reason: /too old/ });
 });
 
 test('a directory that has a realm is not joined over', async () => {
   const { a, b } = twoHomes();
   await using _ = await a.start();
   await using _b = await joinHome(a, b);
-  const again = await join(b.runtime, b.config, { address: A, port: 51_821 }, 'x');
+  const again = await join(b.runtime, b.config, wishOf('x'));
   expect(again).toMatchObject({ ok: false, reason: /belongs to a realm already/ });
 });
 

@@ -12,7 +12,7 @@ import { assemble, type Nymote } from './assemble.ts';
 import { readArguments } from './cli/arguments.ts';
 import { type Outcome, runVerb } from './cli/verbs.ts';
 import { type Config, readConfig } from './config.ts';
-import { join } from './peers/enrol.ts';
+import { join, type Wish } from './peers/join.ts';
 
 /** Where the first home is. */
 export const A = '192.0.2.1';
@@ -78,10 +78,15 @@ export function threeHomes(): { a: Home; b: Home; c: Home; clock: FakeRuntime['c
   return { a, b, c: home('c', C, 'shelf'), clock };
 }
 
+/** To join at the first home with this code. */
+export const wishOf = (code: string, isAuto = true): Wish => ({
+  ...{ endpoint: { address: A, port: 51_821 }, code, isAuto },
+});
+
 /** B becomes one of A's devices and starts. */
 export async function joinHome(a: Home, b: Home, name = 'desktop'): Promise<Nymote> {
-  const { code } = await a.json(`device add ${name} --node`);
-  const joined = await join(b.runtime, b.config, { address: A, port: 51_821 }, String(code));
+  const { code } = await a.json(`device add ${name} --node --auto-confirm`);
+  const joined = await join(b.runtime, b.config, wishOf(String(code)));
   if (!joined.ok) throw new Error(joined.reason);
   return b.start();
 }

@@ -7,6 +7,7 @@ import { StorageError } from '#storage';
 import { type Assets, parseAssets } from '#web-admin';
 import { assemble, type Nymote } from './assemble.ts';
 import { type Invocation, printHelp, readArguments } from './cli/arguments.ts';
+import { spaced } from './cli/enrol.ts';
 import { printExplanation, type Told } from './cli/explain.ts';
 import { EXIT, type Outcome, runVerb, socketPath } from './cli/verbs.ts';
 import {
@@ -21,7 +22,7 @@ import {
 import { explainBare, readBareFile, startBare } from './dns/bare.ts';
 import type { HubSettings } from './hub/serve.ts';
 import { openRuntime } from './machine.ts';
-import { join } from './peers/enrol.ts';
+import { join } from './peers/join.ts';
 import { VERSION } from './version.ts';
 
 const DEFAULT_DATA = './data';
@@ -105,7 +106,7 @@ async function withConfig(
   { flags }: Invocation,
   next: (runtime: Runtime, config: Config) => Promise<number>,
 ): Promise<number> {
-  const { json: _, ...settings } = flags;
+  const { json: _, autoConfirm: __, ...settings } = flags;
   const environment = readEnvironment(process.env);
   const directory = settings['data'] ?? environment.values['data'] ?? DEFAULT_DATA;
   const path = `${directory}/nymote.json`;
@@ -339,23 +340,48 @@ function untilStopped(): Promise<void> {
   return promise;
 }
 
+/** `nymote:join?at=…&code=…` is an address and a code in one, for cameras. */
+function readInvitation({ operands }: Invocation): { endpoint: string; code: string } {
+  const { endpoint = '', code = '' } = operands;
+  if (!endpoint.startsWith('nymote:')) return { endpoint, code };
+  const query = new URLSearchParams(endpoint.slice(endpoint.indexOf('?') + 1));
+  return { endpoint: query.get('at') ?? '', code: query.get('code') ?? '' };
+}
+
 async function joinRealm(
   runtime: Runtime,
   config: Config,
-  { operands }: Invocation,
+  invocation: Invocation,
 ): Promise<number> {
-  const endpoint = readEndpoint(operands['endpoint'] ?? '', config.controlPort);
+  const { endpoint: place, code } = readInvitation(invocation);
+  const endpoint = readEndpoint(place, config.controlPort);
   if (endpoint === undefined) {
-    return say({
-      exitCode: EXIT.usage,
-      stdout: '',
-      stderr: `nymote: '${operands['endpoint']}' is not address:port\n`,
-    });
+    const stderr = `nymote: '${place}' is not address:port\n`;
+    return say({ exitCode: EXIT.usage, stdout: '', stderr });
   }
   process.stderr.write(`Asking ${printEndpoint(endpoint)} …\n`);
-  const joined = await join(runtime, config, endpoint, operands['code'] ?? '');
+  const giveUp = new AbortController();
+  process.once('SIGINT', () => giveUp.abort());
+  const isAuto = invocation.flags['autoConfirm'] !== undefined;
+  const joined = await join(
+    runtime,
+    config,
+    { endpoint, code, isAuto },
+    { signal: giveUp.signal, compare: askToCompare, progress: showProgress },
+  );
   if (!joined.ok)
     return say({ exitCode: EXIT.failed, stdout: '', stderr: `nymote: ${joined.reason}\n` });
   const stdout = `This machine is ${joined.name} now. Start it with: nymote serve --data ${config.data}\n`;
   return say({ exitCode: EXIT.ok, stdout, stderr: '' });
+}
+
+function askToCompare(code: string): void {
+  process.stderr.write(
+    `Compare: ${spaced(code)}\nIs that what the other device shows? Then confirm it there. Ctrl-C gives up.\n`,
+  );
+}
+
+/** One line that is written over, where somebody is looking. */
+function showProgress(done: number, of: number | undefined): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${of ?? 'many'} changes `);
 }

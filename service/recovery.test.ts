@@ -6,8 +6,8 @@
 import { expect, test } from 'vitest';
 import { RuntimeError } from '#runtime';
 import { PowerCut } from '#runtime/fake';
-import { A, type Home, homeOf, rebooted, twoHomes } from './homes.fixture.ts';
-import { join } from './peers/enrol.ts';
+import { type Home, homeOf, rebooted, twoHomes, wishOf } from './homes.fixture.ts';
+import { join } from './peers/join.ts';
 
 /** What `start` ends in: the anchor, or what is said. */
 async function anchorOf(home: Home): Promise<unknown> {
@@ -50,10 +50,9 @@ test('a cut at any moment of joining: the realm that was joined, or a word; neve
   for (let step = 1, isWhole = false; !isWhole; step++) {
     const { a, b } = twoHomes();
     await using _ = await a.start();
-    const { code } = await a.json('device add desktop --node');
+    const { code } = await a.json('device add desktop --node --auto-confirm');
     b.runtime.files.crashAt(step, step % 2 === 0 ? 'lost' : 'kept');
-    const endpoint = { address: A, port: 51_821 };
-    isWhole = await join(b.runtime, b.config, endpoint, String(code)).then(
+    isWhole = await join(b.runtime, b.config, wishOf(String(code))).then(
       ({ ok }) => ok,
       () => false,
     );
@@ -69,9 +68,9 @@ test('a cut at any moment of joining: the realm that was joined, or a word; neve
 test('who was refused may begin a realm of its own', async () => {
   const { a, b } = twoHomes();
   await using _ = await a.start();
-  const { code } = await a.json('device add desktop --node');
+  const { code } = await a.json('device add desktop --node --auto-confirm');
   const nobody = { address: '192.0.2.99', port: 51_821 };
-  const joining = join(b.runtime, b.config, nobody, String(code));
+  const joining = join(b.runtime, b.config, { ...wishOf(String(code)), endpoint: nobody });
   await b.runtime.clock.advance(60_000);
   expect(await joining).toMatchObject({ ok: false });
   expect(await anchorOf(b)).toContain('alice.nymote');

@@ -20,6 +20,7 @@ import { DOCUMENTATION, documentSchema } from './openapi.ts';
 import { problem } from './problem.ts';
 import { applyRoutes, driftRoutes, optionRoutes } from './routes/apply.ts';
 import { deviceRoutes } from './routes/devices.ts';
+import { enrolmentRoutes } from './routes/enrolments.ts';
 import { exchangeRoutes } from './routes/exchange.ts';
 import { keptRoutes } from './routes/history.ts';
 import { nameRoutes } from './routes/names.ts';
@@ -68,6 +69,7 @@ export function createRoutes(backend: Backend, hub: EventHub, options: AppOption
   app.route('/api/v1', serviceRoutes(backend, hub));
   app.route('/api/v1', resolverRoutes(backend));
   app.route('/api/v1/devices', deviceRoutes(backend));
+  app.route('/api/v1/enrolments', enrolmentRoutes(backend));
   app.route('/api/v1/rules', ruleRoutes(backend));
   app.route('/api/v1/upstreams', upstreamRoutes(backend));
   app.route('/api/v1/zone', zoneRoutes(backend));

@@ -7,6 +7,7 @@
  */
 
 import type { ApplyBackend } from './apply-schema.ts';
+import type { EnrolmentBackend } from './enrolment-schema.ts';
 import type { ExchangeBackend } from './exchange-schema.ts';
 import type { HistoryBackend } from './history-schema.ts';
 import type { NamesBackend } from './names-schema.ts';
@@ -123,6 +124,8 @@ export type Backend = {
   addDevice(wanted: NewDevice, author: Author): Awaitable<AddedDevice>;
   /** By id or by name. */
   removeDevice(device: string, author: Author): Awaitable<void>;
+  /** New devices that wait to be confirmed. */
+  readonly enrolments: EnrolmentBackend<Author>;
   /** The realm's own rules, and those that hold without any. */
   rules(): RulesView;
   /** Writes a rule, new or changed; 'invalid' names what is wrong with it. */

@@ -5,6 +5,7 @@
  */
 
 import * as v from 'valibot';
+import { roleSchema } from './enrolment-schema.ts';
 
 /** Read-only all the way down: what a backend hands out is never changed by its reader. */
 export type Immutable<T> = T extends (infer Item)[]
@@ -117,6 +118,18 @@ export const statusSchema = v.object({
       v.description('Why an older state is in force than the head'),
     ),
   ),
+  sync: v.optional(
+    v.array(
+      v.object({
+        name: v.string(),
+        agoSeconds: v.optional(v.pipe(v.number(), v.description('Since both had the same'))),
+        problem: v.optional(v.string()),
+        refused: count,
+        done: v.optional(v.pipe(count, v.description('Changes that came so far'))),
+        of: v.optional(v.pipe(count, v.description('Changes that are to come in all'))),
+      }),
+    ),
+  ),
   clock: v.object({ isSet: v.boolean() }),
   uptimeSeconds: v.number(),
   memoryBytes: count,
@@ -135,6 +148,7 @@ export const deviceSchema = v.object({
   why: v.optional(v.pipe(v.string(), v.description('Why it is in that state'))),
   addedAt: seconds,
   endpoints: v.array(v.string()),
+  role: v.optional(v.pipe(v.string(), v.description('What a node may change'))),
   self: v.boolean(),
 });
 export type Device = Output<typeof deviceSchema>;
@@ -142,6 +156,10 @@ export type Device = Output<typeof deviceSchema>;
 export const newDeviceSchema = v.strictObject({
   name: labelSchema,
   kind: v.picklist(['plain', 'node']),
+  role: v.optional(v.pipe(roleSchema, v.description('Of a node; owner when absent'))),
+  autoConfirm: v.optional(
+    v.pipe(v.boolean(), v.description('The code alone lets a node in: nothing is compared')),
+  ),
 });
 export type NewDevice = Output<typeof newDeviceSchema>;
 
@@ -156,6 +174,10 @@ export const addedDeviceSchema = v.variant('kind', [
     kind: v.literal('node'),
     code: v.string(),
     command: v.pipe(v.string(), v.description('To be run on the new device')),
+    uri: v.pipe(
+      v.string(),
+      v.description('The same for `nymote join`, short enough for a QR code'),
+    ),
     expiresAt: seconds,
   }),
 ]);

@@ -99,7 +99,8 @@ test('a phone gets a QR code and the text in it; a node a command', () => {
   });
   expect(phone).toContain('[Interface]\nPrivateKey = x');
   expect(phone).toContain('shown once');
-  const node = printAdded({ kind: 'node', code: 'C', command: 'npx nymote join …', expiresAt: 0 });
+  const command = 'npx nymote join …';
+  const node = printAdded({ kind: 'node', code: 'C', command, uri: 'nymote:join', expiresAt: 0 });
   expect(node).toContain('  npx nymote join …');
   expect(node).toContain('1970-01-01 00:00 UTC');
 });

@@ -33,6 +33,7 @@ export function printStatus(status: Status): string {
     `Store    ${store.commits} ${store.commits === 1 ? 'change' : 'changes'}, head ${store.head.slice(0, SHORT_ID)}`,
     ...(status.readOnly ? [`           read-only: ${status.readOnlyReason ?? ''}`] : []),
     ...printWaiting(status),
+    ...printStandings(status.sync ?? []),
     `Clock    ${clock.isSet ? 'set' : 'NOT SET: dates and signatures may look wrong'}`,
     ...store.problems.map((problem) => `Problem  ${problem}`),
     ...status.warnings.map((warning) => `Warning  ${warning}`),
@@ -56,6 +57,16 @@ function printWaiting({ waiting, merge }: Status): readonly string[] {
 const printMerge = ({ problems }: NonNullable<Status['merge']>): string =>
   `what your devices changed does not fit together, so an older state is in force: ${problems.join('; ')}`;
 
+/** Who has the same, and since when; what is going on. */
+function printStandings(standings: NonNullable<Status['sync']>): readonly string[] {
+  return standings.map(({ name, agoSeconds, problem, done, of }) => {
+    if (done !== undefined) return `           ${name}: catching up, ${done} of ${of ?? 'many'}`;
+    if (problem !== undefined) return `           ${name}: ${problem}`;
+    const ago = agoSeconds === undefined ? 'not met yet' : `met ${agoSeconds} s ago`;
+    return `           ${name}: ${ago}`;
+  });
+}
+
 function printEncryptedDns({ dot, doh, certificate }: NonNullable<Status['encryptedDns']>): string {
   const places = [
     ...(dot.length === 0 ? [] : [`over TLS on ${dot.join(', ')}`]),
@@ -67,9 +78,9 @@ function printEncryptedDns({ dot, doh, certificate }: NonNullable<Status['encryp
 
 /** The devices as a table. */
 export function printDevices(devices: readonly Device[]): string {
-  const rows = devices.map(({ fqdn, kind, state, ipv6, ipv4, self }) => [
+  const rows = devices.map(({ fqdn, kind, role, state, ipv6, ipv4, self }) => [
     fqdn,
-    kind,
+    role === undefined || role === 'owner' ? kind : `${kind} (${role})`,
     self ? 'this one' : state,
     ipv6,
     ipv4 ?? '',
@@ -92,7 +103,12 @@ export function printAdded(added: AddedDevice): string {
     '',
     `  ${added.command}`,
     '',
+    'Or scan this there, and give `nymote join` what it says:',
+    qrCode(added.uri),
     `The code works once, until ${date(added.expiresAt)}.`,
+    ...(added.command.endsWith('--auto-confirm')
+      ? []
+      : ['Both then show six digits to compare; here `nymote device list` does.']),
   ].join('\n');
 }
 

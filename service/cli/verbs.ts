@@ -9,6 +9,7 @@ import { type Runtime, RuntimeError } from '#runtime';
 import type { ProvenanceView } from '#web-admin';
 import { APPLY_VERBS, printProvenance } from './apply.ts';
 import type { Invocation } from './arguments.ts';
+import { ENROL_VERBS, printWaiting } from './enrol.ts';
 import { EXCHANGE_VERBS } from './exchange.ts';
 import { printExplanation } from './explain.ts';
 import { HISTORY_ACTIONS } from './history.ts';
@@ -158,13 +159,19 @@ const VERBS: Readonly<Record<string, Action>> = {
   },
   async 'device add'(api, { operands, flags }) {
     const kind = flags['node'] === undefined ? 'plain' : 'node';
-    const body = { name: operands['name'], kind };
+    const body = {
+      ...{ name: operands['name'], kind },
+      ...(flags['role'] === undefined ? {} : { role: flags['role'] }),
+      ...(flags['autoConfirm'] === undefined ? {} : { autoConfirm: true }),
+    };
     const added = await api<Parameters<typeof printAdded>[0]>('POST', '/devices', body);
     return { value: added, text: printAdded(added) };
   },
   async 'device list'(api) {
     const list = await api<{ devices: Parameters<typeof printDevices>[0] }>('GET', '/devices');
-    return { value: list, text: printDevices(list.devices) };
+    const waiting = await api<Parameters<typeof printWaiting>[0]>('GET', '/enrolments');
+    const text = [printDevices(list.devices), printWaiting(waiting)].filter(Boolean).join('\n\n');
+    return { value: { ...list, waiting: waiting.devices }, text };
   },
   async 'device remove'(api, { operands }) {
     const name = operands['name'] ?? '';
@@ -283,6 +290,7 @@ const VERBS: Readonly<Record<string, Action>> = {
     return { value: link, text: `${link.url}\n(works once, for ten minutes)` };
   },
   ...APPLY_VERBS,
+  ...ENROL_VERBS,
   ...HISTORY_ACTIONS,
   ...TOGETHER_ACTIONS,
   ...EXCHANGE_VERBS,

@@ -4,6 +4,7 @@
 
 import { CONFIG_FLAGS } from '../config.ts';
 import { BACKUP_VERBS } from './backup-verbs.ts';
+import { AUTO_CONFIRM, ENROL_VERBS, ROLE } from './enrol-verbs.ts';
 import { HISTORY_VERBS } from './history-verbs.ts';
 import { HUB_VERBS, UPSTREAM_VERBS } from './hub-verbs.ts';
 import { TOGETHER_VERBS } from './together-verbs.ts';
@@ -68,8 +69,8 @@ export const VERBS: readonly Verb[] = [
   { name: 'serve', operands: [], flags: SERVICE_FLAGS, help: 'run the service in the foreground' },
   {
     name: 'join',
-    operands: [{ name: 'endpoint' }, { name: 'code' }],
-    flags: SERVICE_FLAGS,
+    operands: [{ name: 'endpoint' }, { name: 'code', optional: true }],
+    flags: [...SERVICE_FLAGS, AUTO_CONFIRM],
     help: 'make this machine one of your devices, with a code from `device add --node` on the first',
   },
   {
@@ -105,9 +106,12 @@ export const VERBS: readonly Verb[] = [
         key: 'plain',
         help: 'a phone with the WireGuard app (default): prints a QR code',
       },
+      ROLE,
+      AUTO_CONFIRM,
     ],
     help: 'add a device',
   },
+  ...ENROL_VERBS,
   { name: 'device list', operands: [], flags: [DATA], help: 'list the devices' },
   {
     name: 'device remove',

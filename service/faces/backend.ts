@@ -6,6 +6,7 @@
 import type { Author, Backend } from '#web-admin';
 import type { House } from '../house.ts';
 import { createApplyBackend } from './apply.ts';
+import { createEnrolmentBackend } from './enrolments.ts';
 import { createExchangeBackend } from './exchange.ts';
 import { findCommit, viewCommit, viewDiff } from './history.ts';
 import { createHistoryBackend } from './kept.ts';
@@ -38,6 +39,7 @@ export function createBackend(house: House): Backend {
       requireWriter(house);
       await inApiWords(() => devices.remove(device, author.via, seen(author)));
     },
+    enrolments: createEnrolmentBackend(house),
     rules: () => viewRules(store),
     async setRule(id, rule, author) {
       requireWriter(house);
@@ -73,8 +75,7 @@ export function createBackend(house: House): Backend {
       return viewCommit(store, reverted);
     },
     allowedSigners: () => store.allowedSigners(),
-    questions: live.questions,
-    subscribe: live.subscribe,
+    ...{ questions: live.questions, subscribe: live.subscribe },
     doctor: house.doctor,
     apply: createApplyBackend(house),
     resolver: createResolverBackend(house),

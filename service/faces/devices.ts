@@ -10,6 +10,7 @@ import type { Store } from '#storage';
 import { allocateIpv4, overlayPrefix, plainConfig, printKey } from '#tunnels';
 import { WebAdminError } from '#web-admin';
 import { printEndpoint, readEndpoint } from '../config.ts';
+import type { Enrolment, NewRole } from '../peers/enrol.ts';
 import type { Sealing } from '../peers/sealed.ts';
 import type { Projection, RealmDevice } from '../project.ts';
 import type { DeviceRecord } from '../records.ts';
@@ -23,14 +24,22 @@ export type Added =
       readonly kind: 'node';
       readonly code: string;
       readonly command: string;
+      /** The same for a camera. */
+      readonly uri: string;
       readonly expiresAt: number;
     };
 
+/** What somebody wants to add. */
+export type WantedDevice = {
+  readonly name: string;
+  readonly kind: 'plain' | 'node';
+  readonly role?: NewRole | undefined;
+  /** The code alone is enough: nobody is asked to compare. */
+  readonly autoConfirm?: boolean | undefined;
+};
+
 export type DeviceChanges = {
-  add(
-    wanted: { readonly name: string; readonly kind: 'plain' | 'node' },
-    via: string,
-  ): Promise<Added>;
+  add(wanted: WantedDevice, via: string): Promise<Added>;
   /** By id or name. */
   remove(device: string, via: string, options?: { readonly ifHead?: string }): Promise<void>;
 };
@@ -53,8 +62,7 @@ type Parties = {
   readonly self: string;
   readonly projection: () => Projection;
   readonly wireguardPort: number;
-  /** Issues a one-time code for a device of this name. */
-  readonly invite: (name: string) => { readonly code: string; readonly expiresAt: number };
+  readonly invite: Enrolment['invite'];
 };
 
 /** IPv4 of all devices of all realms (RFC 6598). */
@@ -64,14 +72,16 @@ const OVERLAY_IPV4 = '100.64.0.0/10';
 export function createDeviceChanges(parties: Parties): DeviceChanges {
   const { store, self, projection, invite } = parties;
   return {
-    async add({ name, kind }, via) {
+    async add({ name, kind, role = 'owner', autoConfirm: isAuto = false }, via) {
       if (findDevice(projection().devices, name)) {
         throw new WebAdminError('conflict', `There is a device called ${name} already.`);
       }
       if (kind === 'plain') return addPlain(parties, name, via);
-      const { code, expiresAt } = invite(name);
-      const command = `npx nymote join ${printEndpoint(ownEndpoint(parties))} ${code} --name ${name}`;
-      return { kind, code, command, expiresAt };
+      const place = printEndpoint(ownEndpoint(parties));
+      const { code, expiresAt } = invite({ name, role, isAuto });
+      const flag = isAuto ? ' --auto-confirm' : '';
+      const command = `npx nymote join ${place} ${code} --name ${name}${flag}`;
+      return { kind, code, command, uri: `nymote:join?at=${place}&code=${code}`, expiresAt };
     },
     async remove(wanted, via, options = {}) {
       const device = findDevice(projection().devices, wanted);

@@ -17,6 +17,7 @@ import { printEndpoint } from '../config.ts';
 import { type Household, identify } from '../dns/ruling.ts';
 import type { House } from '../house.ts';
 import type { Projection, RealmDevice } from '../project.ts';
+import type { Standing } from '../sync/follow.ts';
 import { VERSION } from '../version.ts';
 import { viewMerge, viewWaiting } from './waiting.ts';
 
@@ -70,10 +71,21 @@ export async function viewStatus(house: House): Promise<Status> {
     },
     ...(waiting === undefined ? {} : { waiting }),
     ...(merge === undefined ? {} : { merge }),
+    sync: house.sync.standings().map(viewStanding),
     clock: { isSet: clock.isSet() },
     uptimeSeconds: house.uptimeSeconds(),
     memoryBytes: house.memoryBytes(),
     warnings: [...house.warnings(), ...problems],
+  };
+}
+
+function viewStanding({ name, ago, problem, refused, progress }: Standing) {
+  return {
+    ...{ name, refused },
+    ...(ago === undefined ? {} : { agoSeconds: Math.round(ago / 1_000) }),
+    ...(problem === undefined ? {} : { problem }),
+    ...(progress === undefined ? {} : { done: progress.done }),
+    ...(progress?.of === undefined ? {} : { of: progress.of }),
   };
 }
 
@@ -132,6 +144,7 @@ function viewDevice(device: RealmDevice, self: boolean, peer: PeerStatus | undef
   return {
     ...{ id, name, fqdn, kind, ipv6, ipv4, addedAt, self },
     endpoints: [...endpoints],
+    ...(device.role === undefined ? {} : { role: device.role }),
     state: self ? 'up' : reached,
     ...(peer === undefined ? {} : { why: peer.why }),
   };

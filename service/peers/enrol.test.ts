@@ -4,8 +4,9 @@ import { expect, test } from 'vitest';
 import { sealEnrolment } from '#identity';
 import { fakeRuntime } from '#runtime/fake';
 import { encodeBase64 } from '../base64.ts';
-import { A, type Home, joinHome, twoHomes } from '../homes.fixture.ts';
-import { ENROL_PATH, join } from './enrol.ts';
+import { A, type Home, joinHome, twoHomes, wishOf } from '../homes.fixture.ts';
+import { ENROL_PATH } from './enrol-messages.ts';
+import { join } from './join.ts';
 
 type Keys = { readonly signingKey: string; readonly wireguardKey: string };
 
@@ -22,10 +23,10 @@ const devicesOf = async (home: Home) =>
 
 async function enrol({ a, b }: { a: Home; b: Home }, keys: Keys): Promise<string> {
   const { runtime } = b;
-  const { code } = await a.json('device add tablet --node');
+  const { code } = await a.json('device add tablet --node --auto-confirm');
   const sealed = sealEnrolment(runtime.crypto, runtime.random, {
     code: String(code),
-    request: { ...keys, endpoints: [] },
+    request: { ...keys, endpoints: [], commitment: keys.signingKey, isAuto: true },
   });
   if (!sealed.ok) throw new Error(sealed.reason);
   const request = new Request(`http://${A}:51821${ENROL_PATH}`, {
@@ -87,9 +88,9 @@ test.each([
 test('what keeps a device from being added is said where it is read', async () => {
   const { a, b } = twoHomes();
   await using _ = await a.start();
-  const { code } = await a.json('device add desktop --node');
+  const { code } = await a.json('device add desktop --node --auto-confirm');
   a.runtime.files.failAt(a.runtime.files.steps + 1, 'no-space');
-  const joined = await join(b.runtime, b.config, { address: A, port: 51_821 }, String(code));
+  const joined = await join(b.runtime, b.config, wishOf(String(code)));
   expect(joined).toEqual({ ok: false, reason: expect.stringMatching(/could not add/) });
   expect(await devicesOf(a)).toHaveLength(1);
 });

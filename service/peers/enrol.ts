@@ -1,111 +1,220 @@
 /**
- * A new full node, by a one-time code: both ends. It becomes an owner, junior to whoever admits it.
+ * A new full node, by a one-time code: the realm's side. The new device's is in join.ts, the messages
+ * in enrol-messages.ts.
  *
- *     new device                                   an owner of the realm
- *     POST /peer/v1/enrol   its keys, sealed ────► one commit: devices/<id>
- *                           ◄──── sealed: realm, history, keys of the zone and the realm
+ *     invite ──► request ──► comparing ──confirm──► admitted: one commit
+ *                   │            ├──reject, abort──► refused
+ *                   │            └──15 minutes─────► forgotten
+ *                   └──both sides say auto────────► admitted
  *
- * The boxes are sealed under the code (identity/enrolment.ts). The keys are sealed once more, for the
- * new device's own key: whoever learns the code later cannot open them (I2).
+ * The keys are sealed once more, for the new device's own key: whoever learns the code later cannot
+ * open them (I2). Nothing of this outlives the process.
  */
 
 import * as v from 'valibot';
 import {
+  type Codes,
+  commitTo,
   createCodes,
-  type DeviceKeys,
   deviceId,
   ENROLMENT,
   openEnrolment,
-  sealEnrolment,
+  pollHandle,
 } from '#identity';
-import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
-import { nextRank, openStore, realmKey, StorageError } from '#storage';
+import type { Runtime } from '#runtime';
+import { nextRank, StorageError } from '#storage';
 import { WebAdminError } from '#web-admin';
 import { decodeBase64, encodeBase64 } from '../base64.ts';
-import { type Config, printEndpoint } from '../config.ts';
 import type { Current } from '../current.ts';
 import { commitDevice } from '../faces/devices.ts';
-import {
-  decodeZoneKeys,
-  encodeZoneKeys,
-  findEndpoints,
-  joiningMark,
-  openKeys,
-  type Realm,
-  saveZoneKeys,
-} from '../realm.ts';
-import { Key32 } from '../records.ts';
-import { exchange } from '../sync/exchange.ts';
-import { createFrameSealing, readRealmKeys, shareKeys } from '../sync/keys.ts';
+import { encodeZoneKeys, type Realm } from '../realm.ts';
+import { readRealmKeys, shareKeys } from '../sync/keys.ts';
 import { readLimited } from '../sync/limited.ts';
-import { readJson } from '../sync/serve.ts';
+import {
+  type Admission,
+  type Comparing,
+  codeOf,
+  ENROL_PATH,
+  type EnrolRequest,
+  PollSchema,
+  RequestSchema,
+  SECRETS,
+} from './enrol-messages.ts';
 import { createSealing } from './sealed.ts';
 
-/** Path of the one request. */
-export const ENROL_PATH = '/peer/v1/enrol';
+/** What a new device may do: all, what concerns itself, or what it is granted. */
+export type NewRole = 'owner' | 'device' | 'guest';
+
+/** What a code is for. */
+export type Invitation = {
+  readonly name: string;
+  readonly role: NewRole;
+  /** Nobody is asked to compare. */
+  readonly isAuto: boolean;
+};
+
+/** A new device that waits for somebody to compare. */
+export type WaitingDevice = {
+  readonly name: string;
+  readonly role: NewRole;
+  /** Six digits, once the device has shown what they are made of. */
+  readonly code: string | undefined;
+  readonly expiresAt: number;
+};
+
+export type Enrolment = {
+  readonly invite: (wanted: Invitation) => { readonly code: string; readonly expiresAt: number };
+  /** Answers a new device. */
+  readonly answer: (request: Request, from: string) => Promise<Response>;
+  readonly waiting: () => readonly WaitingDevice[];
+  /** Somebody compared `code` with what the device shows. Throws WebAdminError when it does not fit. */
+  readonly confirm: (name: string, code: string, via: string) => Promise<void>;
+  readonly reject: (name: string) => void;
+};
 
 const CODE_SECONDS = 900;
 const MAX_REQUEST_BYTES = 16_384;
-/** One page of history and some keys. */
-const MAX_REPLY_BYTES = 4 << 20;
-const ENROL_TIMEOUT_MS = 30_000;
-const SECRETS = 'enrolment secrets';
+/** Devices that wait at a time. */
+const MAX_WAITING = 8;
+const NONCE_BYTES = 32;
 
-const Base64 = v.pipe(v.string(), v.base64());
+type Opened = Extract<ReturnType<typeof openEnrolment<Invitation>>, { ok: true }>;
 
-const RequestSchema = v.strictObject({
-  signingKey: Key32,
-  wireguardKey: Key32,
-  endpoints: v.pipe(v.array(v.string()), v.maxLength(16)),
-});
-
-const ReplySchema = v.strictObject({
-  realm: v.pipe(v.string(), v.hexadecimal()),
-  name: v.string(),
-  /** Who seals the keys. */
-  wireguardKey: Base64,
-  secrets: Base64,
-  history: Base64,
-});
-
-const SecretsSchema = v.strictObject({ zone: v.string(), realm: v.array(Key32) });
-
-export type Enrolment = {
-  /** A code for a device of this name. */
-  readonly invite: (name: string) => { readonly code: string; readonly expiresAt: number };
-  /** Answers the request of a new device. */
-  readonly answer: (request: Request, from: string) => Promise<Response>;
+type Guest = {
+  readonly opened: Opened;
+  readonly request: EnrolRequest;
+  readonly comparing: Comparing;
+  /** On the monotonic clock. */
+  readonly until: number;
+  readonly expiresAt: number;
+  code: string | undefined;
+  lastPoll: number;
+  outcome: Admission | { readonly state: 'refused'; readonly reason: string } | undefined;
 };
 
-/** The realm's side. Codes do not outlive the process. */
-export function createEnrolment(
-  runtime: Runtime,
-  { realm, current }: { readonly realm: Realm; readonly current: Pick<Current, 'projection'> },
-): Enrolment {
-  const { crypto, random, clock, log } = runtime;
-  const codes = createCodes<{ readonly name: string }>(crypto, random);
+type Parties = { readonly realm: Realm; readonly current: Pick<Current, 'projection'> };
+
+/** Who is invited, and who has come. */
+type Lobby = Parties & {
+  readonly runtime: Runtime;
+  readonly codes: Codes<Invitation>;
+  /** Those that nobody has forgotten, by the handle of their code. */
+  readonly guests: () => Map<string, Guest>;
+};
+
+/** Nobody is invited yet. */
+export function createEnrolment(runtime: Runtime, parties: Parties): Enrolment {
+  const { crypto, random, clock } = runtime;
+  const codes = createCodes<Invitation>(crypto, random);
+  const all = new Map<string, Guest>();
+  const guests = (): Map<string, Guest> => {
+    for (const [handle, { until }] of all) if (until <= clock.monotonic()) all.delete(handle);
+    return all;
+  };
+  const lobby: Lobby = { ...parties, runtime, codes, guests };
+  const find = (name: string): Guest => {
+    const guest = undecided(lobby).find(({ opened }) => opened.data.name === name);
+    if (guest !== undefined) return guest;
+    throw new WebAdminError('not-found', `No new device called ${name} waits to be confirmed.`);
+  };
   return {
-    invite: (name) =>
-      codes.issue({ purpose: ENROLMENT, ttlSeconds: CODE_SECONDS, data: { name } }, clock.now()),
+    invite: (data) =>
+      codes.issue({ purpose: ENROLMENT, ttlSeconds: CODE_SECONDS, data }, clock.now()),
     async answer(request, from) {
       const body = await readLimited(request, clock, MAX_REQUEST_BYTES);
       if (body === undefined) return new Response(null, { status: 413 });
-      const opened = openEnrolment(crypto, random, codes, {
-        request: body,
-        from,
-        now: clock.now(),
-      });
-      if (!opened.ok) {
-        log('warn', 'enrolment-refused', { reason: opened.reason });
-        return new Response(opened.reason, { status: 403 });
-      }
-      const parsed = v.safeParse(RequestSchema, opened.request);
-      if (!parsed.success) return new Response('malformed', { status: 400 });
-      const reply = await admit(runtime, realm, current, opened.data.name, parsed.output);
-      if (typeof reply !== 'string') return new Response(new Uint8Array(opened.reply(reply)));
-      log('warn', 'enrolment-refused', { reason: reply });
-      return new Response(reply, { status: STATUS[reply] });
+      if (new URL(request.url).pathname === ENROL_PATH) return begin(lobby, body, from);
+      const handle = pollHandle(body);
+      const guest = handle && guests().get(encodeBase64(handle));
+      return guest === undefined ? refuse(runtime, 'unknown', 403) : poll(runtime, guest, body);
     },
+    waiting: () =>
+      undecided(lobby).map(({ opened: { data }, code, expiresAt }) => ({
+        ...{ name: data.name, role: data.role, code, expiresAt },
+      })),
+    async confirm(name, code, via) {
+      const guest = find(name);
+      if (guest.code === undefined || guest.code !== code.replace(/\s/g, '')) {
+        throw new WebAdminError('conflict', `${code} is not the code of ${name}. ${MISMATCH}`);
+      }
+      // From here on it is decided: of two who confirm at once, one does.
+      guest.outcome = refused('the other device could not add this one');
+      const admitted = await admit(runtime, parties, guest.opened.data, guest.request, via);
+      if (typeof admitted === 'string') {
+        throw new WebAdminError('unavailable', `${name} could not be added (${admitted}).`);
+      }
+      guest.outcome = admitted;
+    },
+    reject(name) {
+      find(name).outcome = refused('it was rejected on the other device');
+    },
+  };
+}
+
+const undecided = ({ guests }: Lobby): readonly Guest[] =>
+  [...guests().values()].filter(({ outcome }) => outcome === undefined);
+
+function refuse({ log }: Pick<Runtime, 'log'>, reason: string, status: number): Response {
+  log('warn', 'enrolment-refused', { reason });
+  return new Response(reason, { status });
+}
+
+async function begin(lobby: Lobby, body: Uint8Array, from: string): Promise<Response> {
+  const { runtime, codes, guests, realm } = lobby;
+  const { crypto, random, clock } = runtime;
+  if (undecided(lobby).length >= MAX_WAITING) return refuse(runtime, 'busy', 503);
+  const opened = openEnrolment(crypto, random, codes, { request: body, from, now: clock.now() });
+  if (!opened.ok) return refuse(runtime, opened.reason, 403);
+  const parsed = v.safeParse(RequestSchema, opened.request);
+  if (!parsed.success) return refuse(runtime, 'malformed', 400);
+  const { output: request } = parsed;
+  if (opened.data.isAuto && request.isAuto) {
+    const reply = await admit(runtime, lobby, opened.data, request, 'enrolment');
+    if (typeof reply === 'string') return refuse(runtime, reply, STATUS[reply]);
+    return sealed(opened.reply(reply));
+  }
+  const problem = findProblem(runtime, lobby, request);
+  if (problem !== undefined) return refuse(runtime, problem, STATUS[problem]);
+  const comparing = offer(runtime, realm);
+  guests().set(encodeBase64(opened.handle), {
+    ...{ opened, request, comparing, code: undefined, lastPoll: 0, outcome: undefined },
+    until: clock.monotonic() + CODE_SECONDS * 1_000,
+    expiresAt: Math.floor(clock.now()) + CODE_SECONDS,
+  });
+  return sealed(opened.reply(comparing));
+}
+
+function poll(runtime: Runtime, guest: Guest, body: Uint8Array): Response {
+  const { crypto } = runtime;
+  const opened = guest.opened.openPoll(body);
+  const parsed = v.safeParse(PollSchema, opened.ok ? opened.poll : undefined);
+  if (!opened.ok || !parsed.success) return refuse(runtime, 'malformed', 400);
+  const { reveal, number, abort } = parsed.output;
+  if (number <= guest.lastPoll) return refuse(runtime, 'replayed', 409);
+  guest.lastPoll = number;
+  const secret = decodeBase64(reveal);
+  const isKept = encodeBase64(commitTo(crypto, secret)) === guest.request.commitment;
+  if (!isKept) guest.outcome ??= refused('it shows another number than it promised');
+  if (abort === true) guest.outcome ??= refused('given up');
+  if (isKept) guest.code ??= codeOf(crypto, secret, guest.request, guest.comparing);
+  return sealed(opened.answer(guest.outcome ?? { state: 'waiting' }));
+}
+
+const MISMATCH =
+  'If the new device shows another one than here, somebody sits in between: reject it.';
+
+const refused = (reason: string) => ({ state: 'refused', reason }) as const;
+const sealed = (bytes: Uint8Array): Response => new Response(new Uint8Array(bytes));
+
+/** What this side gives to the comparison. */
+function offer({ random }: Pick<Runtime, 'random'>, { store, keys }: Realm): Comparing {
+  return {
+    state: 'comparing',
+    realm: store.realm,
+    signingKey: encodeBase64(keys.signing.publicKey),
+    wireguardKey: encodeBase64(keys.agreement.publicKey),
+    nonce: encodeBase64(random(NONCE_BYTES)),
+    seconds: CODE_SECONDS,
   };
 }
 
@@ -114,20 +223,36 @@ type AdmissionProblem = keyof typeof STATUS;
 
 const STATUS = { malformed: 400, 'known-device': 409, 'not-added': 503 } as const;
 
-async function admit(
-  { crypto, random, clock }: Runtime,
-  { store, keys, zoneKeys }: Realm,
-  current: Pick<Current, 'projection'>,
-  name: string,
-  { signingKey, wireguardKey, endpoints }: v.InferOutput<typeof RequestSchema>,
-): Promise<v.InferOutput<typeof ReplySchema> | AdmissionProblem> {
-  const publicKey = decodeBase64(wireguardKey);
+/** Public keys are no secret among devices: a code must not turn one device into another. */
+function findProblem(
+  { crypto, random }: Pick<Runtime, 'crypto' | 'random'>,
+  { realm, current }: Parties,
+  { signingKey, wireguardKey }: EnrolRequest,
+): AdmissionProblem | undefined {
   const id = deviceId(crypto, decodeBase64(signingKey));
-  // Public keys are no secret among devices: a code must not turn one device into another.
   const isKnown = current
     .projection()
     .devices.some((device) => device.id === id || device.wireguardKey === wireguardKey);
   if (isKnown) return 'known-device';
+  const sealing = createSealing(crypto, random, realm.keys.agreement);
+  const isKey = sealing.seal(decodeBase64(wireguardKey), SECRETS, new Uint8Array(0)) !== undefined;
+  return isKey ? undefined : 'malformed';
+}
+
+async function admit(
+  runtime: Runtime,
+  parties: Parties,
+  { name, role }: Invitation,
+  request: EnrolRequest,
+  via: string,
+): Promise<Admission | AdmissionProblem> {
+  const { crypto, random, clock } = runtime;
+  const { store, keys, zoneKeys } = parties.realm;
+  const problem = findProblem(runtime, parties, request);
+  if (problem !== undefined) return problem;
+  const { signingKey, wireguardKey, endpoints } = request;
+  const publicKey = decodeBase64(wireguardKey);
+  const id = deviceId(crypto, decodeBase64(signingKey));
   const sealing = createSealing(crypto, random, keys.agreement);
   const realmKeys = readRealmKeys({ crypto, sealing }, store.state(), keys.id);
   const secrets = {
@@ -135,152 +260,25 @@ async function admit(
     realm: realmKeys.map(({ secret }) => encodeBase64(secret)),
   };
   const plain = new TextEncoder().encode(JSON.stringify(secrets));
-  const sealed = sealing.seal(publicKey, SECRETS, plain);
-  if (sealed === undefined) return 'malformed';
-  const parties = { crypto, now: clock.now, store, projection: current.projection };
-  const rank = nextRank(store.state());
+  const box = sealing.seal(publicKey, SECRETS, plain);
+  if (box === undefined) return 'malformed';
+  const { projection } = parties.current;
+  const rank = role === 'owner' ? { rank: nextRank(store.state()) } : {};
   const device = {
-    ...({ id, publicKey, name, kind: 'node', endpoints, signingKey } as const),
-    ...({ role: 'owner', rank } as const),
+    ...({ id, publicKey, name, kind: 'node', endpoints, signingKey, role } as const),
+    ...rank,
   };
   try {
-    await commitDevice(parties, device, 'enrolment', shareKeys(sealing, realmKeys, device));
+    const committing = { crypto, now: clock.now, store, projection };
+    await commitDevice(committing, device, via, shareKeys(sealing, realmKeys, device));
   } catch (error) {
     if (error instanceof StorageError || error instanceof WebAdminError) return 'not-added';
     throw error;
   }
   return {
-    realm: store.realm,
-    name,
+    ...{ state: 'admitted', realm: store.realm, name },
     wireguardKey: encodeBase64(keys.agreement.publicKey),
-    secrets: encodeBase64(sealed),
+    secrets: encodeBase64(box),
     history: encodeBase64(await store.exportMissing({})),
   };
-}
-
-/** What joining ended in. */
-export type Joined =
-  | { readonly ok: true; readonly name: string; readonly realm: string }
-  | { readonly ok: false; readonly reason: string };
-
-/** The new device's side: fills an empty data directory. */
-export async function join(
-  runtime: Runtime,
-  config: Config,
-  endpoint: Endpoint,
-  code: string,
-  progress: (commits: number) => void = () => undefined,
-): Promise<Joined> {
-  const { files, crypto, random } = runtime;
-  if ((await files.read(`${config.data}/realm`)) !== undefined) {
-    return {
-      ok: false,
-      reason: `${config.data} belongs to a realm already; name an empty directory with --data`,
-    };
-  }
-  await files.makeDirectory(config.data, 0o700);
-  const keys = await openKeys(runtime, config.data);
-  const request = {
-    signingKey: encodeBase64(keys.signing.publicKey),
-    wireguardKey: encodeBase64(keys.agreement.publicKey),
-    endpoints: await findEndpoints(runtime, config),
-  };
-  const sealed = sealEnrolment(crypto, random, { code, request });
-  if (!sealed.ok) return { ok: false, reason: REASONS[sealed.reason] ?? sealed.reason };
-  const mark = joiningMark(config.data);
-  const isAgain = (await files.read(mark)) !== undefined;
-  await files.replace(mark, new TextEncoder().encode(`${printEndpoint(endpoint)}\n`));
-  const answered = await post(runtime, endpoint, sealed.pending.request);
-  if (typeof answered === 'string') {
-    if (!isAgain) await files.remove(mark);
-    return { ok: false, reason: answered };
-  }
-  const opened = sealed.pending.open(answered);
-  const parsed = v.safeParse(ReplySchema, opened.ok ? opened.reply : undefined);
-  if (!parsed.success)
-    return { ok: false, reason: 'the answer cannot be read; is that the right address?' };
-  return settle(runtime, config.data, keys, { ...parsed.output, from: endpoint }, progress);
-}
-
-/** Writes what the realm sent. The realm's id comes last: until then the directory counts as empty. */
-async function settle(
-  runtime: Runtime,
-  directory: string,
-  keys: DeviceKeys,
-  sent: v.InferOutput<typeof ReplySchema> & { readonly from: Endpoint },
-  progress: (commits: number) => void,
-): Promise<Joined> {
-  const { files, crypto, random, clock, http } = runtime;
-  const { realm, name, history, from } = sent;
-  const sealing = createSealing(crypto, random, keys.agreement);
-  const publicKey = decodeBase64(sent.wireguardKey);
-  const secret = sealing.open(publicKey, SECRETS, decodeBase64(sent.secrets));
-  const secrets = secret && readJson(SecretsSchema, secret);
-  const decoded = secrets && decodeZoneKeys(secrets.zone);
-  if (secrets === undefined || decoded === undefined)
-    return { ok: false, reason: 'the keys in the answer cannot be opened' };
-  {
-    await using store = await openStore(runtime, { directory: `${directory}/store`, realm });
-    const { refused } = await store.importCommits(decodeBase64(history));
-    const [first] = refused;
-    if (first !== undefined) throw first.reason;
-    const realmKeys = secrets.realm.map((text) => realmKey(crypto, decodeBase64(text)));
-    const asking = {
-      ...{ clock, crypto, http },
-      signer: crypto.signer('ed25519', keys.signing.privateKey),
-      store: () => store,
-      keys: () => realmKeys,
-      seal: createFrameSealing(
-        crypto,
-        () => store,
-        () => realmKeys,
-      ),
-      progress,
-    };
-    try {
-      await exchange(asking, { name: 'the realm', url: `http://${printEndpoint(from)}` });
-    } catch (error) {
-      const why = (error as Error).message;
-      return { ok: false, reason: `the history did not come whole: ${why}` };
-    }
-  }
-  await saveZoneKeys(runtime, directory, decoded);
-  await files.replace(`${directory}/realm`, new TextEncoder().encode(`${realm}\n`));
-  await files.remove(joiningMark(directory));
-  return { ok: true, name, realm };
-}
-
-/** What a refusal means to the person with the code. */
-const REASONS: Readonly<Record<string, string>> = {
-  mistyped: 'that is not a code; look for a typing mistake',
-  unknown: 'that device knows no such code; was it restarted?',
-  used: 'the code was used already; make a new one with `nymote device add --node`',
-  expired: 'the code is too old; make a new one with `nymote device add --node`',
-  'too-many-attempts': 'too many wrong codes; wait a minute',
-  'known-device': 'this machine is one of its devices already; remove it there, then join again',
-  'not-added': 'that device could not add this one (is its disk full?), and the code is used up',
-};
-
-async function post(
-  { http, clock }: Pick<Runtime, 'http' | 'clock'>,
-  endpoint: Endpoint,
-  body: Uint8Array,
-): Promise<Uint8Array | string> {
-  const place = printEndpoint(endpoint);
-  const request = new Request(`http://${place}${ENROL_PATH}`, {
-    method: 'POST',
-    body: new Uint8Array(body),
-  });
-  try {
-    const response = await http.fetch(request, { timeoutMs: ENROL_TIMEOUT_MS });
-    if (!response.ok) {
-      const reason = await response.text();
-      return REASONS[reason] ?? `${place} refused (${response.status} ${reason})`;
-    }
-    const body = await readLimited(response, clock, MAX_REPLY_BYTES);
-    return body ?? `the answer of ${place} broke off or is too large`;
-  } catch (error) {
-    if (!(error instanceof RuntimeError)) throw error;
-    return `${place} cannot be reached: ${error.message}`;
-  }
 }

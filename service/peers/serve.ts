@@ -6,7 +6,8 @@
 import { type Endpoint, type Path, type Runtime, RuntimeError } from '#runtime';
 import type { Config } from '../config.ts';
 import { createSyncServer, SYNC_PATH, type SyncParties } from '../sync/serve.ts';
-import { ENROL_PATH, type Enrolment } from './enrol.ts';
+import type { Enrolment } from './enrol.ts';
+import { ENROL_PATH, POLL_PATH } from './enrol-messages.ts';
 
 type Parties = {
   readonly parties: Omit<SyncParties, 'clock' | 'crypto'>;
@@ -31,7 +32,9 @@ export async function listenForPeers(
     const { pathname } = new URL(request.url);
     if (pathname.startsWith(SYNC_PATH)) return sync(request);
     const canEnrol =
-      pathname === ENROL_PATH && request.method === 'POST' && parties.store().isWritable;
+      (pathname === ENROL_PATH || pathname === POLL_PATH) &&
+      request.method === 'POST' &&
+      parties.store().isWritable;
     if (canEnrol) return enrolment.answer(request, 'address' in from ? from.address : '');
     return new Response(null, { status: 404 });
   };

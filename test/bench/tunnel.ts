@@ -83,10 +83,20 @@ async function build(lab: Lab): Promise<Asker> {
   }
   await lab.cable('a', `${ADDRESSES.a}/24`, 'b', `${ADDRESSES.b}/24`);
   let first = await start(lab, 'a');
-  const words = ['device', 'add', NAMES.b, '--node', '--json', '--data', dataOf(lab, 'a')];
-  const { code } = JSON.parse(await lab.must('a', ...NODE.command, ...words));
+  const words = ['device', 'add', NAMES.b, '--node', '--auto-confirm', '--json'];
+  const { code } = JSON.parse(
+    await lab.must('a', ...NODE.command, ...words, '--data', dataOf(lab, 'a')),
+  );
   const endpoint = `${ADDRESSES.a}:51821`;
-  await lab.must('b', ...NODE.command, 'join', endpoint, code, ...settings(lab, 'b'));
+  await lab.must(
+    'b',
+    ...NODE.command,
+    'join',
+    endpoint,
+    code,
+    '--auto-confirm',
+    ...settings(lab, 'b'),
+  );
   const second = await start(lab, 'b');
   const echo = lab.start('b', process.execPath, PROBE, 'echo', String(ECHO_PORT));
   await echo.says(/listening/);

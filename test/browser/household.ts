@@ -201,6 +201,11 @@ export function createHousehold(now: () => number): Household {
     },
     apply: createRouter(now, () => emit({ topic: 'status', data: {} })),
     names: createNames(APEX, (message) => void commit(latest().records, message, 'cli')),
+    enrolments: {
+      waiting: () => ({ devices: [] }),
+      confirm: async () => undefined,
+      reject: () => undefined,
+    },
     exchange: {
       view: () => ({ parties: [{ name: 'desktop', ago: 12, refused: 0 }] }),
       joinHub: async () => undefined,
@@ -236,7 +241,8 @@ export function createHousehold(now: () => number): Household {
     if (wanted.kind === 'node') {
       const code = randomBytes(10).toString('hex');
       const command = `npx nymote join http://192.168.1.2:8053/#${code}`;
-      return { kind: 'node', code, command, expiresAt: now() + 600 };
+      const uri = `nymote:join?at=192.168.1.2:51821&code=${code}`;
+      return { kind: 'node', code, command, uri, expiresAt: now() + 600 };
     }
     const device = makeDevice(wanted.name, 'plain', now());
     commit(

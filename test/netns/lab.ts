@@ -235,12 +235,14 @@ async function validateZone(lab: Lab): Promise<Findings['validated']> {
 }
 
 async function joinHomeB(lab: Lab): Promise<Running> {
-  const added = JSON.parse(await nymote(lab, 'a', 'device', 'add', 'desktop', '--node', '--json'));
+  const added = JSON.parse(
+    await nymote(lab, 'a', 'device', 'add', 'desktop', '--node', '--auto-confirm', '--json'),
+  );
   await mkdir(dataOf(lab, 'b'), { recursive: true });
   const endpoint = `${HOME_A}:${CONTROL_PORT}`;
   await lab.must(
     'b',
-    ...[process.execPath, MAIN, 'join', endpoint, added.code],
+    ...[process.execPath, MAIN, 'join', endpoint, added.code, '--auto-confirm'],
     ...settings(lab, 'b', 'desktop', HOME_B),
   );
   return startNymote(lab, 'b', 'desktop', HOME_B);

@@ -1,0 +1,50 @@
+/** The words about new devices, for the vocabulary. */
+
+import type { Flag, Verb } from './vocabulary.ts';
+
+const DATA: Flag = {
+  flag: '--data',
+  key: 'data',
+  expects: 'a path',
+  otherwise: './data',
+  help: 'data directory of the service',
+};
+
+/** Both sides are told, or both compare. */
+export const AUTO_CONFIRM: Flag = {
+  flag: '--auto-confirm',
+  key: 'autoConfirm',
+  help: 'the code alone is enough, nothing is compared (for machines without a person; on both sides)',
+};
+
+export const ROLE: Flag = {
+  flag: '--role',
+  key: 'role',
+  expects: 'owner, device or guest',
+  otherwise: 'owner',
+  help: 'what a machine that runs nymote may change: everything, or what concerns itself',
+};
+
+/** Confirming and rejecting. */
+export const ENROL_VERBS: readonly Verb[] = [
+  {
+    name: 'device confirm',
+    operands: [{ name: 'name' }],
+    flags: [
+      DATA,
+      {
+        flag: '--yes-i-see',
+        key: 'yesISee',
+        expects: 'the six digits',
+        help: 'the new device shows this code',
+      },
+    ],
+    help: 'let in a new machine that shows the same code as here',
+  },
+  {
+    name: 'device reject',
+    operands: [{ name: 'name' }],
+    flags: [DATA],
+    help: 'turn away a new machine that waits',
+  },
+];
