@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { generateDeviceKeys } from '#identity';
 import { nodeRuntime } from '#runtime/node';
-import { signRequest, verifyRequest } from './signed-request.ts';
+import { isBodyOf, signRequest, verifyHead, verifyRequest } from './signed-request.ts';
 
 const { crypto } = nodeRuntime({ log: () => undefined });
 const keys = await generateDeviceKeys(crypto);
@@ -31,6 +31,12 @@ test('without a body as well', async () => {
   const request = { method: 'GET', url: URL, body: new Uint8Array(0) };
   const got = await signRequest(crypto, signer, request);
   expect((await verifyRequest(crypto, got, request.body))?.device).toBe(keys.id);
+});
+
+test('is known before its body is, which is then held against it', async () => {
+  expect((await verifyHead(crypto, signed))?.device).toBe(keys.id);
+  expect(isBodyOf(crypto, signed, BODY)).toBe(true);
+  expect(isBodyOf(crypto, signed, BODY.subarray(1))).toBe(false);
 });
 
 describe('nobody signed', () => {

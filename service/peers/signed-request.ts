@@ -57,10 +57,26 @@ export async function signRequest(
 /** Whose request it is; undefined unless all of it is signed. */
 export async function verifyRequest(
   crypto: Pick<Crypto, 'hash' | 'verify'>,
-  { method, url, headers }: Pick<Request, 'method' | 'url' | 'headers'>,
+  request: Pick<Request, 'method' | 'url' | 'headers'>,
   body: Uint8Array,
 ): Promise<Requester | undefined> {
-  if (headers.get('content-digest') !== digestOf(crypto, body)) return undefined;
+  return isBodyOf(crypto, request, body) ? verifyHead(crypto, request) : undefined;
+}
+
+/** Tells whether this is the body that was signed for. */
+export function isBodyOf(
+  crypto: Pick<Crypto, 'hash'>,
+  { headers }: Pick<Request, 'headers'>,
+  body: Uint8Array,
+): boolean {
+  return headers.get('content-digest') === digestOf(crypto, body);
+}
+
+/** Whose request it is, before its body is read: names of devices are no secret, signatures are work. */
+export async function verifyHead(
+  crypto: Pick<Crypto, 'hash' | 'verify'>,
+  { method, url, headers }: Pick<Request, 'method' | 'url' | 'headers'>,
+): Promise<Requester | undefined> {
   let publicKey: Uint8Array | undefined;
   const isSigned = await httpbis
     .verifyMessage(

@@ -13,7 +13,7 @@ import * as v from 'valibot';
 import type { Clock, Crypto } from '#runtime';
 import type { Store, Vector } from '#storage';
 import { encodeBase64 } from '../base64.ts';
-import { claimedDevice, verifyRequest } from '../peers/signed-request.ts';
+import { claimedDevice, isBodyOf, verifyHead } from '../peers/signed-request.ts';
 import type { RealmDevice } from '../project.ts';
 import type { Allowance } from './allowance.ts';
 import { createFarewell, wasMember } from './farewell.ts';
@@ -35,6 +35,8 @@ const MAX_HOLDS = 8_000;
 const MAX_DEVICES = 1_024;
 /** Tips of one device: one, unless it used a number twice. */
 const MAX_TIPS = 64;
+/** Bodies that are read at a time: who replays the beginnings of requests must not fill the memory. */
+const MAX_READING = 16;
 /** Requests of one device: a long catch-up goes by ten pages a second. What is refused counts too. */
 const REQUESTS = { burst: 300, perSecond: 10 };
 
@@ -68,15 +70,21 @@ export function createSyncServer(
   const { store } = parties;
   const farewell = createFarewell(parties);
   const budget = createBudget(parties.clock);
+  let reading = 0;
   return async (request) => {
     const { pathname } = new URL(request.url);
     const [realm, action] = pathname.slice(SYNC_PATH.length).split('/');
     // Whom we do not know learns nothing, not even which realm this is.
-    const asked = realm === store().realm ? await readRequest(parties, request) : undefined;
+    if (realm !== store().realm) return NOT_FOUND();
+    if (reading >= MAX_READING) return BUSY();
+    reading += 1;
+    const asked = await readRequest(parties, request).finally(() => {
+      reading -= 1;
+    });
     if (asked === undefined) return NOT_FOUND();
     const { device, body, isMember } = asked;
     if (!budget.hasRoom(device)) {
-      return new Response(null, { status: 429, headers: { 'retry-after': '30' } });
+      return BUSY();
     }
     const wish = `${request.method} ${action}`;
     if (!isMember) {
@@ -98,10 +106,11 @@ export function createSyncServer(
 }
 
 const NOT_FOUND = (): Response => new Response(null, { status: 404 });
+const BUSY = (): Response => new Response(null, { status: 429, headers: { 'retry-after': '30' } });
 
 type Asked = { readonly device: string; readonly body: Uint8Array; readonly isMember: boolean };
 
-/** A signed request of one who is a member or was one; nobody else's body is read. */
+/** A signed request of one who is a member or was one; of nobody else a body is read. */
 async function readRequest(
   { clock, crypto, store, devices }: SyncParties,
   request: Request,
@@ -109,9 +118,10 @@ async function readRequest(
   const claimed = claimedDevice(crypto, request);
   const known = devices().find(({ id, kind }) => id === claimed && kind !== 'plain');
   if (claimed === undefined || (!known && !wasMember(store(), claimed))) return undefined;
+  const requester = await verifyHead(crypto, request);
+  if (requester?.device !== claimed) return undefined;
   const body = await readLimited(request, clock, MAX_PAGE_BYTES);
-  const requester = body && (await verifyRequest(crypto, request, body));
-  if (body === undefined || requester?.device !== claimed) return undefined;
+  if (body === undefined || !isBodyOf(crypto, request, body)) return undefined;
   const isMember = known?.signingKey === encodeBase64(requester.publicKey);
   return { device: claimed, body, isMember };
 }
