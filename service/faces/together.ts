@@ -15,7 +15,7 @@ import {
 import type { House } from '../house.ts';
 import { commitOrPropose } from './propose.ts';
 import { inApiWords, requireWriter } from './refusal.ts';
-import { written } from './waiting.ts';
+import { lateOf, written } from './waiting.ts';
 import { nameDevice, sayOps, sayPath, sayValue } from './words.ts';
 
 type Conflict = ReturnType<Store['conflicts']>[number];
@@ -26,7 +26,7 @@ export function createTogetherBackend(house: House): TogetherBackend<Author> {
   const { store, household } = house;
   const self = (): string => household().self;
   return {
-    conflicts: () => viewConflicts(store),
+    conflicts: () => inApiWords(() => viewConflicts(store)),
     async resolve({ path, choice, value }, { via, ifHead }) {
       requireWriter(house);
       const conflict = store.conflicts().find((each) => each.path === path);
@@ -40,11 +40,11 @@ export function createTogetherBackend(house: House): TogetherBackend<Author> {
       const seen = ifHead === undefined ? {} : { ifHead };
       await inApiWords(() => store.resolve(path, taken, via, seen));
     },
-    late: () => viewLate(store, self()),
+    late: () => inApiWords(() => viewLate(store, self())),
     async decideLate(wanted, adopts, { via, ifHead }) {
       requireWriter(house);
       requireSeen(store, ifHead);
-      const late = await store.late();
+      const late = await inApiWords(() => lateOf(store));
       const state = store.merged();
       const found = late.find((each) => [each.device, nameOf(store, each)].includes(wanted));
       if (found === undefined) {
@@ -157,7 +157,7 @@ function choose(store: Store, { path, values }: Conflict, choice: string): Json 
 
 async function viewLate(store: Store, self: string): Promise<LateView> {
   const state = store.merged();
-  const late = await store.late();
+  const late = await lateOf(store);
   return {
     late: late.map((each) => ({
       device: each.device,

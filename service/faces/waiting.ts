@@ -1,14 +1,28 @@
 /** What waits for a person because several devices write, for the status and the check-up. */
 
-import type { Commit, Store } from '#storage';
+import { type Commit, StorageError, type Store } from '#storage';
 import type { Check, Status } from '#web-admin';
+
+type Late = ReturnType<Store['late']>;
+
+const known = new WeakMap<Store, { readonly head: string; readonly late: Late }>();
+
+/** What does not count, worked out once for each head: a page asks for its status often. */
+export function lateOf(store: Store): Late {
+  const last = known.get(store);
+  if (last?.head === store.head) return last.late;
+  const now = { head: store.head, late: store.late() };
+  known.set(store, now);
+  now.late.catch(() => known.delete(store));
+  return now.late;
+}
 
 /** What waits for a person; undefined when nothing does. */
 export async function viewWaiting(
   store: Store,
 ): Promise<NonNullable<Status['waiting']> | undefined> {
   const conflicts = store.conflicts().length;
-  const late = (await store.late()).length;
+  const late = (await readable(lateOf(store))).length;
   const proposals = store.merged().get('proposals')?.size ?? 0;
   return conflicts + late + proposals === 0 ? undefined : { conflicts, late, proposals };
 }
@@ -24,7 +38,7 @@ export async function viewMerge(store: Store): Promise<NonNullable<Status['merge
   const problems = [...new Set(invalid.map(({ message }) => message))];
   const commits = new Map<string, Commit>();
   for (const path of new Set(invalid.map((problem) => problem.path))) {
-    for (const commit of await store.log({ path, limit: MAX_SUSPECTS })) {
+    for (const commit of await readable(store.log({ path, limit: MAX_SUSPECTS }))) {
       commits.set(commit.id, commit);
     }
   }
@@ -52,6 +66,16 @@ export async function checkMerge(store: Store): Promise<Check> {
   const open = store.conflicts().length;
   const detail = open === 0 ? 'nothing is open' : `${open} to decide: \`nymote conflicts\``;
   return { name: 'merge', ok: true, detail };
+}
+
+/** A history that cannot be read any more is told elsewhere; the status is needed then above all. */
+async function readable<T>(list: Promise<readonly T[]>): Promise<readonly T[]> {
+  try {
+    return await list;
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    return [];
+  }
 }
 
 /** A commit as far as it is evidence. */
