@@ -2,10 +2,11 @@
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Files } from '#runtime';
 import { nodeRuntime } from '#runtime/node';
 import { openStore } from '#storage';
+import { measureMerge } from './merge.ts';
 import { percentile, type Row } from './row.ts';
 
 const RECORDS = 500;
@@ -52,6 +53,7 @@ async function measure(directory: string, commits: number): Promise<readonly Row
     { name: 'commit, 99th percentile', value: percentile(times, 0.99), unit: 'ms' },
     { name: 'commit, written', value: bytesEach, unit: 'B', note: 'budget 1500' },
     ...(await measureOpening(runtime, directory, commits, head)),
+    ...(await measureMerge(machine, dirname(directory))),
   ];
 }
 
