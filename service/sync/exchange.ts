@@ -133,7 +133,10 @@ async function pushAll(asking: Exchanging, source: Source, theirs: Numbers): Pro
     // What they do not want they will not want in a moment either.
     if (answer === undefined || answer.stored === 0) return pushed;
     pushed += answer.stored;
-    held = answer.holds ?? (await askState(asking, source));
+    const now = answer.holds ?? (await askState(asking, source));
+    // Who stores and holds no more would be given the same again, for ever.
+    if (!hasMore(asVector(now), held)) return pushed;
+    held = now;
   }
   return pushed;
 }
