@@ -10,5 +10,5 @@ export {
 export { DEFAULT_RULES } from './defaults.ts';
 export { explain } from './explain.ts';
 export { parseRule, type Rule } from './rule.ts';
-export { type Precedence, upstreamRules } from './upstream.ts';
+export { upstreamRules } from './upstream.ts';
 export { zoneOf } from './zone.ts';
