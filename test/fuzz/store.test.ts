@@ -22,7 +22,7 @@ import {
   type Vector,
 } from '#storage';
 
-const RUNS = Number(process.env['NYMOTE_RUNS'] ?? 400);
+const RUNS = Number(process.env['NYMOTE_RUNS'] ?? 240);
 const DIRECTORY = '/data/store';
 const runtime = fakeRuntime();
 const { crypto } = runtime;
