@@ -28,7 +28,12 @@ export type Arrival = {
 export type Received = Arrival & { readonly state: Merged };
 
 /** A commit (or, without a name, bytes) that was not taken over. */
-export type Refused = { readonly id: CommitId | undefined; readonly reason: StorageError };
+export type Refused = {
+  readonly id: CommitId | undefined;
+  /** The commit's author. */
+  readonly device?: string;
+  readonly reason: StorageError;
+};
 
 /** What became of commits that another device sent. */
 export type Imported = {
@@ -91,7 +96,7 @@ export async function receive(
       root ??= { realm: commit.id, founder: commit.device };
     } catch (cause) {
       if (!(cause instanceof StorageError)) throw cause;
-      refused.push({ id: commit.id, reason: cause });
+      refused.push({ id: commit.id, device: commit.device, reason: cause });
     }
   };
   let pending = [...arrivals.values()].filter(({ commit }) => !isHere(commit.id));

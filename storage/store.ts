@@ -29,6 +29,9 @@ import { StoreView } from './view.ts';
 /** How a way back is bounded: by the head that was looked at, and to what is at a path. */
 type UndoOptions = Pick<Draft, 'ifHead'> & { readonly path?: string };
 
+/** One is an alarm; a device that somebody stole may write any number of them. */
+const MAX_DIVERGED = 64;
+
 /** The head moved. */
 export type Moved = {
   readonly head: CommitId;
@@ -244,8 +247,9 @@ export class Store extends StoreView implements AsyncDisposable {
     this.#waiting = waiting;
     if (received.length > 0) await this.#append(received);
     for (const { commit } of received) this.diverged.delete(commit.id);
-    for (const { id, reason } of refused) {
-      if (id !== undefined && reason.code === 'wrong-tree') this.diverged.add(id);
+    for (const { id, device, reason } of refused) {
+      const isAlarm = reason.code === 'wrong-tree' && this.diverged.size < MAX_DIVERGED;
+      if (id !== undefined && device !== undefined && isAlarm) this.diverged.set(id, device);
     }
     const names = waiting.map(({ commit }) => commit.id);
     return { added: received.length, head: this.head, refused, waiting: names };

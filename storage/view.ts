@@ -29,8 +29,8 @@ export class StoreView {
   protected held: Held;
   protected shown: Shown;
   protected headName: CommitId;
-  /** Commits whose authors saw another state than this device. */
-  protected readonly diverged = new Set<CommitId>();
+  /** Commits whose authors saw another state than this device, and who those are. */
+  protected readonly diverged = new Map<CommitId, string>();
   readonly #git: GitView;
 
   constructor(runtime: StoreRuntime, options: StoreOptions, held: Held, shown: Shown) {
@@ -70,9 +70,13 @@ export class StoreView {
     return this.held.damage;
   }
 
-  /** Tells whether a device's commit made another state there than here: nothing may be applied. */
+  /**
+   * Tells whether a device's commit made another state there than here: nothing may be applied. A
+   * device that was removed stops nobody.
+   */
   get isDiverged(): boolean {
-    return this.diverged.size > 0;
+    const { revoked } = this.held.merged;
+    return [...this.diverged.values()].some((device) => !revoked.has(device));
   }
 
   /**
