@@ -10,7 +10,7 @@ import type { Files, Runtime } from '#runtime';
 import { type Base, basePath, readBase } from './base.ts';
 import { decodeText, encodeText } from './bytes.ts';
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
-import { type CommitId, parseCommit, peekCommit } from './commit.ts';
+import { type CommitId, type Glimpse, parseCommit, peekCommit } from './commit.ts';
 import { StorageError } from './error.ts';
 import { isCausal, orderCausally } from './fold.ts';
 import { type Entry, History } from './history.ts';
@@ -51,6 +51,7 @@ export async function load(runtime: Needs, directory: string): Promise<Held> {
   const damage: Damage[] = [];
   const signers = new Set<string>();
   const found: Entry[] = [];
+  const own = createNames();
   await checkFormat(runtime.files, directory);
   const log = await openLog(
     runtime.files,
@@ -62,8 +63,8 @@ export async function load(runtime: Needs, directory: string): Promise<Held> {
         damage.push({ code: 'bad-commit', where, message: 'a frame without a commit' });
       } else {
         const { signer, ...node } = glimpse;
-        found.push({ ...node, place });
-        signers.add(signer);
+        found.push({ ...own(node), place });
+        if (!signers.has(signer)) signers.add(copy(signer));
       }
     },
     (item) => damage.push(item),
@@ -79,6 +80,31 @@ export async function load(runtime: Needs, directory: string): Promise<Held> {
   }
   // There was a realm here: to begin another one would hide that it is gone.
   return { ...held, isStuck: true, damage: [...damage, describeHole(undefined)] };
+}
+
+/**
+ * Names that a commit's text gave are pieces of that text, and keep all of it in memory; each is
+ * replaced by one that stands alone, and is there once.
+ */
+function createNames(): (node: Glimpsed) => Glimpsed {
+  const names = new Map<string, string>();
+  const own = (name: string): string => {
+    const known = names.get(name);
+    if (known !== undefined) return known;
+    const alone = copy(name);
+    names.set(alone, alone);
+    return alone;
+  };
+  return ({ id, parents, device, seq }) => {
+    names.set(id, id);
+    return { id, parents: parents.map(own), device: own(device), seq };
+  };
+}
+
+type Glimpsed = Omit<Glimpse, 'signer'>;
+
+function copy(text: string): string {
+  return decodeText(encodeText(text)) ?? text;
 }
 
 /** Where verification begins. */
