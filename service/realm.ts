@@ -186,11 +186,22 @@ async function openRealmStore(
   const directory = `${config.data}/store`;
   const schema = (state: State) => checkState(state, crypto);
   const signer = crypto.signer('ed25519', keys.signing.privateKey);
-  const writer = { deviceId: keys.id, name: config.name, signer };
+  let store: Store | undefined;
+  const writer = {
+    ...{ deviceId: keys.id, signer },
+    /** As the realm calls it, whatever this process was told. */
+    get name() {
+      const record = store?.state().get('devices')?.get(keys.id);
+      return String(record?.['name'] ?? config.name);
+    },
+  };
   const rules = { schema, rule: conflictRule };
-  if (realm !== undefined) return openStore(runtime, { directory, realm, writer, ...rules });
-  await beginRealm(runtime, config, keys, { directory, endpoints, schema });
-  return openStore(runtime, { directory, writer, ...rules });
+  if (realm === undefined) {
+    await beginRealm(runtime, config, keys, { directory, endpoints, schema });
+  }
+  const expected = realm === undefined ? {} : { realm };
+  store = await openStore(runtime, { directory, writer, ...expected, ...rules });
+  return store;
 }
 
 /** The first commit, by the recovery phrase; a directory with a history keeps it. */

@@ -72,3 +72,14 @@ test('nothing that travels is readable on the way', async () => {
   expect(bodies.join('').length).toBeGreaterThan(500);
   expect(bodies.join('')).not.toContain('secretname');
 });
+
+test('a device signs by the name that the realm gave it', async () => {
+  const { a, b } = await joined();
+  // As whoever starts it without --name.
+  Object.assign(b.config, { name: 'laptop' });
+  await using _a = await a.start();
+  await using _b = await b.start();
+  await b.run('device add tablet');
+  const { commits } = await b.json('log --limit 1');
+  expect((commits as { name: string }[])[0]?.name).toBe('desktop');
+});
