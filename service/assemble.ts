@@ -336,6 +336,7 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
       ...(encryptedDns?.warnings() ?? []),
       ...(sync.problem() ? [`No other device can be reached: ${sync.problem()}.`] : []),
       ...applying.warnings(),
+      ...upstreams.warnings(),
     ],
     uptimeSeconds: () => (clock.monotonic() - started) / 1_000,
     memoryBytes: self.memoryBytes,

@@ -15,6 +15,8 @@ export type Standing = {
   readonly ago: number | undefined;
   /** Why the last attempt failed, or what of it cannot be read. */
   readonly problem: string | undefined;
+  /** It could not be asked the last time, or what it has cannot be used. */
+  readonly isAway: boolean;
 };
 
 export type Following = AsyncDisposable & {
@@ -87,7 +89,11 @@ export async function follow(
     record,
     store,
     pull,
-    standing: () => ({ ago: at === undefined ? undefined : clock.monotonic() - at, problem }),
+    standing: () => ({
+      ago: at === undefined ? undefined : clock.monotonic() - at,
+      problem,
+      isAway: failures > 0,
+    }),
     async [Symbol.asyncDispose]() {
       isStopped = true;
       cancel();

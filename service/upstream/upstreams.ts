@@ -28,6 +28,8 @@ export type Upstreams = AsyncDisposable & {
   /** Asks one at once; false when it is not followed. */
   pull(name: string): Promise<boolean>;
   checks(): readonly Check[];
+  /** Sentences about those that are not well. */
+  warnings(): readonly string[];
 };
 
 /** Somebody who was not heard of for so long is worth a word. */
@@ -73,10 +75,9 @@ export async function openUpstreams(
       await following?.pull();
       return following !== undefined;
     },
-    checks: () =>
-      listOf(room)
-        .filter(({ record }) => record.enabled)
-        .map(checkOf),
+    checks: () => checksOf(room),
+    warnings: () =>
+      checksOf(room).flatMap(({ ok, name, detail }) => (ok ? [] : [`The ${name}: ${detail}.`])),
     async [Symbol.asyncDispose]() {
       stopWatching();
       await turn;
@@ -176,29 +177,30 @@ function mounted(name: string, following: Following): readonly Rule[] {
 function listOf(room: Room): readonly Upstream[] {
   return [...recordsOf(room)].map(([name, record]) => {
     const following = room.followed.get(name);
-    const standing = following?.standing() ?? { ago: undefined, problem: room.failed.get(name) };
+    const standing = following?.standing() ?? {
+      ...{ ago: undefined, problem: room.failed.get(name), isAway: true },
+    };
     const rules = following === undefined ? 0 : mounted(name, following).length;
     return { name, record, rules, ...standing };
   });
 }
 
-function checkOf({ name, ago, problem, rules }: Upstream): Check {
+const checksOf = (room: Room): readonly Check[] =>
+  listOf(room)
+    .filter(({ record }) => record.enabled)
+    .map(checkOf);
+
+function checkOf(upstream: Upstream): Check {
+  const { ago, problem, isAway, rules } = upstream;
+  const name = `upstream ${upstream.name}`;
+  if (problem === undefined) return { name, ok: true, detail: `${rules} rules of theirs` };
+  if (!isAway) return { name, ok: false, detail: problem, fix: FIX };
   const isStale = ago === undefined || ago > STALE_MS;
-  if (!(isStale && problem !== undefined)) {
-    const detail = problem ?? `${rules} rules of theirs`;
-    return {
-      name: `upstream ${name}`,
-      ok: problem === undefined,
-      detail,
-      ...(problem ? { fix: FIX } : {}),
-    };
-  }
+  if (!isStale) return { name, ok: true, detail: `${rules} rules of theirs; lately: ${problem}` };
   const last = ago === undefined ? 'not heard of since the start' : 'not heard of for a day';
   return {
-    name: `upstream ${name}`,
-    ok: false,
+    ...{ name, ok: false, fix: FIX },
     detail: `${last}: ${problem}; ${rules} rules of before hold`,
-    fix: FIX,
   };
 }
 

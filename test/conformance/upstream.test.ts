@@ -118,6 +118,7 @@ test('what was read last holds while nobody answers, after a restart too; it is 
   await expect
     .poll(async () => (await home.run('doctor')).stdout, PATIENCE)
     .toMatch(/upstream mesh.*2 rules of before hold/);
+  expect((await home.run('status')).stdout).toContain('upstream mesh');
   hub = await startHub(runtime, settings);
   await home.run('upstream', 'pull', 'mesh');
   expect((await home.run('doctor')).stdout).toMatch(/upstream mesh.*2 rules of theirs/);
