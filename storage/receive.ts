@@ -12,7 +12,7 @@ import { type CommitId, type ParsedCommit, parseCommit } from './commit.ts';
 import { StorageError } from './error.ts';
 import { decodeFrame, type Frame, measureFrame } from './frame.ts';
 import type { History } from './history.ts';
-import { type Declared, declaredIn } from './members.ts';
+import { type Declared, declaredIn, readMember } from './members.ts';
 import type { Merged } from './merge/merged.ts';
 import type { State } from './op.ts';
 import { type Root, verifyCommit, verifyTree } from './verify.ts';
@@ -135,9 +135,11 @@ async function verify(
   }
   if (isCut(history, commit)) throw tooOld(commit);
   const past = await history.join(commit.parents);
-  // Whoever has dropped what it builds on could never take over what builds on it.
+  // Whoever has dropped what it builds on could never take over what builds on it. The recovery key's
+  // word counts all the same: who declared it may be whom it removes.
   const isApart = beginnings?.some(({ device, seq }) => (past.vector.get(device) ?? 0) < seq);
-  if (isApart === true) throw tooOld(commit);
+  const isRecovery = readMember(past.state, commit.device)?.role === 'recovery';
+  if (isApart === true && !isRecovery) throw tooOld(commit);
   // A disk that lost the realm's beginning takes it over like any other commit.
   const isGenesis = commit.id === root?.realm;
   const ops = verifyCommit(crypto, isGenesis ? undefined : root, past, commit, content.ops);

@@ -80,6 +80,31 @@ describe('plain records', () => {
       is: 'no-right',
       why: 'the realm is owners’',
     },
+    {
+      by: ann,
+      ops: [set('realm/base-1', {})],
+      is: undefined,
+      why: 'nobody is above the first owner',
+    },
+    { by: recovery, ops: [del('realm/base-1')], is: undefined, why: 'nor above the phrase' },
+    {
+      by: ben,
+      ops: [set('realm/base-1', {})],
+      is: 'outranked',
+      why: 'where history begins: others could have their own removal refused',
+    },
+    {
+      by: ben,
+      ops: [del('realm/base-1')],
+      is: 'outranked',
+      why: 'nor does it begin earlier again',
+    },
+    {
+      by: ann,
+      ops: [set('realm/base-1/vector', {})],
+      is: 'wrong-op',
+      why: 'where history begins is said in one piece',
+    },
     { by: ann, ops: [set('realm/settings/user', 'x')], is: undefined, why: 'an owner names it' },
     {
       by: ann,

@@ -79,6 +79,8 @@ export type Case = {
 
 const RECOVERY = 'realm/recovery';
 const SETTINGS = 'realm/settings';
+/** See base.ts. */
+const BASE = 'realm/base-';
 const MAX_DANGEROUS = 64;
 
 /** Decides whether `author` may commit `ops`; undefined: it may. An empty past is a genesis. */
@@ -210,8 +212,19 @@ function checkRealmOp(asked: Case, op: Op): RefusalReason | undefined {
     if (op.op === 'del') return undefined;
     return op.op === 'set' ? checkRule(asked, op.value) : 'wrong-op';
   }
+  if (op.path.startsWith(BASE)) return checkBase(asked, op);
   const isWhole = op.path === SETTINGS && op.op === 'set' && isObject(op.value);
   return isWhole ? checkRule(asked, op.value['twoOwners'] ?? []) : undefined;
+}
+
+/**
+ * Where history begins is said in one piece, by whom nobody but the recovery key could remove: else
+ * any owner could have the word that removes it refused, as one from before what is kept.
+ */
+function checkBase({ past, author }: Case, op: Op): RefusalReason | undefined {
+  const isPiece = op.path.slice(BASE.length).includes('/');
+  if (isPiece || (op.op !== 'set' && op.op !== 'del')) return 'wrong-op';
+  return author.role === 'recovery' || isMostSenior(past, author) ? undefined : 'outranked';
 }
 
 /** A rule that nobody could follow would lock everybody out. */

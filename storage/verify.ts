@@ -9,11 +9,18 @@ import { equalBytes } from './bytes.ts';
 import { type CommitId, hasValidSignature, type ParsedCommit, parseCommit } from './commit.ts';
 import { StorageError, type StorageErrorCode } from './error.ts';
 import type { Frame } from './frame.ts';
+import { isObject, type Json } from './json.ts';
 import { readMember } from './members.ts';
 import type { Merged } from './merge/merged.ts';
 import { buildTree } from './object.ts';
 import { type Op, parseOps } from './op.ts';
-import { type Author, authorize, explainRefusal, type RefusalReason } from './rights.ts';
+import {
+  type Author,
+  authorize,
+  explainRefusal,
+  type Refusal,
+  type RefusalReason,
+} from './rights.ts';
 
 /** Where a realm began: its genesis and the device that wrote it. */
 export type Root = { readonly realm: CommitId; readonly founder: string };
@@ -59,13 +66,26 @@ export function verifyTree(
 /** Refuses ops for which the author has no right in this past. */
 export function checkRights(
   crypto: Pick<Crypto, 'hash'>,
-  { state, revoked }: Merged,
+  { state, revoked, vector }: Merged,
   author: Author,
   ops: readonly Op[],
 ): void {
-  const refusal = authorize(crypto, state, revoked, author, ops);
+  const refusal = authorize(crypto, state, revoked, author, ops) ?? checkKept(vector, ops);
   if (refusal === undefined) return;
   throw new StorageError(CODES[refusal.reason] ?? 'invalid', explainRefusal(refusal));
+}
+
+/** Nothing can be declared old that the author has not seen: all that comes would be too old. */
+function checkKept(vector: Merged['vector'], ops: readonly Op[]): Refusal | undefined {
+  const bad = ops.find((op) => {
+    if (op.op !== 'set' || !op.path.startsWith('realm/base-') || !isObject(op.value)) return false;
+    const { vector: declared } = op.value as Record<string, Json>;
+    if (!isObject(declared)) return true;
+    return Object.entries(declared).some(
+      ([device, seq]) => typeof seq !== 'number' || seq > (vector.get(device) ?? 0),
+    );
+  });
+  return bad && { reason: 'wrong-op', path: bad.path };
 }
 
 /** What is not about the content of the ops. */

@@ -17,3 +17,22 @@ test('a device that was removed stops nobody by what it claims', async () => {
   await first.commit({ ops: [revoke], message: 'Remove it', via: 'test' });
   expect(first.isDiverged).toBe(false);
 });
+
+test.each([
+  { vector: { router: 1_000_000 }, code: 'invalid', why: 'numbers that nobody reached yet' },
+  { vector: { router: '1' }, code: 'invalid', why: 'numbers that are none' },
+  { vector: undefined, code: 'invalid', why: 'no numbers' },
+  { vector: { router: 1 }, code: undefined, why: 'what its author has seen' },
+])('history is not declared to begin where all that comes is too old: $why', async (row) => {
+  const { first } = await pair();
+  const { vector, code } = row;
+  const value = { commit: first.head, device: 'router', state: '', without: [], ...{ vector } };
+  const op = { op: 'set', path: 'realm/base-1', value: JSON.parse(JSON.stringify(value)) } as const;
+  const done = first.commit({ ops: [op], message: 'Keep less', via: 'test' });
+  expect(
+    await done.then(
+      () => undefined,
+      (thrown: { code: string }) => thrown.code,
+    ),
+  ).toBe(code);
+});
