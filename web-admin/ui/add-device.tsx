@@ -6,6 +6,7 @@
 import { useEffect, useId, useState } from 'preact/hooks';
 import type { AddedDevice } from '../schema.ts';
 import { call, sentenceOf } from './api.ts';
+import { Comparison } from './comparison.tsx';
 import { Icon } from './icons.tsx';
 import { Button, CopyLine, Dialog } from './parts.tsx';
 import { devices } from './state.ts';
@@ -187,6 +188,12 @@ function NodeResult({ added, onClose }: { readonly added: Node; readonly onClose
     <>
       <p>Run this on the new device:</p>
       <CopyLine text={added.command} label="the command" />
+      <Comparison />
+      <details class="disclosure">
+        <summary>Scan it there</summary>
+        <QrCode text={added.uri} label="QR code for nymote join" />
+        <p class="muted small">Give nymote join what it says.</p>
+      </details>
       <dl class="facts">
         <div>
           <dt>Code</dt>

@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks';
 import type { Device } from '../../schema.ts';
 import { AddDevice } from '../add-device.tsx';
 import { call, sentenceOf } from '../api.ts';
+import { Comparison } from '../comparison.tsx';
 import { Icon } from '../icons.tsx';
 import { Button, Confirm, Empty, Heading, Loaded, State, say } from '../parts.tsx';
 import { devices, status } from '../state.ts';
@@ -29,6 +30,7 @@ export function Devices() {
       >
         Devices
       </Heading>
+      <Comparison />
       <Loaded resource={devices} rows={3}>
         {(list) => (
           <>
