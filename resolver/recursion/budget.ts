@@ -108,6 +108,24 @@ export function spend(
   return { ok: true, budget: { ...budget, [kind]: left } };
 }
 
+/** Whether so much is left that a name it does not suffice for is to blame itself: a half of all. */
+export function isAmple(budget: Budget, now: number): boolean {
+  const full = fullBudget(now);
+  return (
+    millisecondsLeft(budget, now) >= MAX_MILLISECONDS / 2 &&
+    KINDS.every((kind) => kind === 'aliases' || budget[kind] >= full[kind] / 2)
+  );
+}
+
+const KINDS = Object.keys(EXHAUSTED) as (keyof typeof EXHAUSTED)[];
+const SPENT: ReadonlySet<string> = new Set([...Object.values(EXHAUSTED), 'out-of-time']);
+
+/**
+ * Whether the reason is only that too little was left. Whoever can make us use up a question's
+ * budget and then lead it to somebody else's name must not make that name fail for others.
+ */
+export const isExhausted = (reason: string): reason is Exhausted => SPENT.has(reason);
+
 /** A budget that synchronous work is paid from; what ran out first is remembered. */
 export type Purse = { budget: Budget; exhausted?: Exhausted };
 

@@ -100,6 +100,8 @@ export type State = {
   readonly avoid: ReadonlySet<string> | undefined;
   readonly frames: readonly Frame[];
   readonly budget: Budget;
+  /** There was enough left when it began. */
+  readonly isAmple?: boolean;
   /** Questions that timed out since the last reply. */
   readonly timeouts: number;
 };

@@ -8,7 +8,7 @@
 import type { Clock, Random } from '#runtime';
 import type { Cache } from '../cache/cache.ts';
 import type { Name } from '../message/name.ts';
-import type { Budget } from './budget.ts';
+import { type Budget, isExhausted } from './budget.ts';
 import { createFlights } from './flights.ts';
 import type { Outcome, Settings, Step, World } from './frame.ts';
 import { begin, step } from './recursor.ts';
@@ -59,23 +59,33 @@ export function createRecursion(
     return { outcome: next.outcome, budget: next.state.budget, from, server };
   }
 
+  const resolve: Recursion['resolve'] = async (name, type, budget, avoid) => {
+    const first = step(begin(name, type, budget, avoid), { kind: 'start' }, now(), world);
+    if (first.outcome !== undefined) {
+      return { outcome: first.outcome, budget: first.state.budget, from: 'cache' };
+    }
+    const key = [type, name.key, ...(avoid ?? [])].join(' ');
+    const flight = flights.find(key);
+    if (flight !== undefined) {
+      const joined = await flight;
+      // Whoever joins pays nothing: the work is done once. Unless the other one could not afford it.
+      return isPoor(joined) ? resolve(name, type, budget, avoid) : { ...joined, budget };
+    }
+    if (flights.size >= MAX_QUESTIONS_IN_FLIGHT) {
+      return { outcome: { kind: 'failure', reason: 'overloaded' }, budget, from: 'cache' };
+    }
+    return flights.start(key, () => run(first));
+  };
+
   return {
-    async resolve(name, type, budget, avoid) {
-      const first = step(begin(name, type, budget, avoid), { kind: 'start' }, now(), world);
-      if (first.outcome !== undefined) {
-        return { outcome: first.outcome, budget: first.state.budget, from: 'cache' };
-      }
-      const key = [type, name.key, ...(avoid ?? [])].join(' ');
-      const flight = flights.find(key);
-      // Whoever joins pays nothing: the work is done once.
-      if (flight !== undefined) return { ...(await flight), budget };
-      if (flights.size >= MAX_QUESTIONS_IN_FLIGHT) {
-        return { outcome: { kind: 'failure', reason: 'overloaded' }, budget, from: 'cache' };
-      }
-      return flights.start(key, () => run(first));
-    },
+    resolve,
     get inFlight() {
       return flights.size;
     },
   };
+}
+
+/** Whether a question's budget was used up, which says nothing of the name. */
+export function isPoor({ outcome }: Resolved): boolean {
+  return outcome.kind === 'failure' && isExhausted(outcome.reason);
 }

@@ -25,6 +25,8 @@ import { countLabels, type Name, ROOT } from '../message/name.ts';
 import { TYPE } from '../message/type.ts';
 import {
   type Budget,
+  isAmple,
+  isExhausted,
   MAX_DEPTH,
   MAX_REFERRALS,
   MAX_SENDS_PER_NAME,
@@ -82,7 +84,9 @@ const MAX_TURNS = 1000;
 /** Goes on with a question until it waits for a server or is done. */
 export function step(state: State, event: Event, now: number, world: World): Step {
   let progress: Progress =
-    event.kind === 'start' ? { kind: 'go', state } : absorb(state, event, now, world);
+    event.kind === 'start'
+      ? { kind: 'go', state: { ...state, isAmple: isAmple(state.budget, now) } }
+      : absorb(state, event, now, world);
   for (let turn = 0; turn < MAX_TURNS; turn++) {
     if (progress.kind === 'send') return { state: progress.state, sends: [progress.send] };
     if (progress.kind === 'done') return { ...progress, sends: [] };
@@ -206,6 +210,8 @@ function absorb(
   const idle = replaceTop(state, { ...frame, pending: undefined });
   switch (event.kind) {
     case 'timeout':
+      // Cut short by the end of the question: that says nothing of the server.
+      if (millisecondsLeft(state.budget, now) < 1) return giveUp(idle, 'out-of-time', now, world);
       world.servers.lost(pending.server, now);
       if (state.timeouts + 1 >= MAX_TIMEOUTS_IN_A_ROW) {
         if (frame.cut?.route?.fallback === true) return fallBack(idle);
@@ -365,7 +371,8 @@ const OWN_FAILURES: readonly Reason[] = ['no-reachable-authority', 'lame-delegat
 function fail(state: State, reason: Reason, now: number, world: World): Progress {
   const { name, type } = top(state);
   const isAgain = state.avoid !== undefined && state.frames.length === 1;
-  if (!isAgain && (state.frames.length === 1 || OWN_FAILURES.includes(reason))) {
+  const isPoor = state.isAmple !== true && isExhausted(reason);
+  if (!isAgain && !isPoor && (state.frames.length === 1 || OWN_FAILURES.includes(reason))) {
     world.cache.putFailure(name, type, reason, now);
   }
   return finish(state, { kind: 'failure', reason }, world);

@@ -24,7 +24,7 @@ import { printName } from '../message/name.ts';
 import { decodeRdataAs, encodeRdata } from '../message/rdata.ts';
 import type { RRset } from '../message/rrset.ts';
 import { RCODE, TYPE } from '../message/type.ts';
-import { fullBudget, MAX_FAILED_SIGNATURES, MAX_SIGNATURES } from './budget.ts';
+import { type Budget, fullBudget, MAX_FAILED_SIGNATURES, MAX_SIGNATURES } from './budget.ts';
 import { rootCut } from './delegation.ts';
 import type { Event, Send } from './frame.ts';
 import { createRecursion } from './recursion.ts';
@@ -160,6 +160,36 @@ test('equal questions are judged once', async () => {
   const all = await Promise.all([ask(), ask(), ask()]);
   expect(all.map(({ judgement }) => judgement?.state)).toEqual(['secure', 'secure', 'secure']);
   expect(counted.verifies()).toBe(2);
+});
+
+/* Somebody's alias leads to this name when hardly anything is left of the question's budget */
+
+const askPoorly = (more: Partial<Budget>) => {
+  const budget = fullBudget(clock.monotonic() / 1000);
+  return validation.resolve(name('www.example.'), TYPE.A, { ...budget, ...more }, false);
+};
+
+test.each<{ left: Partial<Budget>; why: string }>([
+  { left: { sends: 0 }, why: 'the name' },
+  { left: { sends: 1 }, why: 'its zone' },
+  { left: { sends: 2 }, why: 'its keys' },
+  { left: { signatures: 1 }, why: 'its signature' },
+  { left: { deadline: 0 }, why: 'any time' },
+])('what a question led here cannot afford fails for nobody else: $why', async ({ left }) => {
+  const poor = await askPoorly(left);
+  expect(poor.judgement?.state).not.toBe('secure');
+  expect((await ask()).judgement?.state).toBe('secure');
+});
+
+test('nor for who asks at the same time', async () => {
+  const [poor, ...others] = await Promise.all([askPoorly({ sends: 1 }), ask(), ask()]);
+  expect(poor?.outcome.kind).toBe('failure');
+  expect(others.map(({ judgement }) => judgement?.state)).toEqual(['secure', 'secure']);
+  cache.clear();
+  validation.clear();
+  const [unkeyed, ...more] = await Promise.all([askPoorly({ sends: 2 }), ask(), ask()]);
+  expect(unkeyed?.judgement?.state).toBe('bogus');
+  expect(more.map(({ judgement }) => judgement?.state)).toEqual(['secure', 'secure']);
 });
 
 test('CD: nothing is checked', async () => {

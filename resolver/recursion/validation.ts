@@ -22,11 +22,11 @@ import { BOGUS_TTL, type ChainMemory, type Supplied, type Wanted } from '../dnss
 import { type Found, type Trust, type Verdict, validate } from '../dnssec/validate.ts';
 import { type Name, parentOf } from '../message/name.ts';
 import { CLASS, TYPE } from '../message/type.ts';
-import type { Budget, Purse } from './budget.ts';
+import { type Budget, type Exhausted, isAmple, isExhausted, type Purse } from './budget.ts';
 import { createFlights } from './flights.ts';
 import type { Judgement } from './judgement.ts';
 import { fromCache } from './known.ts';
-import type { Recursion, Resolved } from './recursion.ts';
+import { isPoor, type Recursion, type Resolved } from './recursion.ts';
 
 /** DS and DNSKEY sets looked up for one question: two for each label of a long name. */
 export const MAX_CHAIN_LOOKUPS = 64;
@@ -39,6 +39,8 @@ export type Judged = Resolved & {
   readonly judgement?: Judgement;
   /** It ended, and nothing newer could be had in time (RFC 8767). */
   readonly isStale?: true;
+  /** What was left of a question's budget did not suffice: nothing follows for others. */
+  readonly isStarved?: true;
 };
 
 export type Validation = {
@@ -79,26 +81,33 @@ export function createValidation(parts: Parts): Validation {
     }
     const made = synthesised(parts, name, type, budget);
     if (made !== undefined) return made;
+    const began = monotonic(clock);
     const resolved = await recursion.resolve(name, type, budget);
     // Nothing signs signatures (RFC 4035 §2.2): they are passed on, and never with AD.
     if (type === TYPE.RRSIG && resolved.outcome.kind === 'answer') return resolved;
     const known = resolved.outcome.judgement;
     const isCurrent = known?.state !== 'secure' || known.isTimed || !clock.isSet();
     if (known !== undefined && isCurrent) return { ...resolved, judgement: known };
-    return decide(parts, { name, type }, resolved);
+    return decide(parts, { name, type }, resolved, isAmple(budget, began));
   }
 
+  const resolve: Validation['resolve'] = async (name, type, budget, unchecked) => {
+    if (unchecked || anchors.positive.size === 0) return recursion.resolve(name, type, budget);
+    const key = `${type} ${name.key}`;
+    const flight = flights.find(key);
+    if (flight === undefined) return flights.start(key, () => judge(name, type, budget));
+    const joined = await flight;
+    const isOwn = joined.isStarved === true || isPoor(joined);
+    return isOwn ? resolve(name, type, budget, unchecked) : { ...joined, budget };
+  };
+
   return {
-    async resolve(name, type, budget, unchecked) {
-      if (unchecked || anchors.positive.size === 0) return recursion.resolve(name, type, budget);
-      const key = `${type} ${name.key}`;
-      const flight = flights.find(key);
-      if (flight !== undefined) return { ...(await flight), budget };
-      return flights.start(key, () => judge(name, type, budget));
-    },
+    resolve,
     async refresh(name, type, budget) {
+      const began = monotonic(clock);
       const resolved = await recursion.resolve(name, type, budget, NOBODY);
-      return anchors.positive.size === 0 ? resolved : decide(parts, { name, type }, resolved);
+      if (anchors.positive.size === 0) return resolved;
+      return decide(parts, { name, type }, resolved, isAmple(budget, began));
     },
     clear() {
       memory.clear();
@@ -136,16 +145,24 @@ type Case = {
   readonly witnesses: Map<string, ReadonlySet<string>>;
   lookups: number;
   repeats: number;
+  /** What could not be afforded. */
+  exhausted: Exhausted | undefined;
 };
 
 /** Judges what was looked up; while it is bogus and others can be asked, judges what they say. */
-async function decide(parts: Parts, wanted: Wanted, first: Resolved): Promise<Judged> {
+async function decide(
+  parts: Parts,
+  wanted: Wanted,
+  first: Resolved,
+  hadEnough: boolean,
+): Promise<Judged> {
   const open: Case = {
     wanted,
     supplied: new Map(),
     witnesses: new Map(),
     lookups: 0,
     repeats: 0,
+    exhausted: undefined,
   };
   note(open, wanted, first);
   let resolved = first;
@@ -157,6 +174,9 @@ async function decide(parts: Parts, wanted: Wanted, first: Resolved): Promise<Ju
     const culprit = culpritOf(verdict, wanted);
     const again = culprit && (await repeat(parts, open, culprit, budget));
     if (culprit === undefined || again === undefined) {
+      if (verdict.state === 'bogus' && open.exhausted !== undefined && !hadEnough) {
+        return { ...resolved, judgement: judged(parts, verdict), isStarved: true };
+      }
       return remember(parts, wanted, resolved, verdict);
     }
     if (culprit !== wanted) open.supplied.set(keyOf(culprit), again.outcome);
@@ -171,11 +191,14 @@ async function hear(
   found: Found,
   budget: Budget,
 ): Promise<{ verdict: Verdict; budget: Budget }> {
-  const purse: Purse = { budget };
+  const purse: Purse = { budget, ...(open.exhausted && { exhausted: open.exhausted }) };
   for (;;) {
     const trust = trustOf(parts, open.supplied, purse);
     const step = validate({ ...open.wanted, class: CLASS.IN }, found, trust);
-    if (step.kind === 'verdict') return { verdict: step.verdict, budget: purse.budget };
+    if (step.kind === 'verdict') {
+      open.exhausted = purse.exhausted;
+      return { verdict: step.verdict, budget: purse.budget };
+    }
     for (const what of step.ask) {
       open.supplied.set(keyOf(what), await supply(parts, open, what, purse));
     }
@@ -190,7 +213,11 @@ async function supply(parts: Parts, open: Case, what: Wanted, purse: Purse): Pro
   const resolved = await parts.recursion.resolve(what.name, what.type, purse.budget);
   note(open, what, resolved);
   purse.budget = resolved.budget;
-  return resolved.outcome;
+  const { outcome } = resolved;
+  if (outcome.kind === 'failure' && isExhausted(outcome.reason)) {
+    purse.exhausted ??= outcome.reason;
+  }
+  return outcome;
 }
 
 /** Asks for what is to blame again; undefined when nobody else has anything to say. */
@@ -268,13 +295,13 @@ function foundIn({ outcome }: Resolved): Found | undefined {
 }
 
 function remember(
-  { cache, clock, isForwarding, synthesis, count }: Parts,
+  parts: Parts,
   { name, type }: Wanted,
   resolved: Resolved,
   verdict: Verdict,
 ): Judged {
-  const judgement = judgementOf(verdict, clock.isSet(), isForwarding);
-  count?.(judgement.state);
+  const { cache, clock, synthesis } = parts;
+  const judgement = judged(parts, verdict);
   const { outcome } = resolved;
   if (outcome.kind === 'failure') return { ...resolved, judgement };
   const found = verdict.state === 'secure' ? verdict.found : outcome;
@@ -315,6 +342,12 @@ function store(
       if (denial !== undefined) cache.putJudged(name, type, { kind, denial, judgement }, ttl, now);
     }
   }
+}
+
+function judged({ clock, isForwarding, count }: Parts, verdict: Verdict): Judgement {
+  const judgement = judgementOf(verdict, clock.isSet(), isForwarding);
+  count?.(judgement.state);
+  return judgement;
 }
 
 function judgementOf(verdict: Verdict, isTimed: boolean, isForwarding: boolean): Judgement {
