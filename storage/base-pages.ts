@@ -9,7 +9,7 @@
 
 import type { Base } from './base.ts';
 import { concat, decodeText, encodeText } from './bytes.ts';
-import { decodeFrame, encodeFrame, type Frame, measureFrame } from './frame.ts';
+import { decodeFrame, encodeFrame, measureFrame } from './frame.ts';
 
 /** As much as leaves room for the commit in a frame. */
 const PART = 192 * 1024;
@@ -38,11 +38,6 @@ export function printBaseFrames({ bytes, proof }: Pick<Base, 'bytes' | 'proof'>)
       return encodeFrame({ commit: own.commit, ops }) ?? [];
     }),
   );
-}
-
-/** Tells whether a frame is a part of a base. */
-export function isBasePart({ ops }: Frame): boolean {
-  return ops.startsWith(PREFIX);
 }
 
 /** A page without the parts of a base, and the base if all of it is there. */
