@@ -15,7 +15,7 @@ import { type Problem, StorageError } from './error.ts';
 import { encodeFrame, MAX_BODY } from './frame.ts';
 import type { History } from './history.ts';
 import { applyOps } from './merge/apply.ts';
-import type { Merged, Rule } from './merge/merged.ts';
+import { chainOf, type Merged, type Rule } from './merge/merged.ts';
 import { type DraftOp, narrow } from './narrow.ts';
 import { buildTree } from './object.ts';
 import { isSealed, MAX_OPS, type Op, parseOps, printOps, type State } from './op.ts';
@@ -113,7 +113,10 @@ export async function prepare(
   });
   const frame = encodeFrame({ commit: commit.bytes, ops: text });
   if (frame === undefined) throw new StorageError('too-large', `more than ${MAX_BODY} bytes`);
-  return { commit, ops, frame, state };
+  // Where a number was used twice and both count, what a commit leaves bears the commit's own name.
+  const isBranch = state.vector.has(chainOf({ device, branch: '' }));
+  const step = { id: commit.id, parents, device, seq, ops };
+  return { commit, ops, frame, state: isBranch ? await extend(merged, step) : state };
 }
 
 /** What is wrong already need not be put right by every commit. */

@@ -114,3 +114,28 @@ describe('a device that exists twice', () => {
     expect(await founder.late()).toEqual([]);
   });
 });
+
+test('what the phrase wrote here after it forked has the name that it has elsewhere', async () => {
+  const PHRASE = someone(9);
+  const founder = { deviceId: DESK.id, name: 'desk', publicKey: DESK.publicKey };
+  const open = (realm?: string) => {
+    const runtime = fakeRuntime();
+    const writer = { deviceId: PHRASE.id, name: 'phrase', signer: signerOf(crypto, 9) };
+    const options = { directory: DIRECTORY, writer, genesis: { founder } };
+    return openStore(runtime, realm === undefined ? options : { ...options, realm }).then(
+      (store) => ({ store, runtime }),
+    );
+  };
+  const one = await open();
+  const two = await open(one.store.realm);
+  await send(one.store, two.store);
+  await put(one.store, 'one');
+  await put(two.store, 'two');
+  await send(two.store, one.store);
+  const last = await put(one.store, 'three');
+  await one.store[Symbol.asyncDispose]();
+  const bytes = await one.runtime.files.read(`${DIRECTORY}/checkpoint.json`);
+  const text = new TextDecoder().decode(bytes);
+  expect(text).not.toContain('"branch":""');
+  expect(text).toContain(`"branch":"${last.id}"`);
+});
