@@ -197,6 +197,19 @@ describe('the budget', () => {
     expect(Math.round(milliseconds)).toBe(MAX_MILLISECONDS);
   });
 
+  test('a question that ends says nothing of the server it waits for, nor of the name', () => {
+    const world = worldOf();
+    const server = { address: '198.51.100.1', port: 53 };
+    const budget = { ...fullBudget(1000), deadline: 1000.02 };
+    const asked = nameOf('www.');
+    const first = step(begin(asked, TYPE.A, budget), { kind: 'start' }, 1000, world);
+    const before = world.servers.score(server, 1001);
+    const last = step(first.state, { kind: 'timeout' }, 1000.02, world);
+    expect(last.outcome).toEqual({ kind: 'failure', reason: 'out-of-time' });
+    expect(world.servers.score(server, 1001)).toBe(before);
+    expect(world.cache.findFailure(asked, TYPE.A, 1001)).toBeUndefined();
+  });
+
   test('silence: a line that is down is called so before the asker gives up', () => {
     const { outcome, sends, milliseconds } = play(
       'www.example.',
