@@ -217,18 +217,22 @@ async function load(
 ): Promise<Times> {
   const times: Times = { polls: [], pushes: [] };
   const running: Promise<void>[] = [];
+  const failures: unknown[] = [];
+  // One that fails while others run must not end us: what we started would stay.
+  const run = (request: Promise<void>) =>
+    running.push(request.catch((error: unknown) => void failures.push(error)));
   const began = performance.now();
   let turn = 0;
   let [polled, pushed] = [0, 0];
   while (performance.now() - began < seconds * 1_000) {
     const elapsed = (performance.now() - began) / 1_000;
-    for (; polled < elapsed * POLLS * faster; polled++)
-      running.push(poll(url, pick(realms, turn++), times));
+    for (; polled < elapsed * POLLS * faster; polled++) run(poll(url, pick(realms, turn++), times));
     for (; pushed < elapsed * PUSHES * faster; pushed++)
-      running.push(push(url, pick(realms, turn++), times));
+      run(push(url, pick(realms, turn++), times));
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
   await Promise.all(running);
+  if (failures.length > 0) throw failures[0];
   return times;
 }
 
