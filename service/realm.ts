@@ -252,7 +252,7 @@ async function tellEndpoints(
   } catch (error) {
     // A full disk takes changes away, not names.
     if (!(error instanceof StorageError)) throw error;
-    log('warn', 'endpoints-not-committed', { error: String(error) });
+    log('warn', 'endpoints-not-committed', { reason: error.code });
   }
 }
 

@@ -324,7 +324,7 @@ async function report({ runtime, parties, state }: Running): Promise<void> {
   } catch (error) {
     // Others do not hear of it; what holds here is in our own file.
     if (!(error instanceof StorageError)) throw error;
-    runtime.log('info', 'apply-status-not-committed', { error: error.message });
+    runtime.log('info', 'apply-status-not-committed', { reason: error.code });
   }
 }
 

@@ -79,7 +79,7 @@ export function createBackups(
   const lookAfter = (milliseconds: number): void => {
     cancel = clock.after(milliseconds, () => {
       serially(() => doWhatIsDue(house))
-        .catch((error: unknown) => log('warn', 'backup-failed', { error: String(error) }))
+        .catch((error: unknown) => log('warn', 'backup-failed', { reason: reasonOf(error) }))
         .finally(() => lookAfter(LOOK_EVERY_MS))
         .catch(() => undefined);
     });
@@ -245,4 +245,11 @@ function problemOf(thrown: unknown): string {
 
 function ignoreDisk(thrown: unknown): void {
   if (!(thrown instanceof RuntimeError)) throw thrown;
+}
+
+/** Where backups go is no matter of logs. */
+function reasonOf(error: unknown): string {
+  const isSaid =
+    error instanceof BackupError || error instanceof StorageError || error instanceof RuntimeError;
+  return isSaid ? error.code : String(error);
 }

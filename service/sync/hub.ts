@@ -3,7 +3,15 @@
  * that one `nymote hub join` is enough for all devices.
  */
 
-import type { Cancel, Clock, Crypto, Http, Log, Signer } from '#runtime';
+import {
+  type Cancel,
+  type Clock,
+  type Crypto,
+  type Http,
+  type Log,
+  RuntimeError,
+  type Signer,
+} from '#runtime';
 import type { Store } from '#storage';
 import { WebAdminError } from '#web-admin';
 import { signRequest } from '../peers/signed-request.ts';
@@ -86,7 +94,7 @@ export function tendHub(needs: HubNeeds): { stop(): void } {
     if (hubOf(store()) === undefined || !needs.isFirst()) return;
     running = running
       .then(() => tellMembers(needs, told))
-      .catch((error: unknown) => log('warn', 'hub-not-told', { error: String(error) }));
+      .catch((error: unknown) => log('warn', 'hub-not-told', { reason: reasonOf(error) }));
   };
   tend();
   return { stop: store().watch(tend) };
@@ -167,6 +175,10 @@ function revokedIn(store: Store): readonly string[] {
   const recovery = store.state().get('realm')?.get('recovery')?.['id'];
   return Object.keys(store.vector()).filter((id) => id !== recovery && !devices?.has(id));
 }
+
+/** Without the hub's address. */
+const reasonOf = (error: unknown): string =>
+  error instanceof RuntimeError ? error.code : String(error);
 
 async function expectOk(response: Response): Promise<void> {
   await response.body?.cancel();
