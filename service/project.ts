@@ -23,6 +23,7 @@ import { readEndpoint } from './config.ts';
 import { isPrivate } from './endpoints.ts';
 import {
   AnchorRecord,
+  BaseRecord,
   ConfirmationRecord,
   DeviceRecord,
   DeviceStatus,
@@ -120,7 +121,7 @@ export function checkState(state: State, crypto: Pick<Crypto, 'hash'>): readonly
   for (const [collection, records] of state) {
     for (const [key, record] of records) {
       const path = `${collection}/${key}`;
-      const schema = SCHEMAS[collection] ?? SCHEMAS[path];
+      const schema = SCHEMAS[collection] ?? SCHEMAS[path.replace(BASE, '')];
       if (schema === undefined && collection !== 'rules') say(path)('there is no such record');
       if (schema !== undefined) problemsOf(schema, record, path).forEach(say(path));
       if (collection === 'rules') ruleProblems(record, key).forEach(say(path));
@@ -140,10 +141,14 @@ function zoneProblems(state: State, crypto: Pick<Crypto, 'hash'>): readonly Stor
   return [...problems, ...found].map((message) => ({ path: 'names', message }));
 }
 
+/** What follows `realm/base`: the beginning of a commit's name. */
+const BASE = /(?<=^realm\/base)-[0-9a-f]{16}$/;
+
 const SCHEMAS: Readonly<Record<string, v.GenericSchema>> = {
   'realm/settings': RealmSettings,
   'realm/recovery': RecoveryRecord,
   'realm/hub': HubRecord,
+  'realm/base': BaseRecord,
   keys: KeyRecord,
   proposals: ProposalRecord,
   late: LateRecord,

@@ -60,6 +60,15 @@ export const KeyRecord = v.record(
 /** `proposals/<device>.<name>`: what an owner wants another one to do with it. */
 export const ProposalRecord = v.strictObject({ ops: v.array(v.record(v.string(), v.unknown())) });
 
+/** `realm/base-<commit>`: where the history begins from then on (storage/base.ts). */
+export const BaseRecord = v.strictObject({
+  commit: v.string(),
+  device: v.string(),
+  state: v.string(),
+  vector: v.record(v.string(), v.number()),
+  without: v.array(v.string()),
+});
+
 /** `late/<device>`: which of its late changes somebody adopted or let go (storage/late.ts). */
 export const LateRecord = v.strictObject({ decided: v.array(v.string()) });
 
