@@ -32,7 +32,7 @@ import { readPhrase } from './recovery.ts';
 import { createAllowance } from './sync/allowance.ts';
 import { partiesOf, type Sync, startSync } from './sync/follow.ts';
 import { type HubNeeds, hubOf, tendHub, watchHub } from './sync/hub.ts';
-import { createFrameSealing, readRealmKeys } from './sync/keys.ts';
+import { createFrameSealing, missingCopies, readRealmKeys } from './sync/keys.ts';
 import type { SyncParties } from './sync/serve.ts';
 import { tendKeys } from './sync/tend-keys.ts';
 import { openUpstreams, type Upstreams } from './upstream/upstreams.ts';
@@ -247,6 +247,14 @@ async function startSynchronisation(
   });
   const isSenior = () => isFirst(current);
   const hub = { crypto, http, log, signer, devices, store: parties.store, isFirst: isSenior };
+  const shareMissing = async (): Promise<void> => {
+    const holders = devices().filter(({ kind, signingKey }) => kind !== 'plain' && signingKey);
+    const ops = missingCopies({ crypto, sealing }, store.state(), keys.id, holders);
+    if (ops.length === 0 || !store.isWritable) return;
+    await store
+      .commit({ ops, message: 'Share keys with devices that lack them', via: 'keys' })
+      .catch((error: unknown) => log('warn', 'keys-not-shared', { error: String(error) }));
+  };
   const own = () => store.vector()[keys.id]?.[0]?.[0];
   let last = own();
   store.watch(({ head }) => {
@@ -254,6 +262,7 @@ async function startSynchronisation(
     // What others wrote they tell whom they can reach; who cannot be hears it from us.
     if (own() !== last) sync.poke();
     else sync.forward();
+    if (isSenior()) void shareMissing();
     last = own();
   });
   tunnels.onMessage((device, { head }) => {

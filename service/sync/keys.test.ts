@@ -2,7 +2,14 @@ import { describe, expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
 import type { State } from '#storage';
 import { createSealing } from '../peers/sealed.ts';
-import { giveNewKey, type KeyOp, readRealmKeys, replaceKnownKey, shareKeys } from './keys.ts';
+import {
+  giveNewKey,
+  type KeyOp,
+  missingCopies,
+  readRealmKeys,
+  replaceKnownKey,
+  shareKeys,
+} from './keys.ts';
 
 const { crypto, random } = fakeRuntime();
 
@@ -98,4 +105,15 @@ describe('a key that a removed device was given too', () => {
     expect(replace(stateOf(first, following(stateOf(first), a)), a)).toBeUndefined();
     expect(replace(new Map(), a)).toBeUndefined();
   });
+});
+
+test('a device that was let in while another one was removed is given the key it lacks', () => {
+  const later = following(stateOf(first), a, b);
+  const state = stateOf(first, later);
+  const copies = missingCopies(a.needs, state, 'a', [a, b, c]);
+  const paths = new Set(copies.map(({ path }) => path));
+  expect(paths).toEqual(new Set([`${first.path}/c`, `${later.path}/c`]));
+  const healed = stateOf(first, later, ...copies);
+  expect(secretsOf(c, healed)).toEqual(secretsOf(a, healed));
+  expect(missingCopies(a.needs, healed, 'a', [a, b, c])).toEqual([]);
 });

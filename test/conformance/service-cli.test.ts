@@ -161,7 +161,7 @@ const REFUSED = [
 /** Before anything is asked; each says where to look. */
 const MISTYPED = [
   { run: 'bogus', says: "there is no command 'bogus'; see 'nymote help'" },
-  { run: 'device', says: "after 'device' a word is missing: device add, device list" },
+  { run: 'device', says: "after 'device' a word is missing: device add, device confirm" },
   { run: 'device add', says: "<name> is missing; see 'nymote device add --help'" },
   { run: 'device add a b', says: "'b' is one word too many" },
   { run: 'status --bogus', says: 'there is no flag --bogus; status takes --data --json --help' },
