@@ -48,7 +48,9 @@ export function tendKeys(needs: KeyNeeds): { stop(): void } {
 
   const tend = (): void => {
     if (cancel !== undefined || next() === undefined) return;
-    cancel = clock.after(needs.isFirst() ? SOON_MS : LATER_MS, () => {
+    // Not all of the others at once: each would make another one.
+    const later = LATER_MS * (0.5 + (random(1)[0] ?? 0) / 255);
+    cancel = clock.after(needs.isFirst() ? SOON_MS : later, () => {
       cancel = undefined;
       void replace().catch((error: unknown) =>
         log('error', 'realm-key-failed', { error: String(error) }),
