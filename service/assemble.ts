@@ -32,7 +32,7 @@ import { readPhrase } from './recovery.ts';
 import { createAllowance } from './sync/allowance.ts';
 import { partiesOf, type Sync, startSync } from './sync/follow.ts';
 import { type HubNeeds, hubOf, tendHub, watchHub } from './sync/hub.ts';
-import { createFrameSealing, missingCopies, readRealmKeys } from './sync/keys.ts';
+import { createFrameSealing, followRealmKeys, missingCopies } from './sync/keys.ts';
 import type { SyncParties } from './sync/serve.ts';
 import { tendKeys } from './sync/tend-keys.ts';
 import { openUpstreams, type Upstreams } from './upstream/upstreams.ts';
@@ -232,7 +232,7 @@ async function startSynchronisation(
   const { crypto, random, clock, http, log } = runtime;
   const sealing = createSealing(crypto, random, keys.agreement);
   const devices = () => current.projection().devices;
-  const realmKeys = () => readRealmKeys({ crypto, sealing }, store.state(), keys.id);
+  const realmKeys = followRealmKeys({ crypto, sealing }, () => store.state(), keys.id);
   const parties = {
     devices,
     store: () => store,

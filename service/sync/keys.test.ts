@@ -3,6 +3,7 @@ import { fakeRuntime } from '#runtime/fake';
 import type { State } from '#storage';
 import { createSealing } from '../peers/sealed.ts';
 import {
+  followRealmKeys,
   giveNewKey,
   type KeyOp,
   missingCopies,
@@ -53,6 +54,15 @@ test('a device that comes later is given all of them', () => {
   expect(secretsOf(c, stateOf(...two, ...shared))).toEqual(secretsOf(a, stateOf(...two)));
 });
 
+test('copies are opened once, and again when keys were written', () => {
+  let state = stateOf(first);
+  const keys = followRealmKeys(a.needs, () => state, 'a');
+  const before = keys();
+  expect(keys()).toBe(before);
+  state = stateOf(first, following(state, a));
+  expect(keys()).toHaveLength(2);
+});
+
 test('what is written is sealed with the newest', () => {
   const one = stateOf(first);
   const second = following(one, a);
@@ -92,12 +102,10 @@ describe('a key that a removed device was given too', () => {
 
   test('is one after two removals at once: each left the other one a copy', () => {
     const one = stateOf(first);
-    const state = stateOf(first, following(one, a, b), following(one, a, c));
-    const next = replace(state, a);
+    const both = [first, following(one, a, b), following(one, a, c)];
+    const next = replace(stateOf(...both), a);
     expect(next).toBeDefined();
-    expect(
-      replace(stateOf(first, following(one, a, b), following(one, a, c), next as KeyOp), a),
-    ).toBe(undefined);
+    expect(replace(stateOf(...both, next as KeyOp), a)).toBeUndefined();
   });
 
   test('is no matter while all who have it belong to us, or once there is a newer one', () => {

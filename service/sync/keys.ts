@@ -55,6 +55,19 @@ export function readRealmKeys({ crypto, sealing }: Needs, state: State, self: st
   return found.sort((a, b) => b.depth - a.depth || (hex(a.id) < hex(b.id) ? -1 : 1));
 }
 
+/** The same for a store that changes: copies are opened again only when keys were written. */
+export function followRealmKeys(needs: Needs, state: () => State, self: string): () => RealmKeys {
+  let seen: unknown;
+  let keys: RealmKeys = [];
+  return () => {
+    const now = state();
+    const records = now.get(COLLECTION);
+    if (records !== seen) keys = readRealmKeys(needs, now, self);
+    seen = records;
+    return keys;
+  };
+}
+
 /** Which keys a device was given, whether or not it is still one of ours. */
 export function wasGiven(state: State, device: string): readonly string[] {
   const keys = [...(state.get(COLLECTION) ?? [])];
