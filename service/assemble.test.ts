@@ -8,7 +8,7 @@ import { RuntimeError } from '#runtime';
 import { fakeRuntime } from '#runtime/fake';
 import { assemble } from './assemble.ts';
 import { EXIT } from './cli/verbs.ts';
-import { A, ask, homeOf, joinHome, twoHomes, wishOf } from './homes.fixture.ts';
+import { A, ask, type Home, homeOf, joinHome, twoHomes, wishOf } from './homes.fixture.ts';
 import { join } from './peers/join.ts';
 
 test('a first start makes a realm, its zone and a link to sign in', async () => {
@@ -305,6 +305,21 @@ test('a full disk refuses the change in words, and the service goes on', async (
   expect(await a.run('device add phone')).toMatchObject({ exitCode: EXIT.ok });
 });
 
+/** Answers the other home's questions for AAAA with one record. */
+async function forwardTo({ runtime }: Home, line: string) {
+  const forwarder = { address: '192.0.2.2', port: 53 };
+  const parsed = parseRecord(line);
+  if (!parsed.ok) throw new Error(parsed.reason);
+  const socket = await runtime.udp.bind(forwarder, (data, from) => {
+    const query = decodeMessage(data);
+    if (!query.ok) return;
+    const isAsked = query.message.questions[0]?.type === TYPE.AAAA;
+    const reply = { ...query.message, response: true, recursionAvailable: true };
+    socket.send(encodeMessage({ ...reply, answers: isAsked ? [parsed.record] : [] }), from);
+  });
+  return Object.assign(socket, { forward: [forwarder] });
+}
+
 test.each([
   { validate: 'on', rcode: 2, answers: 0 },
   { validate: 'off', rcode: 0, answers: 1 },
@@ -312,19 +327,23 @@ test.each([
   'a forwarder that passes no signatures on, with --validate $validate',
   async ({ validate, rcode, answers }) => {
     const { a, b } = twoHomes();
-    const forwarder = { address: '192.0.2.2', port: 53 };
-    const parsed = parseRecord('example.org. 60 AAAA 2001:db8::1');
-    if (!parsed.ok) throw new Error(parsed.reason);
-    await using socket = await b.runtime.udp.bind(forwarder, (data, from) => {
-      const query = decodeMessage(data);
-      if (!query.ok) return;
-      const isAsked = query.message.questions[0]?.type === TYPE.AAAA;
-      const reply = { ...query.message, response: true, recursionAvailable: true };
-      socket.send(encodeMessage({ ...reply, answers: isAsked ? [parsed.record] : [] }), from);
-    });
-    const config = { ...a.config, forward: [forwarder], validate };
+    await using other = await forwardTo(b, 'example.org. 60 AAAA 2001:db8::1');
+    const config = { ...a.config, forward: other.forward, validate };
     await using _ = await homeOf(a.runtime, config).start();
     const reply = await ask(a, 'example.org');
     expect([reply.rcode, reply.answers.length]).toEqual([rcode, answers]);
   },
 );
+
+test.each([
+  { settings: {}, answers: 0, why: 'a page from outside must not reach the router' },
+  { settings: { rebindExcept: ['example.org'] }, answers: 1, why: 'an office has such names' },
+  { settings: { rebindProtection: 'off' as const }, answers: 1, why: 'switched off' },
+])('a private address in an answer about the internet: $why', async ({ settings, answers }) => {
+  const { a, b } = twoHomes();
+  await using other = await forwardTo(b, 'example.org. 60 AAAA fd00::1');
+  const validate = 'off' as const;
+  const config = { ...a.config, forward: other.forward, validate, ...settings };
+  await using _ = await homeOf(a.runtime, config).start();
+  expect((await ask(a, 'example.org')).answers).toHaveLength(answers);
+});

@@ -67,6 +67,9 @@ export async function startResolver(
       // A laboratory's root is where real ones never are.
       allowPrivateUpstream: config.rootHints.length > 0,
       validate: config.validate === 'on',
+      ...(config.rebindProtection === 'on' && config.rootHints.length === 0
+        ? { rebindProtection: { except: [config.lanDomain, ...config.rebindExcept] } }
+        : {}),
       datapath: config.datapath,
     });
   const start = async (resolver: Resolver) => {
