@@ -239,7 +239,8 @@ async function startScript(prefix: readonly string[], script: string, words: rea
 async function said({ stdout }: ChildProcess): Promise<string> {
   if (stdout === null) throw new Error('unreachable: its output is piped');
   const lines = createInterface(stdout);
-  const [line] = await once(lines, 'line');
+  const [line] = await Promise.race([once(lines, 'line'), once(lines, 'close')]);
+  if (line === undefined) throw new Error('a script ended before it said anything');
   lines.close();
   return line;
 }
