@@ -32,7 +32,7 @@ import { readPhrase } from './recovery.ts';
 import { createAllowance } from './sync/allowance.ts';
 import { partiesOf, type Sync, startSync } from './sync/follow.ts';
 import { type HubNeeds, hubOf, tendHub, watchHub } from './sync/hub.ts';
-import { createFrameSealing, followRealmKeys, missingCopies } from './sync/keys.ts';
+import { createFrameSealing, createKeyRing, missingCopies } from './sync/keys.ts';
 import type { SyncParties } from './sync/serve.ts';
 import { tendKeys } from './sync/tend-keys.ts';
 import { openUpstreams, type Upstreams } from './upstream/upstreams.ts';
@@ -232,17 +232,17 @@ async function startSynchronisation(
   const { crypto, random, clock, http, log } = runtime;
   const sealing = createSealing(crypto, random, keys.agreement);
   const devices = () => current.projection().devices;
-  const realmKeys = followRealmKeys({ crypto, sealing }, () => store.state(), keys.id);
+  const ring = createKeyRing({ crypto, sealing }, () => store.state(), keys.id);
   const parties = {
     devices,
     store: () => store,
-    keys: realmKeys,
-    seal: createFrameSealing(crypto, () => store, realmKeys),
+    keys: ring.keys,
+    seal: createFrameSealing(crypto, () => store, ring.keys),
     allowance: createAllowance(clock, await secondsAway(runtime, { store, keys })),
   };
   const signer = crypto.signer('ed25519', keys.signing.privateKey);
   const sync = startSync({
-    ...{ clock, crypto, random, http, log, signer, ...parties },
+    ...{ clock, crypto, random, http, log, signer, ...parties, learn: ring.learn },
     parties: () => partiesOf(devices(), keys.id, hubOf(store)),
   });
   const isSenior = () => isFirst(current);

@@ -7,9 +7,11 @@ import * as v from 'valibot';
 import type { Http, Signer } from '#runtime';
 import type { Vector } from '#storage';
 import { signRequest } from '../peers/signed-request.ts';
+import type { KeyRing } from './keys.ts';
 import { readLimited } from './limited.ts';
 import {
   HOLDS,
+  KEYS,
   lastNumbers,
   MAX_PAGE_BYTES,
   MORE,
@@ -45,6 +47,8 @@ export type Asking = Pick<SyncParties, 'clock' | 'crypto' | 'store' | 'keys'> &
     readonly http: Pick<Http, 'fetch'>;
     readonly signer: Signer;
     readonly progress?: Progress;
+    /** Keys that the other side has for us. */
+    readonly learn?: KeyRing['learn'];
   };
 
 /** For giving as well as taking. */
@@ -62,6 +66,7 @@ const HoldsSchema = v.pipe(
   v.record(v.string(), v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
   v.maxEntries(1_024),
 );
+const CopiesSchema = v.pipe(v.record(v.string(), v.pipe(v.string(), v.base64())), v.maxEntries(16));
 const StateSchema = v.object({ vector: VectorSchema });
 /** A hub tells no more than how many it stored. */
 const PushedSchema = v.object({ stored: v.number(), holds: v.optional(HoldsSchema) });
@@ -97,6 +102,8 @@ async function pullPage(asking: Asking, source: Source, isFirst: boolean): Promi
   const timeoutMs = isFirst ? PATIENCE_MS : TIMEOUT_MS;
   const wish = { method: 'POST', action: 'pull', body, limit: MAX_PAGE_BYTES, timeoutMs };
   const { response, bytes } = await ask(asking, source, wish);
+  const copies = new TextEncoder().encode(response.headers.get(KEYS) ?? '');
+  asking.learn?.(readJson(CopiesSchema, copies) ?? {});
   const taken = await takePage(asking, bytes);
   if (!taken.ok) throw new Error(`its commits cannot be read (${taken.reason})`);
   const { added, refused, putOff } = taken;

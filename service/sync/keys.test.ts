@@ -3,7 +3,8 @@ import { fakeRuntime } from '#runtime/fake';
 import type { State } from '#storage';
 import { createSealing } from '../peers/sealed.ts';
 import {
-  followRealmKeys,
+  copiesFor,
+  createKeyRing,
   giveNewKey,
   type KeyOp,
   missingCopies,
@@ -56,11 +57,35 @@ test('a device that comes later is given all of them', () => {
 
 test('copies are opened once, and again when keys were written', () => {
   let state = stateOf(first);
-  const keys = followRealmKeys(a.needs, () => state, 'a');
+  const { keys } = createKeyRing(a.needs, () => state, 'a');
   const before = keys();
   expect(keys()).toBe(before);
   state = stateOf(first, following(state, a));
   expect(keys()).toHaveLength(2);
+});
+
+test('who was let in while somebody was removed is handed the key that it cannot open otherwise', () => {
+  const one = stateOf(first);
+  const two = stateOf(first, following(one, a, c));
+  const { keys, learn } = createKeyRing(c.needs, () => one, 'c');
+  expect(keys()).toHaveLength(0);
+  learn(copiesFor(two, 'c'));
+  expect(keys().map(({ secret }) => secret)).toEqual(secretsOf(c, two).slice(0, 1));
+  learn(copiesFor(two, 'c'));
+  expect(keys()).toHaveLength(1);
+});
+
+test.each([
+  ['for somebody else', copiesFor(stateOf(first), 'b')],
+  [
+    'under another name',
+    { '0011223344556677': Object.values(copiesFor(stateOf(first), 'a'))[0] ?? '' },
+  ],
+  ['that are noise', { '0011223344556677': 'AAAA' }],
+])('copies %s are passed over', (_, copies) => {
+  const { keys, learn } = createKeyRing(a.needs, () => new Map(), 'a');
+  learn(copies);
+  expect(keys()).toEqual([]);
 });
 
 test('what is written is sealed with the newest', () => {

@@ -55,17 +55,57 @@ export function readRealmKeys({ crypto, sealing }: Needs, state: State, self: st
   return found.sort((a, b) => b.depth - a.depth || (hex(a.id) < hex(b.id) ? -1 : 1));
 }
 
-/** The same for a store that changes: copies are opened again only when keys were written. */
-export function followRealmKeys(needs: Needs, state: () => State, self: string): () => RealmKeys {
+/** The keys of this device, as a store that changes has them and as others hand them over. */
+export type KeyRing = {
+  readonly keys: () => RealmKeys;
+  /** Copies for this device of keys that the store here does not have yet; others are passed over. */
+  readonly learn: (copies: Readonly<Record<string, string>>) => void;
+};
+
+/** Keys handed over and not in the store yet: of a removal or two. */
+const MAX_LEARNT = 8;
+
+/** Copies are opened again only when keys were written. */
+export function createKeyRing(needs: Needs, state: () => State, self: string): KeyRing {
   let seen: unknown;
-  let keys: RealmKeys = [];
-  return () => {
-    const now = state();
-    const records = now.get(COLLECTION);
-    if (records !== seen) keys = readRealmKeys(needs, now, self);
-    seen = records;
-    return keys;
+  let stored: RealmKeys = [];
+  let learnt: RealmKeys = [];
+  const isNew = (name: string): boolean =>
+    ![...stored, ...learnt].some(({ id }) => hex(id) === name);
+  return {
+    keys() {
+      const now = state();
+      const records = now.get(COLLECTION);
+      if (records !== seen) {
+        stored = readRealmKeys(needs, now, self);
+        learnt = learnt.filter(({ id }) => !now.get(COLLECTION)?.get(hex(id))?.[self]);
+      }
+      seen = records;
+      // They open what comes; what is written here is sealed with what the store knows.
+      return learnt.length === 0 ? stored : [...stored, ...learnt];
+    },
+    learn(copies) {
+      for (const [name, text] of Object.entries(copies)) {
+        const secret = isNew(name) ? openCopy(needs.sealing, text) : undefined;
+        if (secret?.length !== KEY_BYTES) continue;
+        const key = realmKey(needs.crypto, secret);
+        if (hex(key.id) === name) learnt = [...learnt, key].slice(-MAX_LEARNT);
+      }
+    },
   };
+}
+
+/**
+ * Copies that lie in the store for a device, the newest keys' first: whoever was let in while somebody
+ * else was removed cannot open the commits that bring them.
+ */
+export function copiesFor(state: State, device: string): Readonly<Record<string, string>> {
+  const copies = [...(state.get(COLLECTION) ?? [])].flatMap(([name, record]) => {
+    const copy = record[device];
+    return isCopy(copy) ? [[name, copy.sealed] as const] : [];
+  });
+  const newestFirst = copies.sort(([a], [b]) => depthOf(state, b) - depthOf(state, a));
+  return Object.fromEntries(newestFirst.slice(0, MAX_LEARNT));
 }
 
 /** Which keys a device was given, whether or not it is still one of ours. */

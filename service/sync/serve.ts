@@ -17,7 +17,7 @@ import { claimedDevice, isBodyOf, verifyHead } from '../peers/signed-request.ts'
 import type { RealmDevice } from '../project.ts';
 import type { Allowance } from './allowance.ts';
 import { createFarewell, wasMember } from './farewell.ts';
-import type { RealmKeys, SealFrames } from './keys.ts';
+import { copiesFor, type RealmKeys, type SealFrames } from './keys.ts';
 import { readLimited } from './limited.ts';
 import { takePage } from './take.ts';
 
@@ -28,6 +28,8 @@ export const MAX_PAGE_BYTES = (1 << 20) + 300_000;
 const COMMITS = 'application/vnd.nymote.commits';
 /** What the answering side holds, as { device: seq }, with every page. */
 export const HOLDS = 'nymote-holds';
+/** Keys of the realm, sealed for who asks, in case it cannot open what brings them. */
+export const KEYS = 'nymote-keys';
 /** There are further pages. */
 export const MORE = 'nymote-more';
 /** Node and proxies refuse headers beyond 16 KiB; who has more devices asks for the state. */
@@ -96,7 +98,7 @@ export function createSyncServer(
       case 'GET state':
         return Response.json({ vector: store().vector() });
       case 'POST pull':
-        return pull(parties, body);
+        return pull(parties, device, body);
       case 'POST push':
         return push(parties, body, (refused) => budget.spend(device, refused));
       default:
@@ -139,14 +141,19 @@ function createBudget(clock: Pick<Clock, 'monotonic'>) {
   return { spend, hasRoom: (device: string) => spend(device, 0) >= 1 && spend(device, 1) >= 1 };
 }
 
-async function pull({ store, seal }: SyncParties, body: Uint8Array): Promise<Response> {
+async function pull(
+  { store, seal }: SyncParties,
+  device: string,
+  body: Uint8Array,
+): Promise<Response> {
   const known = readJson(VectorSchema, body);
   if (known === undefined) return new Response(null, { status: 400 });
   const sealed = await seal(await store().exportMissing(known));
   if (sealed === undefined) return new Response(null, { status: 503 });
   // The asker comes again until there is nothing.
   const headers = pageHeaders(lastNumbers(store().vector()), sealed.length > 0);
-  return new Response(new Uint8Array(sealed), { headers });
+  const copies = JSON.stringify(copiesFor(store().state(), device));
+  return new Response(new Uint8Array(sealed), { headers: { ...headers, [KEYS]: copies } });
 }
 
 async function push(
