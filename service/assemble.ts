@@ -16,6 +16,7 @@ import { keepCache } from './dns/cache-file.ts';
 import type { EncryptedDns } from './dns/encrypted-dns.ts';
 import { watchLan } from './dns/lan.ts';
 import { listenForForwarder, openEncryptedDns, startResolver } from './dns/serve.ts';
+import { createDraftFiles } from './drafts.ts';
 import { createDeviceChanges } from './faces/devices.ts';
 import { examine, TUNNEL_FIXES } from './faces/doctor.ts';
 import { createLive } from './faces/live.ts';
@@ -329,6 +330,7 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
       upstreams,
       realmKeys,
       backups,
+      draftFiles: createDraftFiles(runtime.files, config.data),
       enrolment,
       household,
     },

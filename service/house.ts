@@ -9,6 +9,7 @@ import type { Applying } from './apply/open.ts';
 import type { Backups } from './backup/backups.ts';
 import type { EncryptedDns } from './dns/encrypted-dns.ts';
 import type { Household } from './dns/ruling.ts';
+import type { DraftFiles } from './drafts.ts';
 import type { DeviceChanges } from './faces/devices.ts';
 import type { Live } from './faces/live.ts';
 import type { Doors } from './faces/sign-in.ts';
@@ -31,6 +32,7 @@ export type House = {
   readonly projection: () => Projection;
   readonly anchor: () => Anchor;
   readonly backups: Backups;
+  readonly draftFiles: DraftFiles;
   readonly devices: DeviceChanges;
   readonly doors: Doors;
   readonly enrolment: Enrolment;

@@ -62,6 +62,8 @@ export async function main(words: readonly string[]): Promise<number> {
     case 'restore':
     case 'import':
       return withoutService(read);
+    case 'watch':
+      return watch(read);
     default: {
       const runtime = await openRuntime('error');
       if (/^recovery\b/.test(read.verb.name)) {
@@ -75,6 +77,16 @@ export async function main(words: readonly string[]): Promise<number> {
       return say(await runVerb(runtime, dataOf(read), read));
     }
   }
+}
+
+/** Until Ctrl-C, or until nobody reads (`nymote watch | head`). */
+async function watch(invocation: Invocation): Promise<number> {
+  const { runWatch } = await import('./cli/watch.ts');
+  const { http } = await openRuntime('error');
+  const unread = new Promise<void>((resolve) => process.stdout.once('error', () => resolve()));
+  const stopped = Promise.race([untilStopped(), unread]);
+  const write = (text: string) => void process.stdout.write(text);
+  return say(await runWatch({ http, write, stopped }, dataOf(invocation), invocation));
 }
 
 const dataOf = ({ flags }: Invocation): string =>

@@ -3,6 +3,7 @@
  */
 
 import type { Crypto, Signer } from '#runtime';
+import { type Change, diffStates } from './change.ts';
 import {
   type CommitId,
   cleanDate,
@@ -74,6 +75,82 @@ type Needs = {
   readonly extend: History['extend'];
 };
 
+/** What a commit would change, and why it would be refused. */
+export type Preview = {
+  readonly state: State;
+  readonly changes: readonly Change[];
+  /** Without any it would be taken. */
+  readonly problems: readonly Problem[];
+  /** Those of them about secrets that would stand there in the clear (I2). */
+  readonly unsealed: readonly Problem[];
+  /** Without it nobody knows what would change: a path, a kind or a number is wrong. */
+  readonly isReadable: boolean;
+  /** Which is no problem: it can be proposed (second-owner.ts). */
+  readonly needsSecondOwner: boolean;
+};
+
+/** Tells what a commit of these ops would come to, and makes none. */
+export function preview(
+  { crypto, writer, rules }: Omit<Needs, 'extend'>,
+  { root, merged }: Pick<Position, 'root' | 'merged'>,
+  asked: Draft['ops'],
+): Preview {
+  const { state: before } = merged;
+  try {
+    const { ops, author } = spell({ writer, rules }, merged, { ops: asked });
+    const { state } = applyOps(merged, author, ops);
+    const refusal = caught(() => checkRights(crypto, merged, author, ops));
+    const needsSecondOwner = refusal?.code === 'needs-second-owner';
+    const rights = refusal === undefined || needsSecondOwner ? [] : toProblems(refusal, asked);
+    const unsealed = findClear(ops, rules);
+    const added = findAdded(root && before, state, rules);
+    const problems = [...rights, ...unsealed, ...added];
+    const changes = diffStates(before, state);
+    return { state, changes, problems, unsealed, isReadable: true, needsSecondOwner };
+  } catch (cause) {
+    if (!(cause instanceof StorageError)) throw cause;
+    return previewNothing(before, toProblems(cause, asked));
+  }
+}
+
+/** Of what cannot be read, or written here at all. */
+export function previewNothing(state: State, problems: readonly Problem[]): Preview {
+  const [isReadable, needsSecondOwner] = [false, false];
+  return { state, changes: [], problems, unsealed: [], isReadable, needsSecondOwner };
+}
+
+function toProblems(
+  { problems, message }: StorageError,
+  [first]: Draft['ops'],
+): readonly Problem[] {
+  return problems.length > 0 ? problems : [{ path: first?.path ?? '', message }];
+}
+
+function caught(check: () => void): StorageError | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (cause) {
+    if (!(cause instanceof StorageError)) throw cause;
+    return cause;
+  }
+}
+
+/** The ops as they would be written, and who would write them. */
+function spell(
+  { writer, rules }: Pick<Needs, 'writer' | 'rules'>,
+  merged: Merged,
+  { ops: asked, isExact }: Pick<Draft, 'ops' | 'isExact'>,
+) {
+  if (asked.length === 0) throw new StorageError('invalid', 'a commit without ops');
+  if (asked.length > MAX_OPS) throw new StorageError('too-large', `more than ${MAX_OPS} ops`);
+  const device = writer.deviceId;
+  const seq = (merged.vector.get(device) ?? 0) + 1;
+  const exact = isExact === true ? (asked as readonly Op[]) : undefined;
+  const text = printOps(exact ?? narrow(merged, { device, seq }, asked, rules.rule));
+  return { text, ops: parseOps(text), author: { device, seq, publicKey: writer.signer.publicKey } };
+}
+
 /** Makes the commit; undefined when it would change nothing. Throws StorageError when refused. */
 export async function prepare(
   { crypto, writer, rules, extend }: Needs,
@@ -81,16 +158,9 @@ export async function prepare(
   draft: Draft,
   now: number,
 ): Promise<Prepared | undefined> {
-  if (draft.ops.length === 0) throw new StorageError('invalid', 'a commit without ops');
-  if (draft.ops.length > MAX_OPS) throw new StorageError('too-large', `more than ${MAX_OPS} ops`);
-  const device = writer.deviceId;
-  const seq = (merged.vector.get(device) ?? 0) + 1;
-  const author = { device, seq };
-  const exact = draft.isExact === true ? (draft.ops as readonly Op[]) : undefined;
-  const text = printOps(exact ?? narrow(merged, author, draft.ops, rules.rule));
-  const ops = parseOps(text);
-  const { publicKey } = writer.signer;
-  checkRights(crypto, merged, { device, publicKey, seq }, ops);
+  const { text, ops, author } = spell({ writer, rules }, merged, draft);
+  const { device, seq } = author;
+  checkRights(crypto, merged, author, ops);
   const state = await extend(merged, { id: '', parents, device, seq, ops });
   if (isSame(crypto, merged, state)) {
     if (isSame(crypto, merged, applyOps(merged, { device, seq }, ops))) return undefined;
@@ -126,14 +196,17 @@ function checkRules(
   ops: readonly Op[],
   rules: Rules,
 ): void {
-  const clear = findClear(ops, rules);
-  const wrong = rules.schema?.(after) ?? [];
-  const isKnown = wrong.length > 0 && before !== undefined;
-  const known = isKnown ? (rules.schema?.(before) ?? []).map(printProblem) : [];
-  const problems = [...clear, ...wrong.filter((problem) => !known.includes(printProblem(problem)))];
+  const problems = [...findClear(ops, rules), ...findAdded(before, after, rules)];
   const [first] = problems;
   if (first === undefined) return;
   throw new StorageError('invalid', printProblem(first), { problems });
+}
+
+function findAdded(before: State | undefined, after: State, rules: Rules): readonly Problem[] {
+  const wrong = rules.schema?.(after) ?? [];
+  const isKnown = wrong.length > 0 && before !== undefined;
+  const known = isKnown ? (rules.schema?.(before) ?? []).map(printProblem) : [];
+  return wrong.filter((problem) => !known.includes(printProblem(problem)));
 }
 
 function printProblem({ path, message }: Problem): string {

@@ -12,7 +12,16 @@ import { splitBase } from './base-pages.ts';
 import { type Checkpoints, createCheckpoints } from './checkpoint.ts';
 import { type Commit, type CommitId, nameHeads, peekCommit, showCommit } from './commit.ts';
 import { toResolution } from './conflict.ts';
-import { type Draft, type Prepared, prepare } from './draft.ts';
+import {
+  type Draft,
+  type Position,
+  type Prepared,
+  type Preview,
+  prepare,
+  preview,
+  previewNothing,
+  type Writer,
+} from './draft.ts';
 import { StorageError } from './error.ts';
 import type { Json } from './json.ts';
 import { type Decided, decideLate } from './late.ts';
@@ -31,6 +40,8 @@ type UndoOptions = Pick<Draft, 'ifHead'> & { readonly path?: string };
 
 /** One is an alarm; a device that somebody stole may write any number of them. */
 const MAX_DIVERGED = 64;
+
+const NOT_WRITER = 'this device may not write';
 
 /** The head moved. */
 export type Moved = {
@@ -96,6 +107,17 @@ export class Store extends StoreView implements AsyncDisposable {
    */
   commit(draft: Draft): Promise<Commit> {
     return this.#serially(() => this.#commit(draft));
+  }
+
+  /** Tells what a commit of these ops would change now, and why it would be refused. */
+  async preview(ops: Draft['ops']): Promise<Preview> {
+    const { writer } = this.options;
+    if (writer === undefined) {
+      const problems = [{ path: ops[0]?.path ?? '', message: NOT_WRITER }];
+      return previewNothing(this.merged(), problems);
+    }
+    const needs = { crypto: this.runtime.crypto, writer, rules: this.options };
+    return preview(needs, await this.#position(writer), ops);
   }
 
   /** Takes a commit or a range back by a new one; 'does-not-apply' when it was overwritten since. */
@@ -196,22 +218,28 @@ export class Store extends StoreView implements AsyncDisposable {
   async #commit(draft: Draft): Promise<Commit> {
     const { crypto, clock } = this.runtime;
     const { writer } = this.options;
-    const { isStuck, history, root } = this.held;
+    const { isStuck, history } = this.held;
     if (isStuck) throw new StorageError('corrupt', 'commits are missing here');
     if (writer === undefined) {
-      throw new StorageError('not-writer', 'this device may not write');
+      throw new StorageError('not-writer', NOT_WRITER);
     }
     if (draft.ifHead !== undefined && draft.ifHead !== this.head) {
       throw new StorageError('conflict', 'the head has moved');
     }
-    const parents = await history.joinable(writer.deviceId);
-    const isAll = parents.length === history.heads.length;
-    const merged = isAll ? this.held.merged : await history.join(parents);
+    const position = await this.#position(writer);
     const needs = { crypto, writer, rules: this.options, extend: history.extend.bind(history) };
-    const prepared = await prepare(needs, { root, parents, merged }, draft, clock.now());
-    if (prepared === undefined) return this.read(parents[0] ?? '');
+    const prepared = await prepare(needs, position, draft, clock.now());
+    if (prepared === undefined) return this.read(position.parents[0] ?? '');
     await this.#append([prepared]);
     return showCommit(prepared.commit, prepared.ops);
+  }
+
+  /** What the next commit of this device builds on. */
+  async #position({ deviceId }: Writer): Promise<Position> {
+    const { history, root, merged } = this.held;
+    const parents = await history.joinable(deviceId);
+    const isAll = parents.length === history.heads.length;
+    return { root, parents, merged: isAll ? merged : await history.join(parents) };
   }
 
   async #takeBase(bytes: Uint8Array, anchors: readonly Uint8Array[]): Promise<boolean> {

@@ -20,6 +20,7 @@ import { DOCUMENTATION, documentSchema } from './openapi.ts';
 import { problem } from './problem.ts';
 import { applyRoutes, driftRoutes, optionRoutes } from './routes/apply.ts';
 import { deviceRoutes } from './routes/devices.ts';
+import { draftRoutes } from './routes/drafts.ts';
 import { enrolmentRoutes } from './routes/enrolments.ts';
 import { exchangeRoutes } from './routes/exchange.ts';
 import { keptRoutes } from './routes/history.ts';
@@ -78,6 +79,7 @@ export function createRoutes(backend: Backend, hub: EventHub, options: AppOption
   app.route('/api/v1/conflicts', conflictRoutes(backend));
   app.route('/api/v1/late', lateRoutes(backend));
   app.route('/api/v1/history', keptRoutes(backend));
+  app.route('/api/v1/drafts', draftRoutes(backend));
   app.route('/api/v1/proposals', proposalRoutes(backend));
   app.route('/api/v1', historyRoutes(backend));
   app.route('/api/v1', revertRoutes(backend));

@@ -7,6 +7,7 @@
  */
 
 import type { ApplyBackend } from './apply-schema.ts';
+import type { DraftsBackend } from './drafts-schema.ts';
 import type { EnrolmentBackend } from './enrolment-schema.ts';
 import type { ExchangeBackend } from './exchange-schema.ts';
 import type { HistoryBackend } from './history-schema.ts';
@@ -152,6 +153,8 @@ export type Backend = {
   readonly resolver: ResolverBackend;
   /** How far back the history is kept, and ways back in it. */
   readonly history: HistoryBackend<Author>;
+  /** Changes that are collected here before they are made. */
+  readonly drafts: DraftsBackend<Author>;
   /** Devices that write at the same time. */
   readonly together: TogetherBackend<Author>;
   /** The records of the zone that are no devices. */

@@ -18,6 +18,7 @@ export {
   WebAdminError,
   type WhyQuery,
 } from './backend.ts';
+export type { DraftsBackend, DraftsView, DraftView } from './drafts-schema.ts';
 export type { ExchangeBackend, ExchangeView } from './exchange-schema.ts';
 export type { HistoryBackend, KeptView, PrunedView } from './history-schema.ts';
 export type { NamesBackend, NamesView, NewRecord } from './names-schema.ts';

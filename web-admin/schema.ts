@@ -270,16 +270,16 @@ const commitId = v.pipe(v.string(), v.regex(/^[0-9a-f]{7,64}$/, 'a commit id'));
 
 export const diffQuerySchema = v.object({ from: v.optional(commitId), to: commitId });
 
+export const changeSchema = v.object({
+  ...pathChange.entries,
+  before: v.optional(v.unknown()),
+  after: v.optional(v.unknown()),
+});
+
 export const diffSchema = v.object({
   from: v.optional(v.string()),
   to: v.string(),
-  changes: v.array(
-    v.object({
-      ...pathChange.entries,
-      before: v.optional(v.unknown()),
-      after: v.optional(v.unknown()),
-    }),
-  ),
+  changes: v.array(changeSchema),
 });
 export type DiffView = Output<typeof diffSchema>;
 

@@ -9,6 +9,7 @@ import { type Runtime, RuntimeError } from '#runtime';
 import type { ProvenanceView } from '#web-admin';
 import { APPLY_VERBS, printProvenance } from './apply.ts';
 import type { Invocation } from './arguments.ts';
+import { DRAFT_ACTIONS } from './draft.ts';
 import { ENROL_VERBS, printWaiting } from './enrol.ts';
 import { EXCHANGE_VERBS } from './exchange.ts';
 import { printExplanation } from './explain.ts';
@@ -292,6 +293,7 @@ const VERBS: Readonly<Record<string, Action>> = {
   ...APPLY_VERBS,
   ...ENROL_VERBS,
   ...HISTORY_ACTIONS,
+  ...DRAFT_ACTIONS,
   ...TOGETHER_ACTIONS,
   ...EXCHANGE_VERBS,
   ...UPSTREAM_VERBS,

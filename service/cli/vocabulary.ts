@@ -4,6 +4,7 @@
 
 import { CONFIG_FLAGS } from '../config.ts';
 import { BACKUP_VERBS } from './backup-verbs.ts';
+import { DRAFT_VERBS } from './draft-verbs.ts';
 import { AUTO_CONFIRM, ENROL_VERBS, ROLE } from './enrol-verbs.ts';
 import { HISTORY_VERBS } from './history-verbs.ts';
 import { HUB_VERBS, UPSTREAM_VERBS } from './hub-verbs.ts';
@@ -270,6 +271,7 @@ export const VERBS: readonly Verb[] = [
     help: 'what changed between two entries of the log (default: in the last one)',
   },
   ...HISTORY_VERBS,
+  ...DRAFT_VERBS,
   {
     name: 'signers',
     operands: [],

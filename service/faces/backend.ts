@@ -6,6 +6,7 @@
 import type { Author, Backend } from '#web-admin';
 import type { House } from '../house.ts';
 import { createApplyBackend } from './apply.ts';
+import { createDraftsBackend } from './drafts.ts';
 import { createEnrolmentBackend } from './enrolments.ts';
 import { createExchangeBackend } from './exchange.ts';
 import { findCommit, viewCommit, viewDiff } from './history.ts';
@@ -79,7 +80,7 @@ export function createBackend(house: House): Backend {
     doctor: house.doctor,
     apply: createApplyBackend(house),
     resolver: createResolverBackend(house),
-    history: createHistoryBackend(house),
+    ...{ history: createHistoryBackend(house), drafts: createDraftsBackend(house) },
     together: createTogetherBackend(house),
     names: createNamesBackend(house),
     exchange: createExchangeBackend(house),

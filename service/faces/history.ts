@@ -41,16 +41,16 @@ export async function viewDiff(
   // Of the first commit that is kept the one before may be gone.
   const base = from ?? (await store.read(to)).parents.find((id) => store.holds(id));
   const changes = await changesBetween(store, base, to);
-  return {
-    ...(base === undefined ? {} : { from: base }),
-    to,
-    changes: changes.map(({ path, before, after }) => ({
-      path,
-      kind: kindOf({ before, after }),
-      ...(before === undefined ? {} : { before }),
-      ...(after === undefined ? {} : { after }),
-    })),
-  };
+  return { ...(base === undefined ? {} : { from: base }), to, changes: viewChanges(changes) };
+}
+
+/** Differences with what was there and what is. */
+export function viewChanges(changes: readonly Change[]): DiffView['changes'] {
+  return changes.map(({ path, before, after }) => ({
+    ...{ path, kind: kindOf({ before, after }) },
+    ...(before === undefined ? {} : { before }),
+    ...(after === undefined ? {} : { after }),
+  }));
 }
 
 function changesIn(store: Store, { id, parents }: Commit): Promise<readonly Change[]> {

@@ -220,6 +220,14 @@ export function createHousehold(now: () => number): Household {
       }),
       prune: async () => ({ dropped: 0, waitingFor: [], sentence: 'Nothing was dropped.' }),
     },
+    drafts: {
+      list: async () => ({ drafts: [] }),
+      begin: async () => undefined,
+      show: (name) => Promise.reject(new WebAdminError('not-found', `There is no draft ${name}.`)),
+      add: async () => undefined,
+      apply: (name) => Promise.reject(new WebAdminError('not-found', `There is no draft ${name}.`)),
+      discard: async () => undefined,
+    },
     upstreams: {
       view: () => ({ upstreams: [] }),
       set: async () => undefined,
