@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { generateDeviceKeys } from '#identity';
 import { type FakeFiles, fakeFiles, fakeRuntime } from '#runtime/fake';
 import { openStore, type Store } from '#storage';
 import { WebAdminError } from '#web-admin';
+import { encodeBase64 } from '../base64.ts';
 import { createDraftFiles, MAX_DRAFT_BYTES, MAX_DRAFT_OPS, MAX_DRAFTS } from '../drafts.ts';
 import { createDraftsBackend } from './drafts.ts';
 
@@ -154,6 +156,18 @@ describe('is not applied', () => {
     expect(await codeOf(drafts.apply('d', {}, late))).toBe('conflict');
     expect(await files.read(FILE)).toBeDefined();
   });
+});
+
+test('what needs a second owner is proposed, once', async () => {
+  const { id, signing } = await generateDeviceKeys(fakeRuntime().crypto);
+  const signingKey = encodeBase64(signing.publicKey);
+  await write(`devices/${id}`, { name: 'x', role: 'owner', rank: 2, signingKey } as never);
+  await write('realm/settings/twoOwners', ['rules'] as never);
+  await add(set('rules/a/effect', 'deny'));
+  expect((await drafts.show('d')).problems).toEqual([expect.stringContaining('second owner')]);
+  expect(await codeOf(drafts.apply('d', {}, AUTHOR))).toBe('denied');
+  expect([...(store.state().get('proposals') ?? [])]).toHaveLength(1);
+  expect(await codeOf(drafts.apply('d', {}, AUTHOR))).toBe('not-found');
 });
 
 test.each([
