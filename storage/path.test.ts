@@ -37,6 +37,8 @@ test.each([
   { text: 'a/b%2a', why: 'the spelling of * in file names' },
   { text: 'a/ü', why: 'not ASCII' },
   { text: 'a/b/__proto__', why: 'a key that careless code trips over' },
+  { text: 'a/b/constructor', why: 'every record would seem to have it' },
+  { text: 'a/b/toString', why: 'and this' },
   { text: `a/${'a'.repeat(201)}`, why: 'a file name too long for disks' },
   { text: 'a/'.repeat(10_000), why: 'too long to look at' },
 ])('$text is no path: $why', ({ text }) => {

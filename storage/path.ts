@@ -17,6 +17,9 @@ const COLLECTION = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const KEY = /^(?:@|[a-z0-9_*][a-z0-9._*-]{0,199})$/;
 const FIELD = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$/;
 
+/** Every object has these already; a record that has one would be read as having all. */
+const INHERITED: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Object.prototype));
+
 /** No path is longer, by the grammar; longer text is refused before it is looked at. */
 export const MAX_PATH = 1024;
 
@@ -42,7 +45,7 @@ export function isKey(text: string): boolean {
 
 /** Tells whether a record can have this field. */
 export function isField(text: string): boolean {
-  return FIELD.test(text) && text !== '__proto__';
+  return FIELD.test(text) && !INHERITED.has(text);
 }
 
 /** Tells whether one of the paths is at or below the other. A bare collection is a path here. */

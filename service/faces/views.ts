@@ -27,11 +27,13 @@ export function readOnlyReason(
   devices: readonly RealmDevice[],
   self: string,
 ): string {
-  const writer = devices.find(({ writer: isWriter }) => isWriter);
-  if (writer?.id === self && problems.length > 0) {
+  const owners = devices.filter(({ role, writer }) => role === 'owner' || writer);
+  const isOwner = owners.some(({ id }) => id === self);
+  if (isOwner && problems.length > 0) {
     return 'Part of the history is damaged or missing, so nothing can be changed until it comes back from another device of yours or from a backup.';
   }
-  return `This device holds a copy; changes are made on ${writer?.name ?? 'the first device'}.`;
+  const names = owners.flatMap(({ id, name }) => (id === self ? [] : [name]));
+  return `This device changes only what concerns itself; the rest is changed on ${names.join(' or ') || 'an owner’s device'}.`;
 }
 
 /** What was found when the store was opened, for people. */

@@ -54,8 +54,8 @@ test('what one changes reaches the other, though they are never on together', as
     const wrong = await first.run('hub', 'join', url, '--invite', 'made-up');
     expect(wrong).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('invitation') });
     expect(await first.run('hub', 'join', url, '--invite', invite)).toMatchObject({ exitCode: 0 });
-    const { code } = await first.json('device', 'add', 'desktop', '--node');
-    const words = ['join', `127.0.0.1:${laptop.ports.control}`, String(code)];
+    const { code } = await first.json('device', 'add', 'desktop', '--node', '--auto-confirm');
+    const words = ['join', `127.0.0.1:${laptop.ports.control}`, String(code), '--auto-confirm'];
     const settings = ['--data', desktop.data, '--endpoints', '192.0.2.1'];
     expect(await nymote([...words, ...settings])).toMatchObject({ exitCode: 0 });
     expect(await first.run('device', 'add', 'phone')).toMatchObject({ exitCode: 0 });

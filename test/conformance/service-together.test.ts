@@ -36,10 +36,11 @@ beforeAll(async () => {
     await did(alone, 'rule', 'set', 'printer', rule('allow', 'before'));
     await did(alone, 'rule', 'set', 'gone', rule('deny'));
     await did(alone, 'name', 'set', 'www', 'A', '192.0.2.1');
-    const { code } = await alone.json('device', 'add', 'desktop', '--node');
+    const { code } = await alone.json('device', 'add', 'desktop', '--node', '--auto-confirm');
     const to = `127.0.0.1:${laptop.ports.control}`;
     const here = ['--endpoints', '127.0.0.1', '--control-port', String(desktop.ports.control)];
-    const joined = await nymote(['join', to, String(code), '--data', desktop.data, ...here]);
+    const words = ['join', to, String(code), '--auto-confirm', '--data', desktop.data];
+    const joined = await nymote([...words, ...here]);
     expect(joined).toMatchObject({ exitCode: 0 });
     await did(alone, 'rule', 'set', 'printer', rule('deny', 'before'));
     await did(alone, 'rule', 'set', 'door', rule('deny'));
