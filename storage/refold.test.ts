@@ -32,8 +32,8 @@ function foldAll(nodes: readonly VoidNode[]): Merged {
 }
 
 const show = (merged: Merged) => ({
-  vector: new Map([...merged.vector].sort()),
-  revoked: new Map([...merged.revoked].sort()),
+  vector: new Map(merged.vector),
+  revoked: new Map(merged.revoked),
   tree: buildTree(crypto, merged, '').root.id,
   dots: new Set(
     [...(merged.collections.get('things')?.get('all')?.fields.values() ?? [])]
