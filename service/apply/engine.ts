@@ -8,6 +8,7 @@
 
 import { type Cancel, type Runtime, RuntimeError } from '#runtime';
 import { type State as Records, StorageError, type Store } from '#storage';
+import { encodeHex } from '../hex.ts';
 import type { DeviceStatus } from '../records.ts';
 import type { Guard } from './guard.ts';
 import type { Health } from './health.ts';
@@ -350,5 +351,5 @@ const packagesOf = (lines: readonly OptionLine[]): readonly string[] => [
 ];
 
 function newId({ random }: Pick<Runtime, 'random'>): string {
-  return [...random(ID_BYTES)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return encodeHex(random(ID_BYTES));
 }

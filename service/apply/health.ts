@@ -6,6 +6,7 @@
 import { parseName, type Resolver, TYPE } from '#resolver';
 import { type Exec, type Runtime, RuntimeError } from '#runtime';
 import type { Tunnels } from '#tunnels';
+import { encodeHex } from '../hex.ts';
 import type { Uci } from './uci.ts';
 
 export type Health = {
@@ -102,7 +103,7 @@ async function reachesPeer({ runtime, tunnels, addressOf }: Parties): Promise<bo
 
 /** A name below it that nobody has asked for: the cache knows the other, and would answer for ever. */
 async function answers({ runtime, resolver }: Parties, text: string): Promise<boolean> {
-  const label = [...runtime.random(4)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  const label = encodeHex(runtime.random(4));
   const name = parseName(`${label}.${text}`);
   if (name === undefined) return false;
   const { rcode, authenticData } = await resolver.resolve(name, TYPE.A);

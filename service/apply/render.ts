@@ -9,6 +9,7 @@
 import type { Crypto } from '#runtime';
 import type { State } from '#storage';
 import { allowedIps, type Desired, isAtHome, printKey } from '#tunnels';
+import { encodeHex } from '../hex.ts';
 import { DEVICE_TTL, type Projection } from '../project.ts';
 import type { OptionRecord } from '../records.ts';
 import type { OptionLine, UciValue } from './option.ts';
@@ -82,7 +83,7 @@ export function optionLines(
 export function partOf(crypto: Pick<Crypto, 'hash'>, state: State, device: string): string {
   const wish = optionsOf(state, device).map(({ option, value }) => [option, value]);
   const hash = crypto.hash('sha256', new TextEncoder().encode(JSON.stringify(wish)));
-  return [...hash.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return encodeHex(hash.subarray(0, 16));
 }
 
 /** The device that this one waits for: it tries the change first and has not confirmed it yet. */

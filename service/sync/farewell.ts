@@ -6,6 +6,7 @@
 
 import type { Crypto } from '#runtime';
 import { readEnvelopes, type Store, sealPage, type Vector } from '#storage';
+import { encodeHex } from '../hex.ts';
 import { type RealmKeys, wasGiven } from './keys.ts';
 import { joined } from './limited.ts';
 
@@ -43,7 +44,7 @@ export function createFarewell({
 
   return async (device, known) => {
     const given = wasGiven(store().state(), device);
-    const key = keys().find(({ id }) => given.includes(Buffer.from(id).toString('hex')));
+    const key = keys().find(({ id }) => given.includes(encodeHex(id)));
     const removal = known && key && (await find(device));
     if (!known || !key || !removal) return new Response(null, { status: 404 });
     const past = await pastOf(store(), removal, known);

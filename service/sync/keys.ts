@@ -19,6 +19,7 @@ import {
   sealPage,
 } from '#storage';
 import { decodeBase64, encodeBase64 } from '../base64.ts';
+import { encodeHex } from '../hex.ts';
 import type { Sealing } from '../peers/sealed.ts';
 import type { RealmDevice } from '../project.ts';
 
@@ -50,9 +51,9 @@ export function readRealmKeys({ crypto, sealing }: Needs, state: State, self: st
     if (secret?.length !== KEY_BYTES) continue;
     const key = realmKey(crypto, secret);
     // A copy under a wrong name would split the realm in two that do not understand each other.
-    if (hex(key.id) === name) found.push({ ...key, depth: depthOf(state, name) });
+    if (encodeHex(key.id) === name) found.push({ ...key, depth: depthOf(state, name) });
   }
-  return found.sort((a, b) => b.depth - a.depth || (hex(a.id) < hex(b.id) ? -1 : 1));
+  return found.sort((a, b) => b.depth - a.depth || (encodeHex(a.id) < encodeHex(b.id) ? -1 : 1));
 }
 
 /** The keys of this device, as a store that changes has them and as others hand them over. */
@@ -71,14 +72,14 @@ export function createKeyRing(needs: Needs, state: () => State, self: string): K
   let stored: RealmKeys = [];
   let learnt: RealmKeys = [];
   const isNew = (name: string): boolean =>
-    ![...stored, ...learnt].some(({ id }) => hex(id) === name);
+    ![...stored, ...learnt].some(({ id }) => encodeHex(id) === name);
   return {
     keys() {
       const now = state();
       const records = now.get(COLLECTION);
       if (records !== seen) {
         stored = readRealmKeys(needs, now, self);
-        learnt = learnt.filter(({ id }) => !now.get(COLLECTION)?.get(hex(id))?.[self]);
+        learnt = learnt.filter(({ id }) => !now.get(COLLECTION)?.get(encodeHex(id))?.[self]);
       }
       seen = records;
       // They open what comes; what is written here is sealed with what the store knows.
@@ -89,7 +90,7 @@ export function createKeyRing(needs: Needs, state: () => State, self: string): K
         const secret = isNew(name) ? openCopy(needs.sealing, text) : undefined;
         if (secret?.length !== KEY_BYTES) continue;
         const key = realmKey(needs.crypto, secret);
-        if (hex(key.id) === name) learnt = [...learnt, key].slice(-MAX_LEARNT);
+        if (encodeHex(key.id) === name) learnt = [...learnt, key].slice(-MAX_LEARNT);
       }
     },
   };
@@ -128,7 +129,7 @@ export function giveNewKey(
     return sealed ? [[id, { sealed: pack(sealing.publicKey, sealed) }] as const] : [];
   });
   const after = last === undefined ? {} : { after: last };
-  const path = `${COLLECTION}/${hex(realmKey(crypto, secret).id)}`;
+  const path = `${COLLECTION}/${encodeHex(realmKey(crypto, secret).id)}`;
   return { op: 'set', path, value: { ...after, ...Object.fromEntries(copies) } };
 }
 
@@ -145,7 +146,7 @@ export function shareKeys(
   return keys.flatMap((key) => {
     const sealed = sealing.seal(publicKey, PURPOSE, key.secret);
     if (sealed === undefined) return [];
-    const path = `${COLLECTION}/${hex(key.id)}/${id}`;
+    const path = `${COLLECTION}/${encodeHex(key.id)}/${id}`;
     return [{ op: 'set' as const, path, value: { sealed: pack(sealing.publicKey, sealed) } }];
   });
 }
@@ -162,7 +163,7 @@ export function missingCopies(
     const given = wasGiven(state, holder.id);
     return shareKeys(
       sealing,
-      keys.filter(({ id }) => !given.includes(hex(id))),
+      keys.filter(({ id }) => !given.includes(encodeHex(id))),
       holder,
     );
   });
@@ -201,7 +202,7 @@ export function createFrameSealing(
 
   async function keyOf(commit: string, all: RealmKeys): Promise<RealmKey | undefined> {
     for (const key of all.slice(0, -1)) {
-      const name = hex(key.id);
+      const name = encodeHex(key.id);
       const past = pasts.get(name) ?? (await findOrigin(store(), `${COLLECTION}/${name}`));
       if (past === undefined) continue;
       pasts.set(name, past);
@@ -311,8 +312,4 @@ function openCopy(sealing: Sealing, text: string): Uint8Array | undefined {
     return undefined;
   }
   return sealing.open(bytes.subarray(0, KEY_BYTES), PURPOSE, bytes.subarray(KEY_BYTES));
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
