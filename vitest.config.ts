@@ -6,6 +6,7 @@ const rooms =
 export default defineConfig({
   test: {
     restoreMocks: true,
+    setupFiles: ['test/seed.ts'],
     projects: [
       {
         extends: true,

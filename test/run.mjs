@@ -8,13 +8,14 @@
  *     run.mjs bench …          measurements
  *     run.mjs package …        packages for OpenWrt
  *
- * The last line is `N passed, N failed`. Plain JavaScript, because it runs on any Node from 20 on.
+ * What failed is said again at the end, for those who see no more of it; the last line is
+ * `N passed, N failed`. Plain JavaScript, because it runs on any Node from 20 on.
  */
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureTools } from './debian.mjs';
 
@@ -29,6 +30,8 @@ const CHECKS = [
   { name: 'tsc web-admin/ui', args: ['typescript/bin/tsc', '-p', 'web-admin/ui/tsconfig.json'] },
   { name: 'knip', args: ['knip/bin/knip.js'] },
 ].filter(({ args }) => args.at(-2) !== '-p' || existsSync(join(ROOT, args.at(-1))));
+
+const LINES_OF_A_FAILURE = 12;
 
 const PROGRAMS = {
   lab: 'test/netns/lab.ts',
@@ -63,7 +66,9 @@ function requireRoot() {
 }
 
 function runProgram(path, args) {
-  if (mode === 'lab' && report(ensureTools()) > 0) process.exit(1);
+  const lacking = mode === 'lab' ? ensureTools() : [];
+  report(lacking);
+  if (lacking.length > 0) process.exit(1);
   const { status } = spawnSync(node, [join(ROOT, path), ...args], {
     cwd: ROOT,
     env,
@@ -80,15 +85,15 @@ async function check() {
     ...CHECKS.map(({ name, args }) => runQuietly(name, args)),
     runQuietly('unit tests', vitestArgs(['unit'], join(directory, 'unit.json'))),
   ]);
-  const counts = countTests(join(directory, 'unit.json'));
+  const { passed, failures, skipped } = readReport(join(directory, 'unit.json'));
   rmSync(directory, { recursive: true });
   const failed = results.filter(({ status }) => status !== 0);
   for (const { name, output } of failed) console.log(`\n── ${name} ──\n${output}`);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   console.log(`${failed.map(({ name }) => name).join(', ') || 'nothing'} failed, ${seconds} s`);
   const ofChecks = failed.filter(({ name }) => name !== 'unit tests').length;
-  const ofTests = failed.length > ofChecks ? Math.max(1, counts.failed) : 0;
-  finish({ ...counts, failed: ofChecks + ofTests });
+  const ofTests = failed.length > ofChecks ? Math.max(1, failures.length) : 0;
+  finish({ passed, failed: ofChecks + ofTests, skipped });
 }
 
 async function test(projects) {
@@ -97,37 +102,46 @@ async function test(projects) {
     console.log(`no such project: ${unknown.join(' ')} (there are: ${GROUPS.flat().join(' ')})`);
     process.exit(2);
   }
-  const total = { passed: 0, failed: 0, skipped: 0 };
+  const total = { passed: 0, failures: [], skipped: 0 };
   const onlyUnit = projects.length > 0 && projects.every((project) => project === 'unit');
-  if (!onlyUnit) total.failed += report(ensureTools());
-  if (projects.length === 0) total.failed += await runChecks();
+  if (!onlyUnit) total.failures.push(...ensureTools());
+  report(total.failures);
+  if (projects.length === 0) total.failures.push(...(await runChecks()));
   const directory = mkdtempSync(join(tmpdir(), 'nymote-test-'));
   for (const group of GROUPS) {
     const wanted = group.filter((project) => projects.length === 0 || projects.includes(project));
     if (wanted.length === 0) continue;
-    const counts = await runTests(wanted, join(directory, `${wanted[0]}.json`));
-    for (const kind of Object.keys(total)) total[kind] += counts[kind];
+    const { passed, failures, skipped } = await runTests(
+      wanted,
+      join(directory, `${wanted[0]}.json`),
+    );
+    total.passed += passed;
+    total.skipped += skipped;
+    total.failures.push(...failures);
   }
   rmSync(directory, { recursive: true });
-  finish(total);
+  if (total.failures.length > 0) console.log('\n── what failed ──');
+  report(total.failures);
+  finish({ ...total, failed: total.failures.length });
 }
 
 async function runChecks() {
-  let failed = 0;
+  const failures = [];
   for (const { name, args } of CHECKS) {
     console.log(`\n── ${name} ──`);
-    if ((await runLoudly(args)) !== 0) failed += report([`${name} found something`]);
+    if ((await runLoudly(args)) !== 0) failures.push(`${name} found something`);
   }
-  return failed;
+  return failures;
 }
 
 async function runTests(projects, reportFile) {
   console.log(`\n── tests: ${projects.join(', ')} ──`);
   const status = await runLoudly(vitestArgs(projects, reportFile));
-  const counts = countTests(reportFile);
-  // A file that cannot be loaded and an error outside of any test are no failed tests to vitest.
-  if (status !== 0 && counts.failed === 0) counts.failed = 1;
-  return counts;
+  const results = readReport(reportFile);
+  if (status !== 0 && results.failures.length === 0) {
+    results.failures.push(`${projects.join(', ')}: an error outside of any test, see above`);
+  }
+  return results;
 }
 
 function vitestArgs(projects, reportFile) {
@@ -142,17 +156,34 @@ function vitestArgs(projects, reportFile) {
   ];
 }
 
-function countTests(reportFile) {
-  try {
-    const counted = JSON.parse(readFileSync(reportFile, 'utf8'));
-    return {
-      passed: counted.numPassedTests,
-      failed: counted.numFailedTests,
-      skipped: counted.numPendingTests + counted.numTodoTests,
-    };
-  } catch {
-    return { passed: 0, failed: 0, skipped: 0 };
-  }
+function readReport(reportFile) {
+  if (!existsSync(reportFile)) return { passed: 0, failures: [], skipped: 0 };
+  const written = JSON.parse(readFileSync(reportFile, 'utf8'));
+  return {
+    passed: written.numPassedTests,
+    failures: written.testResults.flatMap(failuresOf),
+    skipped: written.numPendingTests + written.numTodoTests,
+  };
+}
+
+/** Failed tests of one file, or the file itself where it could not be loaded. */
+function failuresOf({ name, status, message, assertionResults }) {
+  const file = relative(ROOT, name);
+  const failed = assertionResults.filter((test) => test.status === 'failed');
+  if (status === 'failed' && failed.length === 0) return [`${file}: ${message}`];
+  return failed.map(
+    ({ fullName, failureMessages }) =>
+      `${file}: ${fullName}\n${indent(failureMessages.join('\n'))}`,
+  );
+}
+
+/** Without what other people's code adds to a stack. */
+function indent(text) {
+  const lines = text.split('\n').filter((line) => !/^ +at .*(node_modules|new Promise)/.test(line));
+  return lines
+    .slice(0, LINES_OF_A_FAILURE)
+    .map((line) => `    ${line.slice(0, 200)}`)
+    .join('\n');
 }
 
 function start(args, stdio) {
@@ -180,10 +211,8 @@ function runQuietly(name, args) {
   });
 }
 
-/** Prints problems; returns how many. */
 function report(problems) {
   for (const problem of problems) console.log(`✗ ${problem}`);
-  return problems.length;
 }
 
 function finish({ passed, failed, skipped }) {
