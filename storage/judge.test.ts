@@ -172,6 +172,11 @@ describe('whom a void commit let in', () => {
       why: 'what was in before, by commits that are not held, stays',
     },
     {
+      set: ['a1 +d@4', "a1' +d@4", 'd1 #4 ^a1', 'r1 !c0', 'c1 +d@9'],
+      void: { a1: 'forked', "a1'": 'forked', d1: 'forked', c1: 'revoked' },
+      why: 'a lesser rank that a void commit gave has no part in it',
+    },
+    {
       set: ['b1 +c@3', "b1' +c@3", 'c1 ^b1'],
       void: { b1: 'forked', "b1'": 'forked', c1: 'forked' },
       why: 'by a fork it is as void as the fork',
@@ -229,11 +234,11 @@ function unfounded(
   nodes: readonly VoidNode[],
   voids: ReadonlyMap<string, VoidReason>,
 ): VoidReason | undefined {
-  const lets = (by: VoidNode, limit: number) =>
-    by.admits?.some((item) => item.device === node.device && item.rank <= limit) === true;
+  const lets = (by: VoidNode) =>
+    by.admits?.some((item) => item.device === node.device && item.rank <= node.rank) === true;
   const past = pastOf(nodes, node.parents);
-  const all = nodes.filter((by) => lets(by, Number.POSITIVE_INFINITY) && voids.has(by.id));
-  const isGiven = past.some((by) => lets(by, node.rank) && !voids.has(by.id));
+  const all = nodes.filter((by) => lets(by) && voids.has(by.id));
+  const isGiven = past.some((by) => lets(by) && !voids.has(by.id));
   if (isGiven || !past.some((by) => all.includes(by))) return undefined;
   return all.every(({ id }) => voids.get(id) === 'forked') ? 'forked' : 'revoked';
 }

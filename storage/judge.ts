@@ -192,8 +192,8 @@ function judge({ seq }: VoidNode, limit: Limit | undefined): VoidReason | undefi
 }
 
 /**
- * The commits of a level whose author had its rank from void commits alone: some admission in
- * their past is void, and none that stands gives that rank or a better one.
+ * The commits of a level whose author had its rank from void commits alone: of the admissions in
+ * their past to that rank or a better one, some is void and none stands.
  */
 function findUnfounded(
   { admitters, children, isWhole: hasAll }: Survey,
@@ -201,13 +201,13 @@ function findUnfounded(
   voids: ReadonlyMap<CommitId, VoidReason>,
 ): ReadonlyMap<CommitId, VoidReason> {
   const unfounded = new Map<CommitId, VoidReason>();
-  const all = admitters.get(device) ?? [];
+  // A lesser admission gave nothing of this rank, and who wrote it may not have been judged yet.
+  const all = (admitters.get(device) ?? []).filter(({ admits = [] }) =>
+    admits.some((item) => item.device === device && item.rank <= rank),
+  );
   const bad = all.filter(({ id }) => voids.has(id));
   if (bad.length === 0) return unfounded;
-  const good = all.filter(
-    ({ id, admits = [] }) =>
-      !voids.has(id) && admits.some((item) => item.device === device && item.rank <= rank),
-  );
+  const good = all.filter(({ id }) => !voids.has(id));
   const reason = bad.every(({ id }) => voids.get(id) === 'forked') ? 'forked' : 'revoked';
   // A thief may let in a thousand: whoever writes was let in, so there is nothing to search.
   if (hasAll && good.length === 0) return new Map(nodes.map(({ id }) => [id, reason]));
