@@ -12,6 +12,7 @@ import { createLab, type Lab, type Running } from './namespaces.ts';
 
 const MAIN = join(import.meta.dirname, '../../service/main.ts');
 const TABLE = 'inet cluster';
+const ANSWER_MS = 60_000;
 
 export type Reply = { readonly status: number; readonly body: string };
 
@@ -83,7 +84,7 @@ function memberOf(lab: Lab, index: number): Member {
     async start() {
       const words = ['serve', ...settingsOf(lab, index)];
       const started = lab.start(`n${index}`, process.execPath, MAIN, ...words);
-      await started.says(/^Ready/m, 30);
+      await started.says(/^Ready/m);
       running = started;
     },
     async kill() {
@@ -109,7 +110,7 @@ async function cut(lab: Lab, size: number, groups: readonly number[]): Promise<v
 function ask(socketPath: string, method: string, path: string, body?: unknown): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': 'application/json', host: 'localhost' };
-    const options = { socketPath, method, path: `/api/v1${path}`, headers, timeout: 10_000 };
+    const options = { socketPath, method, path: `/api/v1${path}`, headers, timeout: ANSWER_MS };
     const asked = request(options, (response) => {
       let text = '';
       response.on('data', (chunk) => (text += chunk));

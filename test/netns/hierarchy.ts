@@ -7,7 +7,7 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Lab, must } from './namespaces.ts';
+import { type Lab, must, until } from './namespaces.ts';
 
 export const ROOT_SERVER = { name: 'a.root', address: '192.0.2.1' };
 const TLD_ADDRESS = '192.0.2.2';
@@ -154,19 +154,9 @@ async function startBind(lab: Lab, namespace: string, folder: string, zone: stri
 }
 
 async function waitFor(lab: Lab, namespace: string, address: string, zone: string): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const { stdout } = await lab.run(
-      namespace,
-      'dig',
-      `@${address}`,
-      zone,
-      'SOA',
-      '+short',
-      '+time=1',
-      '+tries=1',
-    );
-    if (/ 1 7200 /.test(stdout)) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+  const words = [`@${address}`, zone, 'SOA', '+short', '+time=1', '+tries=1'];
+  const isServed = async () => / 1 7200 /.test((await lab.run(namespace, 'dig', ...words)).stdout);
+  if (!(await until(isServed))) {
+    throw new Error(`the server for ${zone} at ${address} does not answer`);
   }
-  throw new Error(`the server for ${zone} at ${address} does not answer`);
 }

@@ -41,7 +41,27 @@ export type Running = {
   readonly pid: number;
 };
 
-/** Makes a lab whose namespaces are called `<prefix>-<name>`. */
+/** Long enough for a busy machine, which is no failure. */
+const PATIENCE_SECONDS = 60;
+const STOP_MS = 20_000;
+
+/** Looks again and again; false when it never was so in that time. */
+export async function until(
+  isSo: () => boolean | Promise<boolean>,
+  seconds = PATIENCE_SECONDS,
+): Promise<boolean> {
+  const deadline = performance.now() + seconds * 1_000;
+  while (!(await isSo())) {
+    if (performance.now() > deadline) return false;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return true;
+}
+
+/**
+ * Makes a lab. Namespaces, and interfaces that wireguard-go knows by name, are of the whole machine:
+ * what is called so here carries the number of this process.
+ */
 export async function createLab(prefix: string) {
   if (process.getuid?.() !== 0)
     throw new Error('network namespaces need root: run as root or with sudo');
@@ -49,10 +69,12 @@ export async function createLab(prefix: string) {
   const namespaces: string[] = [];
   const running: Running[] = [];
 
-  const full = (name: string): string => `${prefix}-${name}`;
+  const full = (name: string): string => `${prefix}-${process.pid}-${name}`;
 
   return {
     folder,
+    /** What `ip netns` calls a namespace of this lab. */
+    fullName: full,
 
     async namespace(name: string): Promise<void> {
       await run('ip', 'netns', 'delete', full(name));
@@ -99,10 +121,13 @@ export async function createLab(prefix: string) {
     },
 
     async [Symbol.asyncDispose](): Promise<void> {
-      await Promise.all(running.map((program) => program.stop('SIGTERM')));
+      await Promise.all(running.map((program) => program.stop()));
       for (const name of namespaces) {
-        const pids = await run('ip', 'netns', 'pids', name);
-        for (const pid of pids.stdout.split('\n').filter(Boolean)) kill(Number(pid));
+        // wireguard-go removes its socket, which would stay for ever, when it may.
+        if ((await signal(name, 'SIGTERM')) > 0) {
+          await until(async () => (await signal(name, 0)) === 0, STOP_MS / 1_000);
+        }
+        await signal(name, 'SIGKILL');
         await run('ip', 'netns', 'delete', name);
       }
       await rm(folder, { recursive: true, force: true });
@@ -112,43 +137,50 @@ export async function createLab(prefix: string) {
 
 export type Lab = Awaited<ReturnType<typeof createLab>>;
 
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It ended between the listing and the signal.
+/** To all that run in a namespace; returns how many that is. */
+async function signal(namespace: string, which: NodeJS.Signals | 0): Promise<number> {
+  const { stdout } = await run('ip', 'netns', 'pids', namespace);
+  const pids = stdout.split('\n').filter(Boolean);
+  for (const pid of pids) {
+    try {
+      process.kill(Number(pid), which);
+    } catch {
+      // It ended between the listing and the signal.
+    }
   }
+  return pids.length;
 }
 
 function follow(child: ChildProcess, command: string): Running {
   let output = '';
-  let hasEnded = false;
+  let isSilent = false;
   const ended = new Promise<void>((resolve) => {
-    child.on('close', () => {
-      hasEnded = true;
+    // `close` may never come: what it leaves running may hold its pipes.
+    child.on('exit', () => resolve());
+    child.on('error', (error) => {
+      output += error.message;
+      isSilent = true;
       resolve();
     });
   });
-  child.on('error', (error) => (output += error.message));
+  child.on('close', () => {
+    isSilent = true;
+  });
   child.stdout?.on('data', (chunk) => (output += chunk));
   child.stderr?.on('data', (chunk) => (output += chunk));
 
   return {
     output: () => output,
     pid: child.pid ?? -1,
-    async says(pattern, seconds = 15) {
-      const deadline = Date.now() + seconds * 1_000;
-      while (!pattern.test(output)) {
-        if (hasEnded) throw new Error(`${command} ended without saying ${pattern}:\n${output}`);
-        if (Date.now() > deadline) throw new Error(`${command} did not say ${pattern}:\n${output}`);
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
-      return output;
+    async says(pattern, seconds = PATIENCE_SECONDS) {
+      const isSaid = await until(() => isSilent || pattern.test(output), seconds);
+      if (pattern.test(output)) return output;
+      const how = isSaid ? 'ended without saying' : 'did not say';
+      throw new Error(`${command} ${how} ${pattern}:\n${output}`);
     },
     async stop(signal = 'SIGTERM') {
-      if (hasEnded) return;
       child.kill(signal);
-      const patience = setTimeout(() => child.kill('SIGKILL'), 5_000);
+      const patience = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
       await ended;
       clearTimeout(patience);
     },
