@@ -1,24 +1,23 @@
 /**
  * The real process on real ports and a real disk: started, asked, stopped, cleaned up after.
- *
- * Ports are free ones below those the kernel gives to clients, tried before use.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
-import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { takePort } from '../suites/ports.ts';
+import { PATIENCE_MS, until } from '../suites/waiting.ts';
 
 const PROJECT = join(import.meta.dirname, '../..');
 const MAIN = join(PROJECT, 'service/main.ts');
 
-/** A start takes half a second; a busy machine, or libfaketime, some more. */
-const START_MS = 20_000;
-const RUN_MS = 30_000;
+const RUN_MS = 180_000;
+
+/** Datagrams can be lost and machines busy: dig's own patience is too short for that. */
+export const DIG_PATIENTLY = ['+tries=3', '+time=20'];
 
 const PACKAGES: Readonly<Record<string, string>> = {
   dig: 'bind9-dnsutils',
@@ -79,30 +78,10 @@ export async function makeRoom(): Promise<AsyncDisposable & { readonly path: str
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
-/** Ports that nobody has, on any address, for UDP or TCP. */
+/** Ports of one's own for a service. */
 export async function findPorts(): Promise<Ports> {
-  const found: number[] = [];
-  while (found.length < 4) {
-    const port = randomInt(12_000, 32_000);
-    if (!found.includes(port) && (await isFree(port))) found.push(port);
-  }
-  const [dns = 0, admin = 0, control = 0, wireguard = 0] = found;
-  return { dns, admin, control, wireguard };
-}
-
-/** Tells whether nobody has a port; a machine without IPv6 has nobody there. */
-export async function isFree(port: number): Promise<boolean> {
-  try {
-    const server = createServer().listen({ port, host: '::' });
-    await once(server, 'listening');
-    await new Promise((resolve) => server.close(resolve));
-    const socket = createSocket('udp6').bind(port, '::');
-    await once(socket, 'listening');
-    await new Promise<void>((resolve) => socket.close(resolve));
-    return true;
-  } catch (thrown) {
-    return (thrown as NodeJS.ErrnoException).code !== 'EADDRINUSE';
-  }
+  const [dns, admin] = [await takePort(), await takePort()];
+  return { dns, admin, control: await takePort(), wireguard: await takePort() };
 }
 
 /** The words that start it, for tests that expect it not to. */
@@ -137,8 +116,9 @@ export async function startService(place: Place): Promise<Service> {
   const said = (): string => output.join('');
   const exited = new Promise<number | NodeJS.Signals | null>((resolve) => {
     child.once('exit', (code, signal) => resolve(code ?? signal));
+    child.once('error', () => resolve(null));
   });
-  await whenReady(child, said);
+  await whenReady(child, said, exited);
   const stop: Service['stop'] = (signal = 'SIGTERM') => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     return exited;
@@ -157,7 +137,7 @@ export async function startService(place: Place): Promise<Service> {
       return JSON.parse(stdout) as Record<string, unknown>;
     },
     dig: async (...words) => {
-      const at = ['+tries=1', '+time=5', '@127.0.0.1', '-p', String(place.ports.dns)];
+      const at = [...DIG_PATIENTLY, '@127.0.0.1', '-p', String(place.ports.dns)];
       return (await runProgram('dig', [...at, ...words])).stdout;
     },
     async [Symbol.asyncDispose]() {
@@ -166,15 +146,34 @@ export async function startService(place: Place): Promise<Service> {
   };
 }
 
-async function whenReady(child: ChildProcess, said: () => string): Promise<void> {
-  const until = performance.now() + START_MS;
-  while (!said().includes('\nReady.')) {
-    if (child.exitCode !== null || child.signalCode !== null || performance.now() > until) {
+async function whenReady(
+  child: ChildProcess,
+  said: () => string,
+  exited: Promise<unknown>,
+): Promise<void> {
+  const isGone = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  try {
+    await until('nymote is ready', () => said().includes('\nReady.') || isGone());
+  } finally {
+    if (!said().includes('\nReady.')) {
       child.kill('SIGKILL');
-      throw new Error(`nymote did not start: ${said()}`);
+      await exited;
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
   }
+  if (isGone()) throw new Error(`nymote did not start: ${said()}`);
+}
+
+/** Waits until somebody listens on a TCP port. */
+export function untilOpen(port: number): Promise<void> {
+  return until(`somebody listens on port ${port}`, async () => {
+    const socket = connect({ host: '127.0.0.1', port });
+    const isOpen = await once(socket, 'connect', { signal: AbortSignal.timeout(PATIENCE_MS) }).then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    return isOpen;
+  });
 }
 
 /** Starts Debian's Unbound as a resolver that asks the service and validates with its anchor. */
@@ -184,7 +183,7 @@ export async function startUnbound(
   settings: readonly string[] = [],
 ): Promise<AsyncDisposable & { readonly dig: Service['dig'] }> {
   const anchor = (await service.run('zone', 'anchor', '--format', 'unbound')).stdout;
-  const { dns: port } = await findPorts();
+  const port = await takePort();
   const file = join(directory, 'unbound.conf');
   await writeFile(
     file,
@@ -213,12 +212,12 @@ stub-zone:
     throw missing(program);
   });
   failed.catch(() => undefined);
-  const exited = once(child, 'exit');
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  await Promise.race([untilOpen(port), failed]);
   return {
     async dig(...words) {
-      // It may still be starting: dig asks again.
-      const at = ['+tries=8', '+time=1', '@127.0.0.1', '-p', String(port), '+dnssec'];
-      return (await Promise.race([runProgram('dig', [...at, ...words]), failed])).stdout;
+      const at = [...DIG_PATIENTLY, '@127.0.0.1', '-p', String(port), '+dnssec'];
+      return (await runProgram('dig', [...at, ...words])).stdout;
     },
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM');
