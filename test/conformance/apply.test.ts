@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { NETWORK, SYSTEM, startRouter } from './apply-stand.ts';
+import '../suites/patience.ts';
 
 /** All at once, and each waits for deadlines. */
 const PATIENCE = { timeout: 120_000 };

@@ -21,9 +21,7 @@ import {
   type Service,
   startService,
 } from './service-stand.ts';
-
-/** A dozen programs one after the other, on a busy machine. */
-const SETUP_MS = 60_000;
+import '../suites/patience.ts';
 
 const { crypto, random } = nodeRuntime();
 
@@ -102,7 +100,7 @@ beforeAll(async () => {
   await service.run('device', 'remove', 'scale');
   succeed(await backUp(folder), 'the second backup');
   head = await newestHead();
-}, SETUP_MS);
+});
 afterAll(async () => {
   await service?.[Symbol.asyncDispose]();
   await room?.[Symbol.asyncDispose]();
@@ -124,7 +122,7 @@ describe('without our software', () => {
     files = await listFiles();
     clone = join(room.path, 'clone');
     await git('clone', '-q', await unsealed(files[0]), clone);
-  }, SETUP_MS);
+  });
 
   test('age opens it, git clones it and fetches what came later', async () => {
     expect(files.map(({ kind }) => kind)).toEqual(['full', 'increment', 'keys']);
@@ -316,7 +314,7 @@ describe('import', () => {
     const token = succeed(await service.run('token', 'add', 'git'), 'token').split('\n')[0] ?? '';
     const url = `http://me:${token}@127.0.0.1:${ports.admin}/git/config.git`;
     await git('clone', '-q', url, clone);
-  }, SETUP_MS);
+  });
 
   const imported = async (source: string, data: string): Promise<unknown> =>
     JSON.parse(succeed(await nymote(['import', source, '--data', data, '--json']), 'import'));

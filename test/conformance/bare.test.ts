@@ -17,6 +17,7 @@ import {
   startBare,
 } from './bare-stand.ts';
 import { findPorts, nymote, runProgram, startService } from './service-stand.ts';
+import '../suites/patience.ts';
 
 let internet: Internet;
 let bare: Bare;
@@ -24,7 +25,7 @@ let bare: Bare;
 beforeAll(async () => {
   internet = await openInternet();
   bare = await startBare(internet.folder, internet.settings);
-}, 60_000);
+});
 afterAll(async () => {
   await bare?.[Symbol.asyncDispose]();
   await internet?.[Symbol.asyncDispose]();

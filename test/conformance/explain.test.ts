@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Internet, LAB, LEAVES, openInternet, startBare } from './bare-stand.ts';
 import { findPorts, makeRoom, nymote, type Service, startService } from './service-stand.ts';
+import '../suites/patience.ts';
 
 describe('the bare resolver', () => {
   let internet: Internet;
@@ -16,7 +17,7 @@ describe('the bare resolver', () => {
     internet = await openInternet();
     config = join(internet.folder, 'explain.json');
     await writeFile(config, JSON.stringify({ listen: '127.0.0.1:1', ...internet.settings }));
-  }, 60_000);
+  });
   afterAll(() => internet?.[Symbol.asyncDispose]());
 
   const explain = (...words: readonly string[]) =>

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Bare, startBare } from './bare-stand.ts';
 import { type ForwardStand, openForwardStand } from './forward-stand.ts';
 import { openSecureStand, type SecureStand } from './secure-stand.ts';
+import '../suites/patience.ts';
 
 let stand: ForwardStand;
 let ours: SecureStand;
@@ -15,7 +16,7 @@ const OTHER_PIN = Buffer.alloc(32, 7).toString('base64');
 beforeAll(async () => {
   stand = await openForwardStand();
   ours = await openSecureStand();
-}, 60_000);
+});
 afterAll(async () => {
   await ours?.[Symbol.asyncDispose]();
   await stand?.[Symbol.asyncDispose]();

@@ -18,6 +18,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createStand, FILES, GUARD, NEW, OLD, SHELLS } from './guard-stand.ts';
+import '../suites/patience.ts';
 
 const CHANGED = { ...OLD, ...NEW };
 const NOTHING = { id: '', outcome: 'none', reason: '', at: 0 };

@@ -7,7 +7,8 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
-import { freePort } from './validation-stand.ts';
+import { takePort } from '../suites/ports.ts';
+import { until } from '../suites/waiting.ts';
 
 /** Where Debian has the server's programs. */
 const ROOT = '/usr/lib/postgresql';
@@ -32,7 +33,7 @@ export async function startPostgres(prefix: readonly string[] = []): Promise<Pos
   // The server refuses to be root.
   const owner = process.getuid?.() === 0 ? userIds('postgres') : {};
   if (owner.uid !== undefined) chownSync(directory, owner.uid, owner.gid ?? 0);
-  const port = await freePort('127.0.0.1');
+  const port = await takePort();
   const data = join(directory, 'data');
   execFileSync(join(bin, 'initdb'), ['-D', data, '-A', 'trust', '-U', 'admin', '-N'], {
     ...owner,
@@ -50,14 +51,16 @@ export async function startPostgres(prefix: readonly string[] = []): Promise<Pos
   const run = () => spawn(file, args, { ...owner, cwd: directory, stdio: 'ignore' });
   let child = run();
   const stop = async (): Promise<void> => {
-    if (child.exitCode !== null) return;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
     // Immediate: nothing of it is wanted.
     child.kill('SIGQUIT');
-    await once(child, 'exit');
+    await exited;
   };
   const remove = async (): Promise<void> => {
     await stop();
-    await rm(directory, { recursive: true, force: true });
+    // Its other processes may still be on their way out.
+    await rm(directory, { recursive: true, force: true, maxRetries: 20 });
   };
   try {
     const adminUrl = `postgres://admin@127.0.0.1:${port}/postgres`;
@@ -83,19 +86,19 @@ const OURS = ['CREATE ROLE nymote LOGIN', 'CREATE DATABASE nymote OWNER nymote']
 
 /** Waits until it answers, and does these. */
 async function prepare(url: string, commands = OURS): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
-    const sql = postgres(url, { max: 1, onnotice: () => undefined });
-    try {
-      await sql`SELECT 1`;
-      for (const command of commands) await sql.unsafe(command);
-      return;
-    } catch (error) {
-      if (attempt === 100) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    } finally {
-      await sql.end();
-    }
-  }
+  const options = { max: 1, onnotice: () => undefined };
+  await until('PostgreSQL answers', async () => {
+    const sql = postgres(url, options);
+    const isUp = await sql`SELECT 1`.then(
+      () => true,
+      () => false,
+    );
+    await sql.end();
+    return isUp;
+  });
+  const sql = postgres(url, options);
+  for (const command of commands) await sql.unsafe(command);
+  await sql.end();
 }
 
 function userIds(name: string): { uid?: number; gid?: number } {

@@ -16,6 +16,7 @@ import {
 } from '#service';
 import { openEnvelope, readEnvelopes, realmKey, sealFrame } from '#storage';
 import { type Postgres, startPostgres } from './hub-stand.ts';
+import '../suites/patience.ts';
 
 const runtime = nodeRuntime({ log: () => undefined });
 const { crypto } = runtime;
@@ -36,7 +37,7 @@ beforeAll(async () => {
     urls.push(`http://127.0.0.1:${endpoint.port}`);
   }
   hubs = urls;
-}, 60_000);
+});
 afterAll(() => stack.disposeAsync());
 
 const settings = (): HubSettings => ({

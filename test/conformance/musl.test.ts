@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MUSL_LOADER, makeMuslLibraries } from './musl-shim.ts';
+import '../suites/patience.ts';
 
 const PROJECT = join(import.meta.dirname, '../..');
 const BUILD_MS = 300_000;

@@ -6,12 +6,13 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nodeRuntime } from '#runtime/node';
 import { type HierarchyStand, openHierarchy } from './hierarchy-stand.ts';
+import '../suites/patience.ts';
 
 let stand: HierarchyStand;
 
 beforeAll(async () => {
   stand = await openHierarchy();
-}, 60_000);
+});
 
 afterAll(async () => {
   await stand?.[Symbol.asyncDispose]();

@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeCredentials } from '../suites/credentials.ts';
 import { realRuntime } from '../suites/real.ts';
 import { openSecureStand, type SecureStand } from './secure-stand.ts';
+import '../suites/patience.ts';
 
 /** www.example A and large.example TXT. */
 const WWW = Buffer.from('AAABAAABAAAAAAAAA3d3dwdleGFtcGxlAAABAAE', 'base64url');
@@ -26,7 +27,7 @@ beforeAll(async () => {
   });
   authority = join(await mkdtemp(join(tmpdir(), 'nymote-secure-')), 'certificate');
   await writeFile(authority, stand.credentials.certificate);
-}, 30_000);
+});
 
 afterAll(async () => {
   await stand?.[Symbol.asyncDispose]();
@@ -164,7 +165,7 @@ test('beyond the limit dig is told BADCOOKIE, comes back with the cookie and is 
   } finally {
     clearInterval(flood);
   }
-}, 60_000);
+});
 
 describe('curl', () => {
   const query = WWW.toString('base64url');
@@ -264,4 +265,4 @@ test('who asks over DoT and never reads is cut off', async () => {
   if (!socket.destroyed) await new Promise((resolve) => socket.once('close', resolve));
   expect(heard).toBeLessThan((rounds * 20 * 1_872) / 2);
   expect(await kdig(stand.dot, '+tls', 'www.example', 'A')).toContain('192.0.2.80');
-}, 60_000);
+});

@@ -19,6 +19,7 @@ import {
   serveWords,
   startService,
 } from './service-stand.ts';
+import '../suites/patience.ts';
 
 const { http } = nodeRuntime();
 const NAMES = ['phone', 'tablet', 'camera', 'printer'];

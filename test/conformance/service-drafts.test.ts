@@ -5,6 +5,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findPorts, makeRoom, type Place, type Service, startService } from './service-stand.ts';
+import '../suites/patience.ts';
 
 const PATIENCE = { timeout: 20_000, interval: 50 };
 const PROJECT = join(import.meta.dirname, '../..');
@@ -16,7 +17,7 @@ beforeAll(async () => {
   const room = stack.use(await makeRoom());
   place = { data: join(room.path, 'laptop'), ports: await findPorts() };
   service = stack.use(await startService(place));
-}, 60_000);
+});
 afterAll(() => stack.disposeAsync());
 
 const record = (data: string) =>
@@ -62,7 +63,7 @@ test('a draft is nothing until it is applied, and then it is one entry of the lo
   expect(log.commits.slice(0, 2).map(({ id }) => id)).toEqual([commit.id, head]);
   expect(await service.dig('+short', 'mail.alice.nymote', 'A')).toBe('192.0.2.2\n');
   expect(await service.run('draft', 'apply', 'move')).toMatchObject({ exitCode: 1 });
-}, 60_000);
+});
 
 test('what was changed under a draft is said, and needs a word', async () => {
   await did('draft', 'begin', 'again');
@@ -73,7 +74,7 @@ test('what was changed under a draft is said, and needs a word', async () => {
   expect(refused).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('--force') });
   await did('draft', 'apply', 'again', '--force');
   expect(await service.dig('+short', 'www.alice.nymote', 'A')).toBe('192.0.2.7\n');
-}, 60_000);
+});
 
 test('watch prints what comes, in words and as JSON; Ctrl-C ends it well', async () => {
   const [words, json] = [watch(), watch('--json')];
@@ -93,4 +94,4 @@ test('watch prints what comes, in words and as JSON; Ctrl-C ends it well', async
   expect(await words.ended).toBe(0);
   await service.stop();
   expect(await json.ended).toBe(5);
-}, 60_000);
+});

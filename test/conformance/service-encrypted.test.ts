@@ -18,6 +18,7 @@ import {
   serveWords,
   startService,
 } from './service-stand.ts';
+import '../suites/patience.ts';
 
 const NAME = 'laptop.alice.nymote';
 
@@ -58,7 +59,7 @@ describe('its own certificate', () => {
   beforeAll(async () => {
     place = await findPlace(join(room.path, 'own'));
     service = await startService(place);
-  }, 30_000);
+  });
   afterAll(() => service?.[Symbol.asyncDispose]());
 
   test.each([

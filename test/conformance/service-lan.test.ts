@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findPorts, makeRoom, runProgram, type Service, startService } from './service-stand.ts';
+import '../suites/patience.ts';
 
 let room: Awaited<ReturnType<typeof makeRoom>>;
 let service: Service;
@@ -27,7 +28,7 @@ beforeAll(async () => {
       ...['--dns-forwarded', `127.0.0.1:${guests}`, '--nat64', '64:ff9b::/96'],
     ],
   });
-}, 60_000);
+});
 afterAll(async () => {
   await service?.[Symbol.asyncDispose]();
   await room?.[Symbol.asyncDispose]();

@@ -14,6 +14,7 @@ import {
   type Service,
   startService,
 } from './service-stand.ts';
+import '../suites/patience.ts';
 
 const PATIENCE = { timeout: 20_000, interval: 300 };
 const stack = new AsyncDisposableStack();
@@ -59,7 +60,7 @@ beforeAll(async () => {
   }
   first = stack.use(await startService(laptop));
   second = stack.use(await startService(desktop));
-}, 90_000);
+});
 afterAll(() => stack.disposeAsync());
 
 const rule = (effect: 'allow' | 'deny', note = 'x') =>
@@ -99,7 +100,7 @@ test('one rule, made by both: the careful one counts, and one word decides', asy
   expect(nobody).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('not by nobody') });
   await did(first, 'resolve', 'rules/door/effect', '--take', 'desktop');
   await expect.poll(() => said(second, 'conflicts'), PATIENCE).toBe('Your devices agree.\n');
-}, 60_000);
+});
 
 test('what does not fit together is said and not in force, until it is put right', async () => {
   await expect.poll(() => said(first, 'status'), PATIENCE).toContain('an older state is in force');
@@ -119,7 +120,7 @@ test('what does not fit together is said and not in force, until it is put right
   await expect
     .poll(() => second.dig('+short', 'shop.alice.nymote', 'A'), PATIENCE)
     .toContain('2.3');
-}, 60_000);
+});
 
 test('what both changed elsewhere is all there, without a question', async () => {
   expect(await first.dig('+short', 'www.alice.nymote', 'AAAA')).toBe('2001:db8::2\n');
@@ -145,7 +146,7 @@ test('two owners: one proposes, the other agrees', async () => {
   await did(first, 'approve', id);
   expect(await said(first, 'rule', 'list')).toMatch(/gate +rule +deny/);
   expect((await first.run('approve', id)).exitCode).toBe(1);
-}, 60_000);
+});
 
 test('a device that exists twice is shown with its evidence, and removed by the decision', async () => {
   await Promise.all([first.stop(), second.stop()]);
@@ -184,4 +185,4 @@ test('a device that exists twice is shown with its evidence, and removed by the 
   expect(names).toContain('two.alice.nymote');
   expect(await did(again, 'device', 'list')).not.toContain('desktop');
   expect(await did(again, 'late')).toBe('There are no late changes.\n');
-}, 90_000);
+});

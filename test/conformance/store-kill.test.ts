@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openStore, type Store } from '#storage';
 import { realRuntime } from '../suites/real.ts';
+import '../suites/patience.ts';
 
 const CHILD = join(import.meta.dirname, 'store-kill-child.ts');
 const PROJECT = join(import.meta.dirname, '../..');

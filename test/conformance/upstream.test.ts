@@ -10,6 +10,7 @@ import { nodeRuntime } from '#runtime/node';
 import { type HubSettings, inviteToHub, startHub } from '#service';
 import { startPostgres } from './hub-stand.ts';
 import { findPorts, makeRoom, type Place, type Service, startService } from './service-stand.ts';
+import '../suites/patience.ts';
 
 const runtime = nodeRuntime({ log: () => undefined });
 const stack = new AsyncDisposableStack();
@@ -40,7 +41,7 @@ beforeAll(async () => {
   operator = stack.use(await startService(await place('operator', '--user', 'mesh')));
   homePlace = await place('home');
   home = await startService(homePlace);
-}, 60_000);
+});
 afterAll(async () => {
   await home[Symbol.asyncDispose]();
   await hub[Symbol.asyncDispose]();

@@ -5,6 +5,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Leaf, openValidation, type ValidationStand } from './validation-stand.ts';
+import '../suites/patience.ts';
 
 /** Dates as dnssec-signzone reads them. */
 const LONG_AGO = ['-s', '20200101000000', '-e', '20200201000000'];
@@ -148,7 +149,7 @@ let stand: ValidationStand;
 
 beforeAll(async () => {
   stand = await openValidation([...LEAVES, ...SPOILED]);
-}, 120_000);
+});
 
 afterAll(async () => {
   await stand?.[Symbol.asyncDispose]();

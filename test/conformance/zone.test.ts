@@ -4,6 +4,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openStand, runtime, type Stand, type Unbound } from './zone-stand.ts';
+import '../suites/patience.ts';
 
 const APEX = 'alice.nymote';
 

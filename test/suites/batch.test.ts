@@ -6,6 +6,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { BatchSocket, BatchThreads, BatchUdp, Endpoint } from '#runtime';
 import { ORDER, ROUTE_AT } from './batch-serve.ts';
 import { realRuntime } from './real.ts';
+import './patience.ts';
 
 const MODULE = new URL('./batch-serve.ts', import.meta.url);
 

@@ -18,6 +18,7 @@ import {
 } from '#resolver';
 import type { Endpoint } from '#runtime';
 import { realRuntime } from './real.ts';
+import './patience.ts';
 
 const opened: (() => unknown)[] = [];
 afterEach(async () => {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Endpoint, Http, Path } from '#runtime';
 import { fakeRuntime } from '#runtime/fake';
 import { REAL, realRuntime } from './real.ts';
+import './patience.ts';
 
 let root = '';
 beforeAll(async () => {

@@ -8,6 +8,7 @@ import type { Credentials, SecureOptions } from '#runtime';
 import { makeCredentials } from './credentials.ts';
 import { REAL, realRuntime } from './real.ts';
 import { endpointOf, LOCAL, shout } from './tls.ts';
+import './patience.ts';
 
 const { tls, http, tcp, clock } = realRuntime();
 

@@ -7,6 +7,7 @@ import { fakeRuntime } from '#runtime/fake';
 import { makeCredentials } from './credentials.ts';
 import { REAL, realRuntime } from './real.ts';
 import { type Client, endpointOf, LOCAL, shout, tlsSuite } from './tls.ts';
+import './patience.ts';
 
 let credentials: Credentials;
 beforeAll(async () => {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { fakeNetwork, fakeRuntime, manualClock, seededRandom } from '#runtime/fake';
 import { REAL, realRuntime } from './real.ts';
 import { udpSuite } from './udp.ts';
+import './patience.ts';
 
 udpSuite(REAL, () => {
   const { udp, clock } = realRuntime();
