@@ -198,7 +198,7 @@ export type ConnectionRoom = { readonly connections: number; readonly perSource:
 
 /** HTTP with the web's Request and Response. */
 export type Http = {
-  /** HTTP/2 over TLS; fails as `Tls.connect` does. */
+  /** HTTP/2 over TLS; fails as `Tls.connect` does. As with `fetch`, the system finds a host's name. */
   connect(remote: Endpoint, options: SecureOptions): Promise<HttpSession>;
   listen(
     local: Endpoint | Path,

@@ -140,6 +140,9 @@ const WORDS: Readonly<Record<string, string>> = {
 const authorityOf = ({ address, port }: Endpoint) =>
   `${address.includes(':') ? `[${address}]` : address}:${port}`;
 
+/** Answers whose content is read; refusals have none for us. */
+const WITH_CONTENT = new Set([200, 207]);
+
 /** Sends the request with its whole body; resolves when the answer's headers are here. */
 async function exchange(session: ClientHttp2Session, request: Request): Promise<Response> {
   const { host, pathname, search } = new URL(request.url);
@@ -148,13 +151,15 @@ async function exchange(session: ClientHttp2Session, request: Request): Promise<
     const fail = (thrown: unknown) => reject(translate(thrown, `cannot fetch from ${host}`));
     let stream: ClientHttp2Stream;
     try {
-      stream = session.request({
+      const fields = {
         ...Object.fromEntries(request.headers),
         ':method': request.method,
         ':scheme': 'https',
         ':authority': host,
         ':path': `${pathname}${search}`,
-      });
+      };
+      // Said for all methods: Node takes it that a GET or DELETE has ended, and no other.
+      stream = session.request(fields, { endStream: body.length === 0 });
     } catch (thrown) {
       return fail(thrown);
     }
@@ -166,8 +171,8 @@ async function exchange(session: ClientHttp2Session, request: Request): Promise<
       const { ':status': status = 0, 'content-type': type } = fields;
       const content = Readable.toWeb(stream) as ReadableStream<Uint8Array>;
       const headers = type === undefined ? {} : { 'content-type': type };
-      resolve(new Response(status === 200 ? content : null, { status, headers }));
+      resolve(new Response(WITH_CONTENT.has(status) ? content : null, { status, headers }));
     });
-    stream.end(body);
+    if (body.length > 0) stream.end(body);
   });
 }
