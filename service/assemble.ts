@@ -9,6 +9,7 @@ import { createTunnels, type Tunnels } from '#tunnels';
 import type { Assets } from '#web-admin';
 import { type Applying, openApplying } from './apply/open.ts';
 import { type Backups, createBackups } from './backup/backups.ts';
+import { type Keeping, openKeeping } from './backup/keep/keeping.ts';
 import { type Config, ignoredSettings } from './config.ts';
 import { type Current, createCurrent } from './current.ts';
 import { followWithStore } from './dns/anchor-store.ts';
@@ -91,10 +92,11 @@ export async function assemble(
     await openApplying(runtime, config, { store, self: keys.id, current, tunnels, resolver }),
   );
   const backups = opening.use(createBackups(runtime, config, realm));
+  const keeping = opening.use(await openKeeping(runtime, config, current));
   const house = opening.use(
     furnish(runtime, config, {
       ...{ realm, current, tunnels, resolver, encryptedDns, sync, hub, applying, backups },
-      ...{ upstreams, realmKeys: parties.keys, warnings, self },
+      ...{ upstreams, realmKeys: parties.keys, warnings, self, keeping },
     }),
   );
   opening.use(
@@ -284,6 +286,7 @@ type Parts = {
   readonly realmKeys: SyncParties['keys'];
   readonly applying: Applying;
   readonly backups: Backups;
+  readonly keeping: Keeping;
   readonly warnings: readonly string[];
   readonly self: Process;
 };
@@ -291,7 +294,7 @@ type Parts = {
 /** Puts together what the faces need. */
 function furnish(runtime: Runtime, config: Config, parts: Parts): House & Disposable {
   const { realm, current, tunnels, resolver, encryptedDns, sync, hub, applying } = parts;
-  const { backups, upstreams, realmKeys, warnings, self } = parts;
+  const { backups, keeping, upstreams, realmKeys, warnings, self } = parts;
   const { store, keys } = realm;
   const { clock, crypto, random } = runtime;
   const started = clock.monotonic();
@@ -329,7 +332,7 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
       hub,
       upstreams,
       realmKeys,
-      backups,
+      ...{ backups, keeping },
       draftFiles: createDraftFiles(runtime.files, config.data),
       enrolment,
       household,
@@ -348,6 +351,7 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
       ...(sync.problem() ? [`No other device can be reached: ${sync.problem()}.`] : []),
       ...applying.warnings(),
       ...upstreams.warnings(),
+      ...keeping.warnings(),
     ],
     uptimeSeconds: () => (clock.monotonic() - started) / 1_000,
     memoryBytes: self.memoryBytes,

@@ -7,6 +7,7 @@ import type { Tunnels } from '#tunnels';
 import type { Anchor, Check } from '#web-admin';
 import type { Applying } from './apply/open.ts';
 import type { Backups } from './backup/backups.ts';
+import type { Keeping } from './backup/keep/keeping.ts';
 import type { EncryptedDns } from './dns/encrypted-dns.ts';
 import type { Household } from './dns/ruling.ts';
 import type { DraftFiles } from './drafts.ts';
@@ -32,6 +33,8 @@ export type House = {
   readonly projection: () => Projection;
   readonly anchor: () => Anchor;
   readonly backups: Backups;
+  /** The backups of others. */
+  readonly keeping: Keeping;
   readonly draftFiles: DraftFiles;
   readonly devices: DeviceChanges;
   readonly doors: Doors;

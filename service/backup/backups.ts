@@ -10,12 +10,14 @@ import { type Cancel, type Runtime, RuntimeError } from '#runtime';
 import { chainOf, openStore, StorageError, type Store } from '#storage';
 import { decodeBase64 } from '../base64.ts';
 import { BackupError } from './error.ts';
+import { requireLine } from './keep/line.ts';
 import { amendLedger, type Memory, type Outcome, readLedger } from './ledger.ts';
 import { type Made, makeBackup, type Recipients } from './make.ts';
 import { memoryFiles } from './memory-files.ts';
-import { openTarget } from './open-target.ts';
+import { openLine, openTarget } from './open-target.ts';
 import { bringBack, type Found, findNewest, type Report } from './read.ts';
 import { recoveryOf } from './recovery.ts';
+import { forgetLine, readLine, saveLine } from './saved-line.ts';
 import { identityOf, recipientOf } from './seal.ts';
 import { collectSecrets } from './secrets.ts';
 import type { BackupSettings } from './settings.ts';
@@ -40,13 +42,17 @@ export type BackupStatus = {
 
 export type Backups = Disposable & {
   run(wish: Wish, report: Report): Promise<Made>;
+  /** Makes one at the keeper whose line that is, and every day from now on. */
+  goTo(line: string, report: Report): Promise<Made>;
+  /** Forgets that line; whether there was one. What lies there stays. */
+  stay(): Promise<boolean>;
   /** Reads everything back into a scratch store. */
   drill(wish: Wish, report: Report): Promise<Outcome>;
   list(wish: Wish): Promise<Found | undefined>;
   status(): Promise<BackupStatus>;
 };
 
-type Settings = BackupSettings & { readonly data: string };
+type Settings = Omit<BackupSettings, 'keepPort'> & { readonly data: string };
 
 type House = {
   readonly runtime: Runtime;
@@ -61,7 +67,7 @@ const DRILL_EVERY = 30 * DAY;
 const FIRST_LOOK_MS = 5 * 60_000;
 const LOOK_EVERY_MS = 3_600_000;
 
-/** Prepares backups of an open realm; with a target in the settings they are made by themselves. */
+/** Prepares backups of an open realm; with a place to go to they are made by themselves. */
 export function createBackups(
   runtime: Runtime,
   settings: Settings,
@@ -84,9 +90,11 @@ export function createBackups(
         .catch(() => undefined);
     });
   };
-  if (settings.backup !== '') lookAfter(FIRST_LOOK_MS);
+  lookAfter(FIRST_LOOK_MS);
   return {
     run: (wish, report) => serially(() => run(house, wish, report)),
+    goTo: (line, report) => serially(() => goTo(house, line, report)),
+    stay: () => serially(() => forgetLine(runtime.files, settings.data)),
     drill: (wish, report) => serially(() => drill(house, wish, report)),
     list: async (wish) => findNewest(runtime.crypto, await open(house, wish)),
     status: () => statusOf(house),
@@ -103,34 +111,65 @@ async function doWhatIsDue(house: House): Promise<void> {
   if (nextDrill !== undefined && nextDrill <= clock.now()) await drill(house, {}, () => undefined);
 }
 
-async function statusOf({ runtime, settings }: House): Promise<BackupStatus> {
+async function statusOf(house: House): Promise<BackupStatus> {
+  const { runtime, settings } = house;
   const { backup, drill: tried } = await readLedger(runtime.files, settings.data);
   const isMade = backup !== undefined && backup.problem === undefined;
-  const isWanted = settings.backup !== '';
+  const target = await plannedTarget(house);
+  const isWanted = target !== '';
   const now = runtime.clock.now();
   // The first backup is tried soon, and one that could not be restored again the next day.
   const drillDue = tried ? tried.at + (tried.problem === undefined ? DRILL_EVERY : DAY) : now;
   return {
-    target: settings.backup,
+    target,
     ...{ backup, drill: tried },
     nextBackup: isWanted ? (isMade ? backup.at + DAY : now) : undefined,
     nextDrill: isWanted && isMade ? drillDue : undefined,
   };
 }
 
-function open({ runtime, settings }: House, wish: Wish): Promise<Target> {
+/** Where backups go by themselves; empty: nowhere. */
+async function plannedTarget({ runtime, settings }: House): Promise<string> {
+  if (settings.backup !== '') return settings.backup;
+  const line = await readLine(runtime.files, settings.data);
+  return line?.place.replace(/#.*$/, '') ?? '';
+}
+
+async function open({ runtime, settings }: House, wish: Wish): Promise<Target> {
   const target = wish.target ?? settings.backup;
   if (target === '') {
-    throw new BackupError('bad-setting', 'say where: --to PLACE, or the setting backup');
+    const line = await readLine(runtime.files, settings.data);
+    if (line !== undefined) return openLine(runtime, line);
+    throw new BackupError(
+      'bad-setting',
+      'say where: --to PLACE, the setting backup, or `nymote backup to` for a friend who keeps it',
+    );
   }
   const isOwn = wish.target === undefined || wish.target === settings.backup;
   const credentials = wish.credentials ?? (isOwn ? settings.backupCredentials : '');
   return openTarget(runtime, target, credentials);
 }
 
-/** What is made elsewhere as well, by hand, says nothing of the place that is in the settings. */
-const isPlanned = ({ settings }: House, { target }: Wish): boolean =>
-  settings.backup === '' || target === undefined || target === settings.backup;
+async function goTo(house: House, text: string, report: Report): Promise<Made> {
+  const { runtime, settings } = house;
+  const line = requireLine(text);
+  if (settings.backup !== '') {
+    throw new BackupError(
+      'bad-setting',
+      `the setting backup names ${settings.backup} already; take it away first`,
+    );
+  }
+  // Where the line is not good, nothing is changed.
+  await (await openLine(runtime, line)).list();
+  await saveLine(runtime.files, settings.data, text);
+  return run(house, {}, report);
+}
+
+/** What is made elsewhere as well, by hand, says nothing of the place where they go by themselves. */
+async function isPlanned(house: House, { target }: Wish): Promise<boolean> {
+  const planned = await plannedTarget(house);
+  return planned === '' || target === undefined || target === planned;
+}
 
 async function run(house: House, wish: Wish, report: Report): Promise<Made> {
   const { runtime, settings, store, keys } = house;
@@ -145,17 +184,18 @@ async function run(house: House, wish: Wish, report: Report): Promise<Made> {
     const recipients = chooseRecipients(store, keys, more);
     const making = { runtime, store, keys, target, recipients, secrets, memory, report };
     const made = await makeBackup(making);
+    const isMain = await isPlanned(house, wish);
     const backup = { at, target: target.name, number: made.memory.number };
     await amendLedger(files, settings.data, (ledger) => ({
       ...ledger,
-      ...(isPlanned(house, wish) ? { backup } : {}),
+      ...(isMain ? { backup } : {}),
       targets: { ...ledger.targets, [target.name]: made.memory },
     }));
     return made;
   } catch (thrown) {
     const backup = { at, target: target.name, problem: problemOf(thrown) };
     // A full disk must not hide what went wrong first.
-    if (isPlanned(house, wish)) {
+    if (await isPlanned(house, wish)) {
       const note = amendLedger(files, settings.data, (ledger) => ({ ...ledger, backup }));
       await note.catch(ignoreDisk);
     }
@@ -196,7 +236,7 @@ async function drill(house: House, wish: Wish, report: Report): Promise<Outcome>
   } catch (thrown) {
     outcome = { ...tried, problem: problemOf(thrown) };
   }
-  if (isPlanned(house, wish)) {
+  if (await isPlanned(house, wish)) {
     await amendLedger(files, settings.data, (ledger) => ({ ...ledger, drill: outcome }));
   }
   return outcome;

@@ -5,21 +5,40 @@ import { encodeBase64 } from '../base64.ts';
 import { BackupError, type BackupErrorCode } from './error.ts';
 import { type Credentials, translated } from './target.ts';
 
-/** Sends a request; statuses among `fine` are answers, all others fail. */
-export type Ask = (request: Request, fine: readonly number[]) => Promise<Response>;
+/**
+ * Sends a request; statuses among `fine` are answers, all others fail. Of the body at most `limit`
+ * bytes and one more are read.
+ */
+export type Ask = (
+  request: Request,
+  fine: readonly number[],
+  limit?: number,
+) => Promise<{ readonly status: number; readonly body: Uint8Array }>;
 
 /** A backup of a long history, on a line of 128 kbit/s. */
 const TIMEOUT_MS = 20 * 60_000;
+const HTTPS_PORT = 443;
 
-/** Makes the sender for a target called `name`. */
-export function askOver({ http }: Pick<Runtime, 'http'>, name: string): Ask {
-  return (request, fine) =>
+/** Makes the sender for a target called `name`; with a pin, only that key is spoken to. */
+export function askOver({ http }: Pick<Runtime, 'http'>, name: string, pin?: string): Ask {
+  const read = async (response: Response, fine: readonly number[], limit: number) => {
+    const { status } = response;
+    if (fine.includes(status)) return { status, body: await readBody(name, response, limit) };
+    await response.body?.cancel();
+    throw new BackupError(STATUS[status] ?? 'io', `${name} ${WORDS[status] ?? `says ${status}`}`);
+  };
+  return (request, fine, limit = 0) =>
     translated(name, async () => {
-      const response = await http.fetch(request, { timeoutMs: TIMEOUT_MS });
-      if (fine.includes(response.status)) return response;
-      await response.body?.cancel();
-      const { status } = response;
-      throw new BackupError(STATUS[status] ?? 'io', `${name} ${WORDS[status] ?? `says ${status}`}`);
+      if (pin === undefined) {
+        return read(await http.fetch(request, { timeoutMs: TIMEOUT_MS }), fine, limit);
+      }
+      const { hostname, port } = new URL(request.url);
+      const remote = {
+        address: hostname.replace(/^\[|\]$/g, ''),
+        port: Number(port || HTTPS_PORT),
+      };
+      await using session = await http.connect(remote, { pins: [pin] });
+      return await read(await session.fetch(request), fine, limit);
     });
 }
 

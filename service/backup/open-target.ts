@@ -2,12 +2,13 @@
  * Which place a text means.
  *
  *     /mnt/usb/nymote                        a directory
- *     https://cloud.example/dav/nymote/      WebDAV
+ *     https://cloud.example/dav/nymote/      WebDAV; another nymote has `#sha256=<pin>` at its end
  *     s3+https://s3.example/bucket/prefix    an S3-compatible store, path style
  */
 
 import type { Files, Runtime } from '#runtime';
 import { BackupError } from './error.ts';
+import type { Line } from './keep/line.ts';
 import { type Credentials, type Target, translated } from './target.ts';
 
 /** Opens the target that `text` means; `credentials` is the path of a JSON file. */
@@ -35,6 +36,14 @@ export async function openTarget(
     );
   }
   return directoryTarget(runtime.files, text);
+}
+
+/** Opens what another nymote keeps for us. */
+export async function openLine(
+  runtime: Pick<Runtime, 'http'>,
+  { place, credentials }: Line,
+): Promise<Target> {
+  return (await import('./webdav.ts')).webdavTarget(runtime, place, credentials);
 }
 
 /** Reads `{"user": …, "secret": …}`, for S3 also `"region"`; undefined without a path. */

@@ -9,7 +9,7 @@
 import { AwsClient } from 'aws4fetch';
 import type { Runtime } from '#runtime';
 import { BackupError } from './error.ts';
-import { askOver, elementTexts, readBody } from './http-target.ts';
+import { askOver, elementTexts } from './http-target.ts';
 import { type Credentials, isName, type Target } from './target.ts';
 
 const MAX_LISTING = 4 * 1024 * 1024;
@@ -47,8 +47,8 @@ export function s3Target(
         url.searchParams.set('list-type', '2');
         url.searchParams.set('prefix', prefix);
         if (token !== undefined) url.searchParams.set('continuation-token', token);
-        const response = await ask(await request('GET', url), [200]);
-        const xml = new TextDecoder().decode(await readBody(name, response, MAX_LISTING));
+        const { body } = await ask(await request('GET', url), [200], MAX_LISTING);
+        const xml = new TextDecoder().decode(body);
         const keys = elementTexts(xml, 'Key').filter((key) => key.startsWith(prefix));
         names.push(...keys.map((key) => key.slice(prefix.length)));
         [token] = elementTexts(xml, 'NextContinuationToken');
@@ -57,9 +57,8 @@ export function s3Target(
       return names.filter(isName);
     },
     async get(file, limit) {
-      const response = await ask(await request('GET', urlOf(file)), [200, 404]);
-      const body = await readBody(name, response, limit);
-      return response.status === 404 ? undefined : body;
+      const { status, body } = await ask(await request('GET', urlOf(file)), [200, 404], limit);
+      return status === 404 ? undefined : body;
     },
     async put(file, bytes) {
       await ask(await request('PUT', urlOf(file), bytes), [200, 201, 204]);

@@ -4,7 +4,8 @@
  *     {"progress": {"step": "write", "done": 1, "of": 2}}
  *     {"done": …}   or   {"problem": {"code": "…", "message": "…"}}
  *
- * Not reachable from the web: whoever names a target names a place to send everything to.
+ * Not reachable from the web: whoever names a target names a place to send everything to, and whoever
+ * is told a line can delete a backup.
  */
 
 import * as v from 'valibot';
@@ -12,6 +13,8 @@ import { type Log, RuntimeError } from '#runtime';
 import { StorageError } from '#storage';
 import type { Backups, Wish } from './backups.ts';
 import { BackupError } from './error.ts';
+import type { Keeping } from './keep/keeping.ts';
+import type { Made } from './make.ts';
 import type { Report } from './read.ts';
 import { readRecipients } from './settings.ts';
 
@@ -21,35 +24,51 @@ const WishSchema = v.object({
   target: v.optional(v.string()),
   credentials: v.optional(v.string()),
   recipients: v.optional(v.string()),
+  line: v.optional(v.string()),
+  name: v.optional(v.string(), ''),
+  quota: v.optional(v.string()),
+  at: v.optional(v.string()),
+  isRenewed: v.optional(v.boolean()),
 });
 
-type Action = (backups: Backups, wish: Wish, report: Report) => Promise<unknown>;
+/** What backups are made with, and what is kept for others. */
+type Parties = { readonly backups: Backups; readonly keeping: Keeping };
+type Asked = Omit<v.InferOutput<typeof WishSchema>, 'recipients'> & Wish;
+type Action = (parties: Parties, asked: Asked, report: Report) => Promise<unknown>;
 
 const ACTIONS: Readonly<Record<string, Action>> = {
-  async run(backups, wish, report) {
-    const { memory, written, isFull, problem } = await backups.run(wish, report);
-    return { ...{ number: memory.number, heads: memory.heads, written, isFull }, problem };
+  run: async ({ backups }, wish, report) => describeMade(await backups.run(wish, report)),
+  async to({ backups }, { line }, report) {
+    if (line === undefined) return { isForgotten: await backups.stay() };
+    return describeMade(await backups.goTo(line, report));
   },
-  drill: (backups, wish, report) => backups.drill(wish, report),
-  async list(backups, wish) {
+  drill: ({ backups }, wish, report) => backups.drill(wish, report),
+  async list({ backups }, wish) {
     return { manifest: (await backups.list(wish))?.manifest };
   },
-  schedule: (backups) => backups.status(),
+  schedule: ({ backups }) => backups.status(),
+  keep: ({ keeping }, wish) => keeping.keep(wish),
+  kept: async ({ keeping }) => ({ guests: await keeping.list() }),
+  forget: ({ keeping }, { name }) => keeping.forget(name),
 };
+
+const describeMade = ({ memory, written, isFull, problem }: Made) => ({
+  ...{ number: memory.number, heads: memory.heads, written, isFull, problem },
+});
 
 /** Answers a request that is about backups; undefined for all others. */
 export function serveBackups(
-  backups: Backups,
+  parties: Parties,
   log: Log,
   request: Request,
 ): Promise<Response> | undefined {
   const { pathname } = new URL(request.url);
   const action = pathname.startsWith(PREFIX) ? ACTIONS[pathname.slice(PREFIX.length)] : undefined;
-  return action && request.method === 'POST' ? answer(backups, log, action, request) : undefined;
+  return action && request.method === 'POST' ? answer(parties, log, action, request) : undefined;
 }
 
 async function answer(
-  backups: Backups,
+  parties: Parties,
   log: Log,
   action: Action,
   request: Request,
@@ -68,7 +87,7 @@ async function answer(
       throw new BackupError('bad-setting', '--recipient takes keys of age: age1…');
     }
     say({
-      done: await action(backups, { ...parsed.output, recipients }, (progress) =>
+      done: await action(parties, { ...parsed.output, recipients }, (progress) =>
         say({ progress }),
       ),
     });

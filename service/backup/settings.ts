@@ -1,5 +1,7 @@
 /** What a person may set about backups; `config.ts` takes it into its table. */
 
+import { readPort } from '../endpoint-text.ts';
+
 export type BackupSettings = {
   /** Where to; empty: nothing is done by itself. */
   readonly backup: string;
@@ -7,6 +9,8 @@ export type BackupSettings = {
   readonly backupCredentials: string;
   /** Who can open backups besides the owner's devices: age1… */
   readonly backupRecipients: readonly string[];
+  /** TCP, for the backups of others, once somebody's are kept. */
+  readonly keepPort: number;
 };
 
 /** The settings without a word about them. */
@@ -14,6 +18,7 @@ export const BACKUP_DEFAULTS: BackupSettings = {
   backup: '',
   backupCredentials: '',
   backupRecipients: [],
+  keepPort: 51_822,
 };
 
 const MAX_RECIPIENTS = 16;
@@ -42,5 +47,10 @@ export const BACKUP_SETTINGS = {
     read: readRecipients,
     expects: 'keys of age (age1…), several with commas',
     help: 'who can open backups besides the recovery phrase and your devices',
+  },
+  keepPort: {
+    read: readPort,
+    expects: 'a port',
+    help: 'TCP port for the backups of others that are kept here (`backup keep`)',
   },
 } as const;

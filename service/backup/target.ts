@@ -36,6 +36,7 @@ export async function translated<T>(name: string, action: () => Promise<T>): Pro
 
 const CODES: Readonly<Record<string, BackupError['code']>> = {
   denied: 'denied',
+  untrusted: 'denied',
   'no-space': 'no-space',
   refused: 'unreachable',
   unreachable: 'unreachable',

@@ -19,6 +19,13 @@ const CREDENTIALS: Flag = {
 
 const PLACE = 'a directory, https://… (WebDAV) or s3+https://host/bucket/…';
 
+const LINE_FILE: Flag = {
+  flag: '--line-file',
+  key: 'line-file',
+  expects: 'a path',
+  help: "file with a keeper's line (nymote-backup:…)",
+};
+
 const TO: readonly Flag[] = [
   DATA,
   {
@@ -60,11 +67,57 @@ export const BACKUP_VERBS: readonly Verb[] = [
     help: 'say when backups are made and tried, and how the last ones went',
   },
   {
+    name: 'backup to',
+    operands: [],
+    flags: [
+      DATA,
+      { ...LINE_FILE, otherwise: 'asked for' },
+      { flag: '--off', key: 'off', help: 'no more backups there' },
+    ],
+    help: 'put one every day where a friend keeps it, with the line that `backup keep` printed there',
+  },
+  {
+    name: 'backup keep',
+    operands: [{ name: 'name' }],
+    flags: [
+      DATA,
+      {
+        flag: '--quota',
+        key: 'quota',
+        expects: '500M, 1G, …',
+        otherwise: '1G',
+        help: 'how much is kept at most',
+      },
+      {
+        flag: '--at',
+        key: 'at',
+        expects: 'name or address, perhaps with :port',
+        otherwise: 'an address of this machine',
+        help: 'how they reach this machine from where they are',
+      },
+      { flag: '--renew', key: 'renew', help: 'a new line; the old one is worthless then' },
+    ],
+    help: 'keep the backups of somebody else on this machine: prints a line for them, shown once',
+  },
+  {
+    name: 'backup kept',
+    operands: [],
+    flags: [DATA],
+    help: 'list whose backups are kept here, and how much of them',
+  },
+  {
+    name: 'backup forget',
+    operands: [{ name: 'name' }],
+    flags: [DATA],
+    help: 'keep nothing of theirs any more: deletes what is here',
+  },
+  {
     name: 'restore',
     operands: [],
     flags: [
       { flag: '--from', key: 'target', expects: PLACE, help: 'where the backup is' },
       CREDENTIALS,
+      { ...LINE_FILE, help: `instead of --from: ${LINE_FILE.help}` },
       {
         flag: '--phrase-file',
         key: 'phrase-file',

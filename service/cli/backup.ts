@@ -9,13 +9,15 @@ import { type Runtime, RuntimeError } from '#runtime';
 import { openStore } from '#storage';
 import type { BackupStatus } from '../backup/backups.ts';
 import { BackupError } from '../backup/error.ts';
+import { requireLine } from '../backup/keep/line.ts';
 import type { Outcome as Run } from '../backup/ledger.ts';
-import { openTarget, readCredentials } from '../backup/open-target.ts';
+import { openLine, openTarget, readCredentials } from '../backup/open-target.ts';
 import type { Progress, Report } from '../backup/read.ts';
 import type { Recovery } from '../backup/recovery.ts';
 import { importInto } from '../backup/repository.ts';
 import { explainRefusal, restore } from '../backup/restore.ts';
 import type { Invocation } from './arguments.ts';
+import { type KeepDone, keepWish, printGuests, printKept, printMoved } from './keep.ts';
 import { date, table } from './print.ts';
 import { EXIT, notRunning, type Outcome, socketPath } from './verbs.ts';
 
@@ -45,20 +47,28 @@ type Listed = {
 
 type Line = {
   readonly progress?: Progress;
-  readonly done?: Done & Partial<Run> & Partial<BackupStatus>;
+  readonly done?: Done & Partial<Run> & Partial<BackupStatus> & KeepDone;
   readonly problem?: { readonly code: string; readonly message: string };
 };
 
 /** Runs `backup` and its kin through the running service. */
 export async function runBackup(
-  runtime: Pick<Runtime, 'http'>,
+  runtime: Pick<Runtime, 'http' | 'files'>,
   directory: string,
-  { verb, flags }: Invocation,
+  invocation: Invocation,
 ): Promise<Outcome> {
+  const { verb, flags } = invocation;
   const action = verb.name.split(' ')[1] ?? 'run';
   const report = reporter();
   try {
-    const line = await ask(runtime, directory, action, flags, report);
+    const { target, credentials, recipients } = flags;
+    const wish = {
+      ...(target === undefined ? {} : { target: absolute(target) }),
+      ...(credentials === undefined ? {} : { credentials: absolute(credentials) }),
+      ...(recipients === undefined ? {} : { recipients }),
+      ...(await keepWish(runtime, invocation)),
+    };
+    const line = await ask(runtime, directory, { action, wish }, report);
     report.clear();
     if (line.done === undefined) {
       const { code = 'io', message = 'the service broke off' } = line.problem ?? {};
@@ -68,6 +78,7 @@ export async function runBackup(
     const isBad = action === 'drill' && line.done.problem !== undefined;
     return { exitCode: isBad ? EXIT.failed : EXIT.ok, stdout: `${text}\n`, stderr: '' };
   } catch (thrown) {
+    if (thrown instanceof BackupError) return explained(flags, thrown);
     if (!(thrown instanceof RuntimeError)) throw thrown;
     const { exitCode, message } = notRunning(thrown, directory);
     return refusal(flags, exitCode, message, thrown.code);
@@ -77,16 +88,9 @@ export async function runBackup(
 async function ask(
   { http }: Pick<Runtime, 'http'>,
   directory: string,
-  action: string,
-  flags: Flags,
+  { action, wish }: { readonly action: string; readonly wish: object },
   report: Report,
 ): Promise<Line> {
-  const { target, credentials, recipients } = flags;
-  const wish = {
-    ...(target === undefined ? {} : { target: absolute(target) }),
-    ...(credentials === undefined ? {} : { credentials: absolute(credentials) }),
-    ...(recipients === undefined ? {} : { recipients }),
-  };
   const request = new Request(`http://nymote/backup/${action}`, {
     method: 'POST',
     body: JSON.stringify(wish),
@@ -115,6 +119,14 @@ function print(action: string, done: NonNullable<Line['done']>): string {
   switch (action) {
     case 'run':
       return printRun(done);
+    case 'to':
+      return printMoved(done, printRun(done));
+    case 'keep':
+      return printKept(done);
+    case 'kept':
+      return printGuests(done);
+    case 'forget':
+      return `${done.name}: nothing is kept any more.`;
     case 'drill':
       return printDrill(done);
     case 'list':
@@ -174,10 +186,18 @@ export async function runRestore(
 ): Promise<Outcome> {
   const report = reporter();
   try {
-    if (flags['target'] === undefined) {
-      return refusal(flags, EXIT.usage, 'say where the backup is: --from PLACE');
+    const { target: place, 'line-file': lineFile } = flags;
+    if (place === undefined && lineFile === undefined) {
+      return refusal(
+        flags,
+        EXIT.usage,
+        'say where the backup is: --from PLACE or --line-file FILE',
+      );
     }
-    const target = await openTarget(runtime, flags['target'], flags['credentials']);
+    const target =
+      lineFile === undefined
+        ? await openTarget(runtime, place ?? '', flags['credentials'])
+        : await openLine(runtime, requireLine(await readText(runtime, lineFile)));
     const opened = await readKeys(runtime, flags);
     if (typeof opened === 'string') return refusal(flags, EXIT.denied, opened, 'wrong-key');
     const restored = await restore(runtime, directory, target, { ...opened, report });

@@ -208,7 +208,7 @@ async function checkBackups({ runtime, backups }: Patient): Promise<Check> {
   if (backup === undefined) {
     const detail =
       target === ''
-        ? 'none: --backup names a place (a directory, WebDAV, S3) for a sealed one every day'
+        ? 'none: --backup names a place (a directory, WebDAV, S3) for a sealed one every day, `nymote backup to` a friend who keeps it'
         : 'none yet';
     return { name: 'backup', ok: true, detail };
   }

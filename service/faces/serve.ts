@@ -34,8 +34,7 @@ export async function openFaces(
   opening.use(
     await runtime.http.listen(
       { path: socketPath(config.data) },
-      (request, from) =>
-        serveBackups(house.backups, runtime.log, request) ?? forCli.fetch(request, from),
+      (request, from) => serveBackups(house, runtime.log, request) ?? forCli.fetch(request, from),
     ),
   );
   const forWeb = opening.use(createApp(backend, { ...options, trust: 'web' }));

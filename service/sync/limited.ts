@@ -5,16 +5,17 @@ import type { Clock } from '#runtime';
 /** Who feeds a body slowly holds one of few connections. */
 const BODY_MS = 20_000;
 
-/** A body of at most `limit` bytes; undefined when it is larger, breaks off or takes too long. */
+/** A body of at most `limit` bytes; undefined when it is larger, breaks off or takes `patienceMs`. */
 export async function readLimited(
   { body }: Pick<Request, 'body'>,
   clock: Pick<Clock, 'after'>,
   limit: number,
+  patienceMs = BODY_MS,
 ): Promise<Uint8Array | undefined> {
   const reader = body?.getReader();
   const give = (): void => void reader?.cancel().catch(() => undefined);
   let isLate = false;
-  const cancel = clock.after(BODY_MS, () => {
+  const cancel = clock.after(patienceMs, () => {
     isLate = true;
     give();
   });
