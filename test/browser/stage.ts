@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { vi } from 'vitest';
 import { nodeRuntime } from '#runtime/node';
 import { type Assets, createApp, parseAssets } from '#web-admin';
 import { createHousehold, type Household } from './household.ts';
@@ -23,6 +24,11 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
 ];
+
+/** Long enough for a busy machine, which is no failure; a test may take several times as long. */
+const PATIENCE_MS = 40_000;
+export const POLL = { timeout: PATIENCE_MS };
+vi.setConfig({ testTimeout: 5 * PATIENCE_MS, hookTimeout: 5 * PATIENCE_MS });
 
 export type Stage = AsyncDisposable & {
   readonly household: Household;
@@ -46,7 +52,7 @@ export async function launchBrowser(): Promise<Browser> {
   if (!existsSync(CHROMIUM)) {
     throw new Error(`${CHROMIUM} is missing: install the Debian package 'chromium'.`);
   }
-  return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  return chromium.launch({ executablePath: CHROMIUM, args: FLAGS, timeout: PATIENCE_MS });
 }
 
 /** One household with one page that looks at it. */
@@ -66,8 +72,13 @@ export async function setStage(
   });
   const listener = await runtime.http.listen({ address: '127.0.0.1', port: 0 }, app.fetch);
   const origin = `http://127.0.0.1:${'port' in listener.local ? listener.local.port : 0}`;
-  const context = await browser.newContext({ viewport: { width: 390, height: 844 }, ...options });
-  context.setDefaultTimeout(10_000);
+  const context = await browser.newContext({
+    viewport: { width: 390, height: 844 },
+    // What moves would be measured in the middle of it.
+    reducedMotion: 'reduce',
+    ...options,
+  });
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const faults = watch(page, origin);
 
@@ -88,6 +99,8 @@ export async function setStage(
       await page.screenshot({ path: `${directory}/${name}.png` });
     },
     async [Symbol.asyncDispose]() {
+      // Requests that are held up have nobody to answer them any more.
+      await page.unrouteAll({ behavior: 'ignoreErrors' });
       await context.close();
       app[Symbol.dispose]();
       await listener[Symbol.asyncDispose]();

@@ -16,6 +16,8 @@ export type Resource<T> = {
   readonly failure: Signal<ApiProblem | undefined>;
   /** The entity tag that came with the value. */
   etag(): string | undefined;
+  /** Whether somebody has asked for it. */
+  isWanted(): boolean;
   load(options?: { readonly isBackground: boolean }): Promise<void>;
 };
 
@@ -103,16 +105,23 @@ function resource<Body, T>(path: string | (() => string), read: (body: Body) => 
   const value = signal<T | undefined>(undefined);
   const failure = signal<ApiProblem | undefined>(undefined);
   let etag: string | undefined;
+  let asked = 0;
+  let shown = 0;
   return {
     value,
     failure,
     etag: () => etag,
+    isWanted: () => asked > 0,
     async load(options = { isBackground: false }) {
+      const number = ++asked;
       try {
         const place = typeof path === 'string' ? path : path();
         const reply = await call<Body>('GET', place, options);
         // What was asked for meanwhile is on its way itself.
         if (typeof path === 'function' && path() !== place) return;
+        // Answers may overtake each other.
+        if (number < shown) return;
+        shown = number;
         etag = reply.etag;
         value.value = read(reply.value);
         failure.value = undefined;
@@ -145,6 +154,8 @@ function listen(): void {
   const opened = source;
   opened.addEventListener('open', () => {
     isLive.value = true;
+    // What happened since everything was read was told to nobody.
+    refreshSoon();
   });
   opened.addEventListener('error', () => {
     isLive.value = false;
@@ -171,7 +182,6 @@ async function comeBack(): Promise<void> {
   await status.load({ isBackground: true });
   if (session.value !== 'in' || document.visibilityState !== 'visible') return;
   listen();
-  refreshSoon();
 }
 
 function refreshSoon(): void {
@@ -180,7 +190,7 @@ function refreshSoon(): void {
   setTimeout(() => {
     isRefreshing = false;
     for (const each of [status, devices, history, applying, names, conflicts, late, proposals]) {
-      if (each.value.value !== undefined) void each.load({ isBackground: true });
+      if (each.isWanted()) void each.load({ isBackground: true });
     }
   }, REFRESH_MS);
 }
