@@ -13,15 +13,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { encodeMessage } from '#resolver';
 import { findPorts } from '../conformance/service-stand.ts';
-import {
-  freePort,
-  LAB,
-  LEAVES,
-  queryFor,
-  ROOT,
-  startNsd,
-  waitFor,
-} from '../conformance/validation-stand.ts';
+import { LAB, LEAVES, queryFor, ROOT, startNsd, waitFor } from '../conformance/validation-stand.ts';
+import { takePort } from '../suites/ports.ts';
 import { DEEP, LEAF_ZONES, signAll, TWINS, WRONG_SIGNATURES } from './attack-zones.ts';
 import { HOST, stop } from './house.ts';
 import { progress } from './progress.ts';
@@ -122,7 +115,7 @@ export async function run(): Promise<readonly Row[]> {
 
 async function openStand(folder: string, opened: AsyncDisposableStack): Promise<Stand> {
   const anchor = await signAll(folder, EVIL);
-  const upstream = await freePort(HOST);
+  const upstream = await takePort();
   opened.defer(await startNsd(folder, upstream, ROOT, ['.']));
   opened.defer(await startNsd(folder, upstream, LAB, ['lab.']));
   opened.defer(await startNsd(folder, upstream, LEAVES, LEAF_ZONES));

@@ -13,7 +13,6 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import {
-  freePort,
   LAB,
   LEAVES,
   ROOT,
@@ -23,6 +22,7 @@ import {
   waitFor,
   writeZone,
 } from '../conformance/validation-stand.ts';
+import { takePort } from '../suites/ports.ts';
 import { HOST, stop } from './house.ts';
 import { cpuSeconds, residentMegabytes } from './process.ts';
 import { progress } from './progress.ts';
@@ -52,7 +52,7 @@ export async function run(): Promise<readonly Row[]> {
   opened.defer(() => rm(folder, { recursive: true, force: true }));
   progress(`cold: signing ${ALL_ZONES.length} zones`);
   const anchor = await signAll(folder);
-  const port = await freePort(HOST);
+  const port = await takePort();
   const zones = ALL_ZONES.map((zone) => `${zone}.lab.`);
   opened.defer(await startNsd(folder, port, ROOT, ['.']));
   opened.defer(await startNsd(folder, port, LAB, ['lab.']));
@@ -83,7 +83,7 @@ type Measured = {
 };
 
 async function measureOurs(upstream: number, anchor: string): Promise<Measured> {
-  const port = await freePort(HOST);
+  const port = await takePort();
   const words = [RESOLVER, HOST, String(port), ROOT, String(upstream), anchor];
   const [file = '', ...args] = [...SERVER, process.execPath, ...profiled(), ...words];
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -106,7 +106,7 @@ async function measureUnbound(
   anchor: string,
   zones: readonly string[],
 ): Promise<Measured> {
-  const port = await freePort(UNBOUND);
+  const port = await takePort();
   const served = [['.', ROOT] as const, ['lab.', LAB] as const];
   const leaves = zones.map((zone) => [zone, LEAVES] as const);
   const pids: number[] = [];

@@ -8,13 +8,10 @@ import { createHash, createHmac } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import { connect } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Credentials } from '#runtime';
-import { type Ended, findPorts, runProgram } from './service-stand.ts';
-
-const PATIENCE_MS = 10_000;
+import { takePort } from '../suites/ports.ts';
+import { type Ended, runProgram, untilOpen } from './service-stand.ts';
 
 /** A server, and what it is asked with. */
 export type Server = AsyncDisposable & { readonly url: string; readonly credentials: string };
@@ -24,7 +21,7 @@ const SECRET = 'correct horse';
 
 /** Debian's lighttpd with mod_webdav, behind a password. */
 export async function startWebdav(room: string): Promise<Server> {
-  const { admin: port } = await findPorts();
+  const port = await takePort();
   const root = join(room, 'webdav');
   await mkdir(join(root, 'dav'), { recursive: true });
   await writeFile(join(room, 'users'), `${USER}:${SECRET}\n`);
@@ -56,24 +53,11 @@ $HTTP["url"] =~ "^/" {
     url: `http://127.0.0.1:${port}/dav/nymote/`,
     credentials: await saveCredentials(room, 'webdav.json', { user: USER, secret: SECRET }),
     async [Symbol.asyncDispose]() {
-      child.kill('SIGTERM');
+      const exited = new Promise((resolve) => child.once('exit', resolve));
+      if (child.exitCode !== null || !child.kill('SIGTERM')) return;
+      await exited;
     },
   };
-}
-
-async function untilOpen(port: number): Promise<void> {
-  const until = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const isOpen = await new Promise<boolean>((resolve) => {
-      const socket = connect({ port, host: '127.0.0.1' });
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-      socket.once('close', () => undefined).setTimeout(500, () => socket.destroy());
-      socket.once('connect', () => socket.destroy());
-    });
-    if (isOpen) return;
-    if (performance.now() > until) throw new Error(`nobody listens on ${port}`);
-    await sleep(50);
-  }
 }
 
 export async function saveCredentials(
@@ -100,8 +84,9 @@ export async function startS3(room: string, { certificate, key }: Credentials): 
     url: `s3+https://127.0.0.1:${address.port}/bucket/a/b`,
     credentials: await saveCredentials(room, 's3.json', { user: USER, secret: SECRET }),
     async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
-      server.close();
+      await closed;
     },
   };
 }

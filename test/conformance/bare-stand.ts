@@ -10,7 +10,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findPorts, makeRoom, runProgram } from './service-stand.ts';
+import { takePort } from '../suites/ports.ts';
+import { until } from '../suites/waiting.ts';
+import { DIG_PATIENTLY, makeRoom, runProgram } from './service-stand.ts';
 
 /** BIND listens on addresses that an interface has, and lo has only this one. */
 export const ROOT = '127.0.0.1';
@@ -18,7 +20,6 @@ export const LAB = '127.54.0.3';
 export const LEAVES = '127.54.0.4';
 
 const MAIN = join(import.meta.dirname, '../../service/main.ts');
-const START_MS = 20_000;
 
 type Leaf = {
   readonly name: string;
@@ -56,7 +57,7 @@ export type Internet = AsyncDisposable & {
 export async function openInternet(): Promise<Internet> {
   const room = await makeRoom();
   const folder = room.path;
-  const { dns: port } = await findPorts();
+  const port = await takePort();
   const running: Daemon[] = [];
   const close = async () => {
     for (const daemon of running) await daemon.stop();
@@ -84,8 +85,10 @@ export async function openInternet(): Promise<Internet> {
 }
 
 export type Bare = AsyncDisposable & {
-  readonly said: () => string;
   /** Only what went to standard output. */
+  readonly said: () => string;
+  /** Waits until it has said so: what it says comes when it comes. */
+  says(what: RegExp): Promise<void>;
   readonly port: number;
   dig(...args: readonly string[]): Promise<string>;
   /** Resolves with the exit code, or the signal's name. */
@@ -98,7 +101,7 @@ export async function startBare(
   settings: Readonly<Record<string, unknown>>,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Bare> {
-  const { dns: port } = await findPorts();
+  const port = await takePort();
   const file = join(folder, `bare-${port}.json`);
   await writeFile(file, JSON.stringify({ listen: `127.0.0.1:${port}`, ...settings }));
   const child = spawn(process.execPath, [MAIN, 'resolver', '-c', file], {
@@ -109,24 +112,25 @@ export async function startBare(
   child.stdout.on('data', (data: Buffer) => {
     said += String(data);
   });
+  // Only then has all been read that it said.
   const exited = new Promise<number | NodeJS.Signals | null>((resolve) => {
-    child.once('exit', (code, signal) => resolve(code ?? signal));
+    child.once('close', (code, signal) => resolve(code ?? signal));
   });
   const stop: Bare['stop'] = (signal = 'SIGTERM') => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     return exited;
   };
-  const until = performance.now() + START_MS;
-  while (!said.includes('listening')) {
-    if (child.exitCode !== null || performance.now() > until) {
-      await stop('SIGKILL');
-      throw new Error(`nymote resolver did not start: ${said}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20));
+  const isUp = () => said.includes('listening');
+  try {
+    await until('nymote resolver listens', () => isUp() || child.exitCode !== null);
+  } finally {
+    if (!isUp()) await stop('SIGKILL');
   }
-  const at = ['+tries=1', '+time=9', '@127.0.0.1', '-p', String(port)];
+  if (!isUp()) throw new Error(`nymote resolver did not start: ${said}`);
+  const at = [...DIG_PATIENTLY, '@127.0.0.1', '-p', String(port)];
   return {
     said: () => said,
+    says: (what) => until(`it says ${what}`, () => what.test(said)),
     port,
     dig: async (...args) => (await runProgram('dig', [...at, ...args])).stdout,
     stop,
@@ -299,9 +303,9 @@ ${zones.join('')}`,
 
 async function waitFor(address: string, port: number, zone: string): Promise<void> {
   const args = [`@${address}`, '-p', String(port), zone, 'SOA', '+norec', '+time=1', '+tries=1'];
-  for (let attempt = 0; attempt < 100; attempt++) {
-    if ((await runProgram('dig', args)).stdout.includes('7200 3600')) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`the server for ${zone} at ${address} does not answer`);
+  await until(
+    `the server at ${address} answers for ${zone}`,
+    async () => (await runProgram('dig', args)).stdout.includes('7200 3600'),
+    100,
+  );
 }

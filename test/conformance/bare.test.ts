@@ -4,9 +4,11 @@
  */
 
 import { existsSync } from 'node:fs';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { takePort } from '../suites/ports.ts';
+import { PATIENCE } from '../suites/waiting.ts';
 import {
   type Bare,
   type Internet,
@@ -36,6 +38,12 @@ function faked(): Record<string, string> {
   const library = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketimeMT.so.1`;
   if (!existsSync(library)) throw new Error('install the Debian package libfaketime');
   return { LD_PRELOAD: library, FAKETIME_DONT_FAKE_MONOTONIC: '1' };
+}
+
+/** All of it at once: the program looks whenever it likes. */
+async function moveClock(file: string, by: string): Promise<void> {
+  await writeFile(`${file}.new`, `${by}\n`);
+  await rename(`${file}.new`, file);
 }
 
 const AD = /flags:[^;]* ad[ ;]/;
@@ -122,8 +130,8 @@ test('one zone is forwarded, the rest is not', async () => {
   await using other = await startBare(internet.folder, settings);
   expect(await other.dig('www.good.lab', 'A', '+dnssec')).toMatch(AD);
   expect(await other.dig('www.plain.lab', 'A')).toContain('192.0.2.80');
-  expect(other.said()).toMatch(/name=www\.good\.lab\..* from=forward /);
-  expect(other.said()).toMatch(/name=www\.plain\.lab\..* from=recursion /);
+  await other.says(/name=www\.good\.lab\..* from=forward /);
+  await other.says(/name=www\.plain\.lab\..* from=recursion /);
 });
 
 test('a zone that the root denies with its NSEC is there all the same when it is a stub', async () => {
@@ -164,10 +172,7 @@ test('DNS64: the prefix that the network’s resolver shows is found out (RFC 70
   await using network = await startBare(folder, { ...settings, dns64: prefix });
   const discover = [`127.0.0.1:${network.port}`];
   await using other = await startBare(folder, { ...settings, dns64: { discover } });
-  const shown = () => other.said().includes('nat64-prefix prefix=2001:db8:64:ff00::/56');
-  for (let round = 0; round < 100 && !shown(); round++) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await other.says(/nat64-prefix prefix=2001:db8:64:ff00::\/56/);
   for (const each of [network, other]) {
     expect(await each.dig('www.good.lab', 'AAAA', '+short')).toBe('2001:db8:64:ffc0:0:250::\n');
     const back = await each.dig('-x', '2001:db8:64:ffc0:0:aa::', '+short');
@@ -199,35 +204,37 @@ test('priming: the root’s servers are asked who they are, once', async () => {
   await using other = await startBare(internet.folder, settings);
   expect(await other.dig('www.good.lab', 'A', '+dnssec')).toMatch(AD);
   expect(await other.dig('www.plain.lab', 'A')).toContain('192.0.2.80');
-  expect(other.said()).toMatch(/info primed servers=1 ttl=300/);
+  await other.says(/info primed servers=1 ttl=(300|29\d)/);
 });
 
 test('TTLs between bounds', async () => {
   const settings = { ...internet.settings, cacheMaxTtl: 40 };
   await using other = await startBare(internet.folder, settings);
   const answer = await other.dig('www.good.lab', 'A', '+noall', '+answer');
-  expect(answer).toMatch(/www\.good\.lab\.\s+(40|39)\s/);
+  // It may have been some seconds on its way.
+  expect(answer).toMatch(/www\.good\.lab\.\s+(40|3\d)\s/);
 });
 
 test('a wall clock that is moved moves TTLs and ends signatures', async () => {
   const clock = join(internet.folder, 'clock');
-  await writeFile(clock, '+0\n');
+  await moveClock(clock, '+0');
   const env = { ...faked(), FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: '1' };
   await using moved = await startBare(internet.folder, internet.settings, env);
   const ask = () => moved.dig('www.good.lab', 'A', '+dnssec');
   const ttl = (answer: string) => Number(/^www\S+\s+(\d+)\s+IN\s+A\s/m.exec(answer)?.[1]);
-  expect(ttl(await ask())).toBe(300);
-  await writeFile(clock, '+200\n');
+  const isWhole = (seconds: number) => seconds > 250 && seconds <= 300;
+  expect(ttl(await ask())).toSatisfy(isWhole);
+  await moveClock(clock, '+200');
   const later = await ask();
   expect(later).toMatch(AD);
-  expect(ttl(later)).toBeGreaterThan(50);
+  expect(ttl(later)).toBeGreaterThan(0);
   expect(ttl(later)).toBeLessThanOrEqual(100);
-  await writeFile(clock, '+60d\n');
+  await moveClock(clock, '+60d');
   expect(await ask()).toContain('EDE: 7 (');
-  await writeFile(clock, '+0\n');
+  await moveClock(clock, '+0');
   const back = await ask();
   expect(back).toMatch(AD);
-  expect(ttl(back)).toBe(300);
+  expect(ttl(back)).toSatisfy(isWhole);
 });
 
 /** Answers that threads repeated, by what Prometheus is told. */
@@ -240,8 +247,8 @@ test('datapath: what was recursed for is repeated, what files say is not; a move
   const file = join(internet.folder, 'lane.hosts');
   await writeFile(file, '192.0.2.7 nas.good.lab\n');
   const clock = join(internet.folder, 'lane-clock');
-  await writeFile(clock, '+0\n');
-  const { admin } = await findPorts();
+  await moveClock(clock, '+0');
+  const admin = await takePort();
   const more = { datapath: 'on', hosts: file, metrics: { listen: `127.0.0.1:${admin}` } };
   const env = { ...faked(), FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: '1' };
   await using other = await startBare(internet.folder, { ...internet.settings, ...more }, env);
@@ -254,12 +261,12 @@ test('datapath: what was recursed for is repeated, what files say is not; a move
     expect(again).toContain('192.0.2.80');
   }
   expect(first).toMatch(AD);
-  expect(await repeated(admin)).toBe(2);
+  await expect.poll(() => repeated(admin), PATIENCE).toBe(2);
   for (const _ of [1, 2, 3]) expect(await ask('nas.good.lab')).toContain('192.0.2.7');
   for (const _ of [1, 2]) expect(await ask('www.expired.lab')).toContain('EDE: 7 (');
   expect(await repeated(admin)).toBe(2);
-  await writeFile(clock, '+60d\n');
-  await expect.poll(() => ask('www.good.lab'), { timeout: 10_000 }).toContain('EDE: 7 (');
+  await moveClock(clock, '+60d');
+  await expect.poll(() => ask('www.good.lab'), PATIENCE).toContain('EDE: 7 (');
 });
 
 test('a new root key waits for thirty days, over restarts, in a file that is only ours', async () => {
@@ -274,7 +281,7 @@ test('a new root key waits for thirty days, over restarts, in a file that is onl
   ] as const) {
     const env = { ...faked(), FAKETIME: `+${day}d` };
     await using other = await startBare(internet.folder, settings, env);
-    await expect.poll(states, { timeout: 10_000 }).toEqual(expected);
+    await expect.poll(states, PATIENCE).toEqual(expected);
     expect(await other.dig('ns', 'A', '+dnssec')).toMatch(AD);
   }
   expect((await stat(anchorFile)).mode & 0o777).toBe(0o600);

@@ -5,6 +5,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { takePort } from '../suites/ports.ts';
 import { type Internet, LAB, LEAVES, openInternet, startBare } from './bare-stand.ts';
 import { findPorts, makeRoom, nymote, type Service, startService } from './service-stand.ts';
 import '../suites/patience.ts';
@@ -59,7 +60,7 @@ describe('the bare resolver', () => {
   });
 
   test('metrics count what was asked', async () => {
-    const { admin } = await findPorts();
+    const admin = await takePort();
     const metrics = { listen: `127.0.0.1:${admin}` };
     await using bare = await startBare(internet.folder, { ...internet.settings, metrics });
     await bare.dig('www.good.lab', 'A', '+dnssec');

@@ -7,11 +7,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { join } from 'node:path';
-import { findPorts, makeRoom, runProgram } from './service-stand.ts';
+import { takePort } from '../suites/ports.ts';
+import { makeRoom, runProgram, untilOpen } from './service-stand.ts';
 
-const START_MS = 10_000;
 /** Lets openssl believe in another day (Debian package libfaketime). */
 const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
 
@@ -48,15 +47,11 @@ export async function openForwardStand(): Promise<ForwardStand> {
     opening.defer(() => one.stop());
     return one;
   };
-  const ports = await findPorts();
-  const others = await findPorts();
-  const last = await findPorts();
-  const first = { dot: ports.dns, doh: ports.admin };
+  const takeBoth = async () => ({ dot: await takePort(), doh: await takePort() });
+  const first = await takeBoth();
   const unbound = await started(startUnbound(folder, 'good', first));
-  const expired = await started(
-    startUnbound(folder, 'expired', { dot: others.dns, doh: others.admin }),
-  );
-  const dnsdist = await started(startDnsdist(folder, { dot: last.dns, doh: last.admin }));
+  const expired = await started(startUnbound(folder, 'expired', await takeBoth()));
+  const dnsdist = await started(startDnsdist(folder, await takeBoth()));
   const key = new X509Certificate(await readFile(join(folder, 'good.pem'))).publicKey;
   const spki = key.export({ type: 'spki', format: 'der' });
   const opened = opening.move();
@@ -127,27 +122,12 @@ async function start(
     await exited;
   };
   try {
-    for (const port of [ports.dot, ports.doh]) await answers(port);
+    for (const port of [ports.dot, ports.doh]) await untilOpen(port);
   } catch (thrown) {
     await stop();
     throw thrown;
   }
   return { ...ports, stop };
-}
-
-async function answers(port: number): Promise<void> {
-  const until = performance.now() + START_MS;
-  while (performance.now() < until) {
-    const socket = connect({ host: '127.0.0.1', port });
-    const isOpen = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-    if (isOpen) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`nobody listens on port ${port}`);
 }
 
 async function startUnbound(
@@ -189,7 +169,7 @@ async function startDnsdist(
   const credentials = `"${folder}/good.pem", "${folder}/good.key"`;
   await writeFile(
     file,
-    `setLocal("127.0.0.1:${(await findPorts()).dns}")
+    `setLocal("127.0.0.1:${await takePort()}")
 addTLSLocal("127.0.0.1:${ports.dot}", ${credentials})
 addDOHLocal("127.0.0.1:${ports.doh}", ${credentials}, "/dns-query")
 addAction("www.example.", SpoofAction("192.0.2.80"))

@@ -13,6 +13,8 @@ import { join } from 'node:path';
 import { type AnswerEvent, createResolver, type Resolver, type ResolverOptions } from '#resolver';
 import { RuntimeError } from '#runtime';
 import { nodeRuntime } from '#runtime/node';
+import { takePort } from '../suites/ports.ts';
+import { until } from '../suites/waiting.ts';
 
 const runtime = nodeRuntime({ log: () => undefined });
 
@@ -26,6 +28,8 @@ const PACKAGES = {
 } as const;
 
 type Tool = keyof typeof PACKAGES;
+
+const RUN_MS = 180_000;
 
 const ROOT = '127.51.0.2';
 /** BIND listens on addresses that an interface has, and lo has only this one. */
@@ -46,7 +50,7 @@ export async function openHierarchy(
   options: Partial<ResolverOptions> = {},
 ): Promise<HierarchyStand> {
   const folder = await mkdtemp(join(tmpdir(), 'nymote-hierarchy-'));
-  const port = await freePort();
+  const port = await takePort();
   const running: Running[] = [];
   const events: AnswerEvent[] = [];
   const resolver = createResolver(runtime, {
@@ -78,7 +82,7 @@ export async function openHierarchy(
     return {
       resolver,
       events,
-      dig: (...args) => run('dig', '+tries=1', '+time=9', ...at, ...args),
+      dig: (...args) => run('dig', '+tries=3', '+time=20', ...at, ...args),
       async delv(name, type) {
         const keys = await run(
           'dig',
@@ -112,7 +116,7 @@ function anchorsFrom(dnskeys: string): string {
 
 async function run(tool: Tool, ...args: string[]): Promise<string> {
   try {
-    const { stdout, stderr } = await runtime.exec(tool, args);
+    const { stdout, stderr } = await runtime.exec(tool, args, { timeoutMs: RUN_MS });
     return `${stderr}${stdout}`;
   } catch (thrown) {
     throw thrown instanceof RuntimeError && thrown.code === 'not-found' ? missing(tool) : thrown;
@@ -121,11 +125,6 @@ async function run(tool: Tool, ...args: string[]): Promise<string> {
 
 function missing(tool: Tool): Error {
   return new Error(`${tool} is missing: install the Debian package ${PACKAGES[tool]}`);
-}
-
-async function freePort(): Promise<number> {
-  await using socket = await runtime.udp.bind({ address: '127.0.0.1', port: 0 }, () => undefined);
-  return socket.local.port;
 }
 
 type Running = { readonly said: () => string; stop(): Promise<void> };
@@ -287,11 +286,10 @@ async function waitFor(
   running: readonly Running[],
 ): Promise<void> {
   const args = [`@${address}`, '-p', String(port), zone, 'SOA', '+norec', '+time=1', '+tries=1'];
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const said = await run('dig', ...args);
-    if (said.includes('status: NOERROR') && said.includes('7200 3600')) return;
-    await runtime.clock.sleep(100);
+  const isServed = async () => /status: NOERROR[\s\S]* 7200 3600/.test(await run('dig', ...args));
+  try {
+    await until(`the server at ${address} answers for ${zone}`, isServed, 100);
+  } catch (cause) {
+    throw new Error(running.map(({ said }) => said()).join('\n'), { cause });
   }
-  const words = running.map(({ said }) => said()).join('\n');
-  throw new Error(`the server for ${zone} at ${address} does not answer:\n${words}`);
 }

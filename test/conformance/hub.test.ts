@@ -107,7 +107,7 @@ describe('commits', () => {
     const { realm, owner } = await begin('two devices');
     const phone = await admit(realm, owner);
     const stored = await push(realm, owner, sealed(realm, owner, 1), sealed(realm, owner, 2));
-    expect(await stored.json()).toEqual({ stored: 2, gaps: [], forks: [] });
+    expect(await stored.json()).toMatchObject({ stored: 2, gaps: [], forks: [] });
     expect((await push(realm, phone, sealed(realm, phone, 1, 'of the phone'))).status).toBe(200);
     expect((await pull(realm, phone, {}, 1)).texts).toEqual([
       'commit 1',
@@ -124,20 +124,40 @@ describe('commits', () => {
   test('pushed twice are there once', async () => {
     const { realm, owner } = await begin('twice');
     await push(realm, owner, sealed(realm, owner, 1));
-    expect(await (await push(realm, owner, sealed(realm, owner, 1))).json()).toEqual({
+    expect(await (await push(realm, owner, sealed(realm, owner, 1))).json()).toMatchObject({
       ...{ stored: 0, gaps: [], forks: [] },
     });
+    expect((await pull(realm, owner)).texts).toEqual(['commit 1']);
   });
 
-  test('that skip one wait until it is there', async () => {
+  test('that skip one wait until it is there, wherever they begin', async () => {
     const { realm, owner } = await begin('gap');
-    const early = await push(realm, owner, sealed(realm, owner, 2));
-    expect(await early.json()).toEqual({
+    const first = await push(realm, owner, sealed(realm, owner, 5));
+    expect(await first.json()).toMatchObject({ stored: 1, gaps: [] });
+    const early = await push(realm, owner, sealed(realm, owner, 7));
+    expect(await early.json()).toMatchObject({
       ...{ stored: 0, forks: [] },
-      gaps: [{ device: owner.id, have: 0 }],
+      gaps: [{ device: owner.id, have: 5 }],
     });
-    const both = await push(realm, owner, sealed(realm, owner, 1), sealed(realm, owner, 2));
-    expect(await both.json()).toMatchObject({ stored: 2 });
+    const both = await push(realm, owner, sealed(realm, owner, 6), sealed(realm, owner, 7));
+    expect(await both.json()).toMatchObject({ stored: 2, gaps: [] });
+  });
+
+  test('are told to each as what it gave itself', async () => {
+    const { realm, owner } = await begin('given');
+    const phone = await admit(realm, owner);
+    await push(realm, owner, sealed(realm, owner, 1), sealed(realm, owner, 2));
+    const given = async (keys: DeviceKeys) =>
+      ((await (await ask(keys, `${realm}/state`)).json()) as { given: unknown }).given;
+    expect([Object.keys((await given(owner)) as object), await given(phone)]).toEqual([
+      [owner.id],
+      {},
+    ]);
+    // As a device of before, that goes by what is there.
+    const third = await push(realm, phone, sealed(realm, owner, 3));
+    expect(await third.json()).toMatchObject({ stored: 1, gaps: [] });
+    const fifth = await push(realm, owner, sealed(realm, owner, 4), sealed(realm, owner, 5));
+    expect(await fifth.json()).toMatchObject({ stored: 2, gaps: [] });
   });
 
   test('of one number that differ are a fork, kept as evidence', async () => {
@@ -149,7 +169,10 @@ describe('commits', () => {
     expect(forks[0]?.ids).toHaveLength(2);
     const state = await (await ask(owner, `${realm}/state`)).json();
     expect(state).toMatchObject({ forks });
-    expect((await pull(realm, owner, { [owner.id]: 1 })).texts).toEqual(['another one']);
+    // Whoever has one side is shown both: numbers do not say which.
+    expect((await pull(realm, owner, { [owner.id]: 1 })).texts.toSorted()).toEqual([
+      ...['another one', 'commit 1'],
+    ]);
   });
 
   test('come in pages, the past first', async () => {

@@ -6,18 +6,18 @@
  */
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { until } from '../suites/waiting.ts';
 import { MUSL_LOADER, makeMuslLibraries } from './musl-shim.ts';
 import '../suites/patience.ts';
+import { findPorts } from './service-stand.ts';
 
 const PROJECT = join(import.meta.dirname, '../..');
 const BUILD_MS = 300_000;
-const START_MS = 20_000;
 
 const directory = mkdtempSync(join(tmpdir(), 'nymote-musl-'));
 const libraries = join(directory, 'lib');
@@ -57,10 +57,8 @@ test('says its version', () => {
   expect(result.stdout).toMatch(/\d+\.\d+\.\d+/);
 });
 
-test('answers for its zone, by threads too, and has the admin page inside', {
-  timeout: START_MS * 2,
-}, async () => {
-  const [dns, admin, wireguard, control] = await freePorts(4);
+test('answers for its zone, by threads too, and has the admin page inside', async () => {
+  const { dns, admin, wireguard, control } = await findPorts();
   const settings = ['--user', 'alice', '--name', 'router', '--data', join(directory, 'data')];
   const listen = ['--dns', `127.0.0.1:${dns}`, '--admin', `127.0.0.1:${admin}`];
   const ports = ['--wireguard-port', String(wireguard), '--control-port', String(control)];
@@ -74,20 +72,18 @@ test('answers for its zone, by threads too, and has the admin page inside', {
   expect(answer).toMatch(/status: NOERROR/);
   expect(answer).toMatch(/flags: qr aa/);
   expect(answer).toMatch(/^alice\.nymote\.\s+\d+\s+IN\s+SOA\s/m);
-  for (let turn = 0; turn < 3; turn++) dig(dns, 'alice.nymote', 'SOA');
-  const doctor = spawnSync(executable, ['doctor', '--data', join(directory, 'data')], {
-    encoding: 'utf8',
-    env,
+  await until('threads answer', () => {
+    dig(dns, 'alice.nymote', 'SOA');
+    const words = ['doctor', '--data', join(directory, 'data')];
+    const { stdout } = spawnSync(executable, words, { encoding: 'utf8', env });
+    return Number(/datapath: \d+ threads, (\d+) answers/.exec(stdout)?.[1]) > 1;
   });
-  expect(Number(/datapath: \d+ threads, (\d+) answers/.exec(doctor.stdout)?.[1])).toBeGreaterThan(
-    1,
-  );
   const page = await fetch(`http://127.0.0.1:${admin}/`);
   expect(page.status).toBe(200);
   expect(await page.text()).toMatch(/^<!doctype html>/i);
 });
 
-function dig(port: number | undefined, name: string, type: string): string | undefined {
+function dig(port: number, name: string, type: string): string | undefined {
   const args = ['+tries=1', '+time=1', '+nocookie', '@127.0.0.1', '-p', String(port), name, type];
   const result = spawnSync('dig', args, { encoding: 'utf8' });
   if (result.error !== undefined) throw new Error('dig is missing: apt-get install bind9-dnsutils');
@@ -95,23 +91,12 @@ function dig(port: number | undefined, name: string, type: string): string | und
 }
 
 async function untilAnswered(ask: () => string | undefined, said: string[]): Promise<string> {
-  const end = Date.now() + START_MS;
-  while (Date.now() < end && running?.exitCode === null) {
-    const answer = ask();
-    if (answer !== undefined) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-  throw new Error(`no answer; the program said:\n${said.join('')}`);
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const sockets = Array.from({ length: count }, () => createSocket('udp4'));
-  const ports = [];
-  for (const socket of sockets) {
-    socket.bind(0, '127.0.0.1');
-    await once(socket, 'listening');
-    ports.push(socket.address().port);
-  }
-  for (const socket of sockets) socket.close();
-  return ports;
+  let answer: string | undefined;
+  const isOver = () => {
+    answer = ask();
+    return answer !== undefined || running?.exitCode !== null;
+  };
+  await until('an answer', isOver, 200);
+  if (answer === undefined) throw new Error(`it ended, and said:\n${said.join('')}`);
+  return answer;
 }

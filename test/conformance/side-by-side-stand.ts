@@ -11,11 +11,12 @@ import { join } from 'node:path';
 import { createResolver, decodeMessage, encodeMessage, type Message, printRecord } from '#resolver';
 import type { Endpoint } from '#runtime';
 import { nodeRuntime } from '#runtime/node';
+import { takePort } from '../suites/ports.ts';
+import { until } from '../suites/waiting.ts';
 import { type Asking, contentOf, type Draw } from './side-by-side-questions.ts';
 import type { Host, LabZone } from './side-by-side-zones.ts';
 import {
   fileOf,
-  freePort,
   LAB,
   queryFor,
   ROOT,
@@ -54,7 +55,7 @@ export async function openSideBySide(
   heard: Heard = () => undefined,
 ): Promise<SideBySide> {
   const folder = await mkdtemp(join(tmpdir(), 'nymote-side-'));
-  const port = await freePort('127.0.0.1');
+  const port = await takePort();
   const running: (() => Promise<unknown>)[] = [];
   const close = async () => {
     for (const stop of running) await stop();
@@ -69,7 +70,7 @@ export async function openSideBySide(
     running.push(await startNsd(folder, port, ADDRESSES.nsd, on('nsd')));
     running.push(await startBind(folder, port, on('bind')));
     running.push(await startKnot(folder, port, on('knot')));
-    const unboundPort = await freePort(UNBOUND);
+    const unboundPort = await takePort();
     const leaves = zones.map(({ name, host }) => [`${name}.lab.`, ADDRESSES[host]] as const);
     const served = [['.', ROOT] as const, ['lab.', LAB] as const, ...leaves];
     running.push(await startUnbound(folder, port, unboundPort, anchor, served));
@@ -98,12 +99,9 @@ async function untilServed(zones: readonly LabZone[], port: number): Promise<voi
   for (const host of Object.keys(ADDRESSES) as Host[]) {
     const ask = await asker({ address: ADDRESSES[host], port }, opened);
     for (const { name } of zones.filter((zone) => zone.host === host)) {
-      let said: Said | undefined;
-      for (let attempt = 0; attempt < 30 && !said?.records.length; attempt++) {
-        if (said !== undefined) await runtime.clock.sleep(100);
-        said = await ask({ name: `${name}.lab.`, type: 'SOA' });
-      }
-      if (!said?.records.length) throw new Error(`${host} does not serve ${name}: ${said?.status}`);
+      const isServed = async () =>
+        (await ask({ name: `${name}.lab.`, type: 'SOA' })).records.length > 0;
+      await until(`${host} serves ${name}`, isServed);
     }
   }
   for (const close of opened) await close();

@@ -4,9 +4,10 @@
  */
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { takePort } from '../suites/ports.ts';
 import { type Bare, startBare } from './bare-stand.ts';
 import { makeRoom } from './service-stand.ts';
-import { freePort, startNsd, waitFor, writeZone } from './validation-stand.ts';
+import { startNsd, waitFor, writeZone } from './validation-stand.ts';
 import '../suites/patience.ts';
 
 const ROOT = '127.53.0.7';
@@ -20,7 +21,7 @@ let strict: Bare;
 
 beforeAll(async () => {
   room = await makeRoom();
-  const port = await freePort(ROOT);
+  const port = await takePort();
   const lines = ['@ NS ns', `ns A ${ROOT}`, 'a A 192.0.2.1', 'www A 192.0.2.80'];
   const anchor = await writeZone(room.path, '.', lines, { algorithm: 'ECDSAP256SHA256' });
   stopServer = await startNsd(room.path, port, ROOT, ['.']);

@@ -20,6 +20,8 @@ import {
 } from '#resolver';
 import { type Endpoint, RuntimeError } from '#runtime';
 import { nodeRuntime } from '#runtime/node';
+import { takePort } from '../suites/ports.ts';
+import { until } from '../suites/waiting.ts';
 
 const runtime = nodeRuntime({ log: () => undefined });
 
@@ -34,6 +36,8 @@ const PACKAGES = {
 } as const;
 
 type Tool = keyof typeof PACKAGES;
+
+const RUN_MS = 180_000;
 
 /** Addresses of the servers of root, lab. and the rest, and of Unbound. */
 export const ROOT = '127.53.0.2';
@@ -83,7 +87,7 @@ export type ValidationStand = AsyncDisposable & {
 /** Signs, starts everything and waits until it answers. */
 export async function openValidation(leaves: readonly Leaf[]): Promise<ValidationStand> {
   const folder = await mkdtemp(join(tmpdir(), 'nymote-validation-'));
-  const port = await freePort('127.0.0.1');
+  const port = await takePort();
   const running: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const stop of running) await stop();
@@ -94,7 +98,7 @@ export async function openValidation(leaves: readonly Leaf[]): Promise<Validatio
     running.push(await startNsd(folder, port, ROOT, ['.']));
     running.push(await startNsd(folder, port, LAB, ['lab.']));
     running.push(await startNsd(folder, port, LEAVES, zones));
-    const unboundPort = await freePort(UNBOUND);
+    const unboundPort = await takePort();
     const served = [
       ['.', ROOT],
       ['lab.', LAB],
@@ -160,19 +164,27 @@ export function queryFor(name: string, type: string, checkingDisabled: boolean):
   };
 }
 
-async function exchange(server: Endpoint, query: Message): Promise<Message | undefined> {
-  for (let attempt = 0; attempt < 2; attempt++) {
-    let heard: (reply: Message) => void = () => undefined;
-    const reply = new Promise<Message>((resolve) => {
-      heard = resolve;
-    });
-    await using socket = await runtime.udp.bind({ address: '0.0.0.0', port: 0 }, (data) => {
-      const decoded = decodeMessage(data);
-      if (decoded.ok) heard(decoded.message);
-    });
+/** Milliseconds until a question is asked again: more than a resolver takes for one. */
+const AGAIN_MS = 15_000;
+
+/** The reply; what is lost, or dropped by who is busy, is asked again. */
+async function exchange(
+  server: Endpoint,
+  query: Message,
+  attempts = 4,
+  pause = AGAIN_MS,
+): Promise<Message | undefined> {
+  const reply = Promise.withResolvers<Message | undefined>();
+  await using socket = await runtime.udp.bind({ address: '0.0.0.0', port: 0 }, (data) => {
+    const decoded = decodeMessage(data);
+    if (decoded.ok) reply.resolve(decoded.message);
+  });
+  for (let attempt = 0; attempt < attempts; attempt++) {
     socket.send(encodeMessage(query), server);
-    const late = runtime.clock.sleep(8_000).then(() => undefined);
-    const first = await Promise.race([reply, late]);
+    const late = Promise.withResolvers<undefined>();
+    const cancel = runtime.clock.after(pause, () => late.resolve(undefined));
+    const first = await Promise.race([reply.promise, late.promise]);
+    cancel();
     if (first !== undefined) return first;
   }
   return undefined;
@@ -189,17 +201,11 @@ function describe(reply: Message | undefined): string {
 
 /** Waits until something answers there. */
 export async function waitFor(server: Endpoint): Promise<void> {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    const query = queryFor('.', 'SOA', false);
-    await using socket = await runtime.udp.bind({ address: '0.0.0.0', port: 0 }, () => {
-      answered = true;
-    });
-    let answered = false;
-    socket.send(encodeMessage(query), server);
-    await runtime.clock.sleep(100);
-    if (answered) return;
-  }
-  throw new Error(`${server.address} does not answer`);
+  const query = queryFor('.', 'SOA', false);
+  await until(
+    `${server.address} answers`,
+    async () => (await exchange(server, query, 1, 500)) !== undefined,
+  );
 }
 
 /* Signing */
@@ -256,7 +262,7 @@ export async function writeZone(
 
 async function run(tool: Tool, ...args: string[]): Promise<string> {
   try {
-    const { stdout, stderr, exitCode } = await runtime.exec(tool, args);
+    const { stdout, stderr, exitCode } = await runtime.exec(tool, args, { timeoutMs: RUN_MS });
     if (exitCode !== 0) throw new Error(`${tool}: ${stderr}${stdout}`);
     return stdout;
   } catch (thrown) {
@@ -266,12 +272,6 @@ async function run(tool: Tool, ...args: string[]): Promise<string> {
 
 function missing(tool: Tool): Error {
   return new Error(`${tool} is missing: install the Debian package ${PACKAGES[tool]}`);
-}
-
-/** A port that nobody has at the moment. */
-export async function freePort(address: string): Promise<number> {
-  await using socket = await runtime.udp.bind({ address, port: 0 }, () => undefined);
-  return socket.local.port;
 }
 
 /** Starts a daemon in the foreground; Debian has them in /usr/sbin. */

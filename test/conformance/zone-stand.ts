@@ -24,6 +24,8 @@ import {
 } from '#resolver';
 import { type Clock, type ExecResult, RuntimeError } from '#runtime';
 import { nodeRuntime } from '#runtime/node';
+import { takePort } from '../suites/ports.ts';
+import { until } from '../suites/waiting.ts';
 
 /** The machine, quiet. */
 export const runtime = nodeRuntime({ log: () => undefined });
@@ -37,6 +39,8 @@ const PACKAGES = {
 } as const;
 
 type Tool = keyof typeof PACKAGES;
+
+const RUN_MS = 180_000;
 
 /** The zone that is served, and everything a test needs to ask about it. */
 export type Stand = AsyncDisposable & {
@@ -92,7 +96,7 @@ export async function openStand(
       const { stdout, stderr } = await run('delv', '-a', file, `+root=${apex}`, ...at, name, type);
       return `${stderr}${stdout}`;
     },
-    dig: async (...args) => (await run('dig', '+tries=1', '+time=5', ...at, ...args)).stdout,
+    dig: async (...args) => (await run('dig', '+tries=3', '+time=20', ...at, ...args)).stdout,
     unbound: (anchors) => startUnbound(directory, { apex, port, anchors }),
     async [Symbol.asyncDispose]() {
       await resolver[Symbol.asyncDispose]();
@@ -104,7 +108,7 @@ export async function openStand(
 /** Runs a program to its end; a missing one says where to get it. */
 async function run(tool: Tool, ...args: string[]): Promise<ExecResult> {
   try {
-    return await runtime.exec(tool, args);
+    return await runtime.exec(tool, args, { timeoutMs: RUN_MS });
   } catch (thrown) {
     throw thrown instanceof RuntimeError && thrown.code === 'not-found' ? missing(tool) : thrown;
   }
@@ -118,7 +122,7 @@ async function startUnbound(
   directory: string,
   { apex, port, anchors }: { apex: string; port: number; anchors: string },
 ): Promise<Unbound> {
-  const own = await freePort();
+  const own = await takePort();
   const file = join(directory, `unbound-${own}.conf`);
   await writeFile(file, unboundConfig({ directory, own, apex, port, anchors }));
   const program: Tool = 'unbound';
@@ -127,7 +131,7 @@ async function startUnbound(
   const failed = once(child, 'error').then(() => Promise.reject(missing(program)));
   const exited = once(child, 'exit');
   const dig = async (...args: string[]) => {
-    const at = ['+tries=1', '+time=5', '@127.0.0.1', '-p', String(own)];
+    const at = ['+tries=3', '+time=20', '@127.0.0.1', '-p', String(own)];
     return (await run('dig', ...at, ...args)).stdout;
   };
   await Promise.race([failed, whenUp(dig, () => said.join(''))]);
@@ -180,21 +184,17 @@ function gather(child: ChildProcess): string[] {
   return said;
 }
 
-/** Asks until something answers, for five seconds at most. */
+/** Asks until something answers. */
 async function whenUp(
   dig: (...args: string[]) => Promise<string>,
   said: () => string,
 ): Promise<void> {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    if ((await dig('version.bind', 'CH', 'TXT')).includes('status:')) return;
-    await runtime.clock.sleep(100);
+  const ask = () => dig('version.bind', 'CH', 'TXT', '+tries=1', '+time=2');
+  try {
+    await until('Unbound answers', async () => (await ask()).includes('status:'), 100);
+  } catch (cause) {
+    throw new Error(`Unbound did not start: ${said()}`, { cause });
   }
-  throw new Error(`unbound did not start: ${said()}`);
-}
-
-async function freePort(): Promise<number> {
-  await using socket = await runtime.udp.bind({ address: '127.0.0.1', port: 0 }, () => undefined);
-  return socket.local.port;
 }
 
 function nameOf(text: string): Name {
