@@ -7,12 +7,13 @@ const KEY = Uint8Array.of(1, 1, 3, 13, 7);
 const KEYS = [{ rdata: KEY, state: 'add-pend', since: 10, until: 20 }] as const;
 
 test('what is saved is read again; without a file nothing is known', async () => {
-  const { files, log } = fakeRuntime();
+  const { clock, files, log } = fakeRuntime();
   expect(await readAnchorFile(files, PATH)).toEqual([]);
   const follow = followWithFile({ files, log }, PATH, []);
   follow.save([]);
   follow.save(KEYS);
-  await expect.poll(() => readAnchorFile(files, PATH)).toEqual(KEYS);
+  await clock.settle();
+  expect(await readAnchorFile(files, PATH)).toEqual(KEYS);
 });
 
 test.each([

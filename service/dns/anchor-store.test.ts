@@ -22,7 +22,8 @@ test('what changes is a commit each, and the next start knows it', async () => {
     save([]);
     save([PENDING]);
     save([VALID]);
-    await expect.poll(() => followWithStore(runtime, realm.store, always).saved).toEqual([VALID]);
+    await runtime.clock.settle();
+    expect(followWithStore(runtime, realm.store, always).saved).toEqual([VALID]);
     const commits = await realm.store.log({ limit: 5 });
     expect(commits.filter(({ via }) => via === 'rfc5011').map(({ message }) => message)).toEqual([
       "The root's keys: valid",
@@ -33,7 +34,8 @@ test('what changes is a commit each, and the next start knows it', async () => {
   const { save, saved } = followWithStore(runtime, again.store, always);
   expect(saved).toEqual([VALID]);
   save([]);
-  await expect.poll(() => again.store.state().get('anchors')?.get('root')).toBeUndefined();
+  await runtime.clock.settle();
+  expect(again.store.state().get('anchors')?.get('root')).toBeUndefined();
 });
 
 test('who may not write does not try', async () => {
