@@ -2,9 +2,9 @@
  * A hub: holds sealed commits for realms whose devices cannot always meet.
  *
  *     PUT    /sync/v1/<realm>                   begin a realm here; `nymote-invite: <code>`
- *     GET    /sync/v1/<realm>/state             { vector, forks }
- *     POST   /sync/v1/<realm>/pull              { device: [[seq, id]], … } → envelopes, a page
- *     POST   /sync/v1/<realm>/push              envelopes → { stored, gaps, forks }
+ *     GET    /sync/v1/<realm>/state             { vector, forks, given }
+ *     POST   /sync/v1/<realm>/pull?after=<n>    { device: [[seq, id]], … } → envelopes, a page
+ *     POST   /sync/v1/<realm>/push              envelopes → { stored, gaps, forks, given }
  *     GET    /sync/v1/<realm>/watch             server-sent events: something changed
  *     PUT    /sync/v1/<realm>/public            { public }: whether everybody may read it
  *     PUT    /sync/v1/<realm>/members/<device>  { key, mayAdmit }
@@ -12,7 +12,8 @@
  *     GET    /health                            whether the database answers
  *
  * Every request is signed, by a member's key (signed-request.ts) unless a public realm is read. A hub
- * can withhold commits; it can neither read them, nor forge them, nor change who may write.
+ * can withhold commits; it can neither read them, nor forge them, nor change who may write. As it cannot
+ * tell a commit from garbage, it keeps what each member gives, and tells each only what that one gave.
  */
 
 import { type Context, Hono } from 'hono';
@@ -25,7 +26,7 @@ import { decodeBase64 } from '../base64.ts';
 import { claimedDevice, verifyRequest } from '../peers/signed-request.ts';
 import { Key32 } from '../records.ts';
 import { readLimited } from '../sync/limited.ts';
-import { MAX_PAGE_BYTES, pageHeaders, readJson, VectorSchema } from '../sync/serve.ts';
+import { MAX_PAGE_BYTES, pageHeaders, readJson, SEEN, VectorSchema } from '../sync/serve.ts';
 import type { HubDatabase, Role, Visit } from './database.ts';
 import { createLimits, type Limits } from './limits.ts';
 import { createListeners, type Listeners } from './listeners.ts';
@@ -112,17 +113,22 @@ function routes(app: Hono<Environment>, parts: Parts): void {
     const state = await database.state(c.var.visit);
     if (state === undefined) return turnAway(c, parts);
     charge(c, parts, state.role);
-    return c.json({ vector: state.vector, forks: state.forks });
+    const { vector, forks, given } = state;
+    return c.json({ vector, forks, given });
   });
   app.post('/sync/v1/:realm/pull', async (c) => {
     const known = readJson(VectorSchema, c.var.body);
-    if (known === undefined) return c.json({ error: 'bad-request' }, 400);
-    const missing = await database.missing(c.var.visit, known);
+    const after = Number(c.req.query('after') ?? 0);
+    if (known === undefined || !Number.isSafeInteger(after)) {
+      return c.json({ error: 'bad-request' }, 400);
+    }
+    const missing = await database.missing(c.var.visit, known, after);
     if (missing === undefined) return turnAway(c, parts);
     charge(c, parts, missing.role);
     measures.gave(missing.page.length);
-    const headers = pageHeaders(missing.holds, missing.isMore);
-    return new Response(new Uint8Array(missing.page), { headers });
+    const { page, holds, given, isMore, seen } = missing;
+    const headers = { ...pageHeaders(holds, given, isMore), [SEEN]: String(seen) };
+    return new Response(new Uint8Array(page), { headers });
   });
   app.post('/sync/v1/:realm/push', async (c) => {
     const read = readEnvelopes(c.var.body);

@@ -22,9 +22,11 @@ export type Fork = {
 /** What became of envelopes that were pushed. */
 export type Stored = {
   readonly stored: number;
-  /** Not taken because the one before is missing here. */
+  /** Not taken because the giver has not given the one before. */
   readonly gaps: readonly { readonly device: string; readonly have: number }[];
   readonly forks: readonly Fork[];
+  /** All that the giver gave by now. */
+  readonly given: Vector;
 };
 
 export type Missing = {
@@ -32,14 +34,19 @@ export type Missing = {
   /** Envelopes, one behind the other, in an order that has the past first. */
   readonly page: Uint8Array;
   readonly isMore: boolean;
-  /** The number of each device's newest commit here. */
+  /** The highest number of each device that anybody gave. */
   readonly holds: Readonly<Record<string, number>>;
+  /** What the asker itself gave; undefined for who may only read. */
+  readonly given: Vector | undefined;
+  /** Where the page ends, to go on from. */
+  readonly seen: number;
 };
 
 export type Holdings = {
   readonly role: Role;
   readonly vector: Vector;
   readonly forks: readonly Fork[];
+  readonly given: Vector | undefined;
 };
 
 export type Member = {
@@ -57,9 +64,9 @@ export type HubDatabase = AsyncDisposable & {
   /** Undefined: nobody here; so answer the three below. */
   role(visit: Visit): Promise<Role | undefined>;
   state(visit: Visit): Promise<Holdings | undefined>;
-  /** What is missing where `known` is held. */
-  missing(visit: Visit, known: Vector): Promise<Missing | undefined>;
-  /** Keeps what follows what is here; all of it or, when there is no room left, nothing. */
+  /** What is missing where `known` is held and all up to `after` was seen. */
+  missing(visit: Visit, known: Vector, after: number): Promise<Missing | undefined>;
+  /** Keeps what follows what this member gave; all of it or, when there is no room left, nothing. */
   store(
     visit: Visit,
     page: Uint8Array,
@@ -152,32 +159,34 @@ function commitsOf(
       return (row?.['role'] as Role | null) ?? undefined;
     },
     async state({ realm, device }) {
-      const [row] = await sql`SELECT * FROM nymote_state_1(${realm}, ${device})`;
+      const [row] = await sql`SELECT * FROM nymote_state_2(${realm}, ${device})`;
       if (row?.['role'] == null) return undefined;
-      return { role: row['role'], vector: row['vector'], forks: row['forks'] };
+      const { role, vector, forks, given } = row;
+      return { role, vector, forks, given: given ?? undefined };
     },
-    async missing({ realm, device }, known) {
+    async missing({ realm, device }, known, after) {
       const devices = Object.keys(known);
       const numbers = devices.map((each) =>
         Math.max(0, ...(known[each] ?? []).map(([seq]) => seq)),
       );
       const ids = Object.values(known).flatMap((tips) => tips.map(([, id]) => id));
       const [row] = await sql`
-        SELECT * FROM nymote_pull_1(
-          ${realm}, ${device}, ${devices}::text[], ${numbers}::bigint[], ${ids}::text[])`;
+        SELECT * FROM nymote_pull_2(
+          ${realm}, ${device}, ${devices}::text[], ${numbers}::bigint[], ${ids}::text[], ${after})`;
       if (row?.['role'] == null) return undefined;
-      const { role, page, is_more: isMore, holds } = row;
-      return { role, page, isMore, holds };
+      const { role, page, is_more: isMore, holds, given, seen } = row;
+      return { role, page, isMore, holds, given: given ?? undefined, seen: Number(seen) };
     },
     async store({ realm, device }, page, envelopes) {
       const [devices, numbers, ids, ends] = columnsOf(envelopes);
       const [row] = await sql`
-        SELECT * FROM nymote_push_1(
+        SELECT * FROM nymote_push_2(
           ${realm}, ${device}, ${page}, ${daily},
           ${devices}::text[], ${numbers}::bigint[], ${ids}::text[], ${ends}::int[])`;
       if (row?.['role'] == null || row['role'] === 'reader') return undefined;
       if (row['outcome'] !== 'stored') return row['outcome'];
-      return { stored: row['stored'], gaps: row['gaps'], forks: row['forks'] };
+      const { stored, gaps, forks, given } = row;
+      return { stored, gaps, forks, given };
     },
   };
 }

@@ -1,11 +1,15 @@
 /**
  * Synchronisation, the asking side: one exchange with another device or a hub leaves both with the
- * same commits. One round trip finds exactly what each lacks, because numbers of chains say it all.
+ * same commits. One round trip finds exactly what each lacks, because the ends of chains say it all.
+ *
+ * A hub is not asked what it holds but what we gave it: what others gave under the same numbers need
+ * not be the same (ADR 18). And what of it nobody can read hides nothing behind it: pages go on from
+ * where the last one ended.
  */
 
 import * as v from 'valibot';
 import type { Http, Signer } from '#runtime';
-import type { Vector } from '#storage';
+import type { Store, Vector } from '#storage';
 import { signRequest } from '../peers/signed-request.ts';
 import type { KeyRing } from './keys.ts';
 import { readLimited } from './limited.ts';
@@ -16,8 +20,10 @@ import {
   MAX_PAGE_BYTES,
   MORE,
   readJson,
+  SEEN,
   SYNC_PATH,
   type SyncParties,
+  TIPS,
   VectorSchema,
 } from './serve.ts';
 import { type Taking, takePage } from './take.ts';
@@ -28,6 +34,17 @@ export type Source = {
   readonly name: string;
   /** `http://address:port`, or a hub's URL. */
   readonly url: string;
+  /** How far it was read before; brought up to date. */
+  readonly bookmark?: Bookmark;
+};
+
+/** How far a hub was read, so that what nobody can read is not fetched again every minute. */
+export type Bookmark = {
+  url: string;
+  seen: number;
+  /** When it was begun at, and with how many keys. */
+  began: number;
+  keys: number;
 };
 
 export type Exchanged = {
@@ -61,58 +78,129 @@ const NOTHING = new Uint8Array(0);
 const MAX_ANSWER_BYTES = 100_000;
 /** Pages of one exchange; what is left comes with the next. */
 const MAX_PAGES = 4_096;
+/** And of those that brought nothing: a realm full of what nobody can read. */
+const MAX_IDLE_PAGES = 64;
+/** After which a hub is read from its beginning: what was put off, or could not be read, may be of use. */
+const BOOKMARK_MS = 3_600_000;
 
 const HoldsSchema = v.pipe(
   v.record(v.string(), v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
   v.maxEntries(1_024),
 );
+const SeenSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const CopiesSchema = v.pipe(v.record(v.string(), v.pipe(v.string(), v.base64())), v.maxEntries(16));
-const StateSchema = v.object({ vector: VectorSchema });
-/** A hub tells no more than how many it stored. */
-const PushedSchema = v.object({ stored: v.number(), holds: v.optional(HoldsSchema) });
+const StateSchema = v.object({ given: v.optional(VectorSchema), vector: v.unknown() });
+/** A hub of before tells no more than how many it stored. */
+const PushedSchema = v.object({
+  stored: v.number(),
+  holds: v.optional(HoldsSchema),
+  given: v.optional(VectorSchema),
+  tips: v.optional(VectorSchema),
+  forks: v.optional(v.array(v.unknown())),
+});
 const GONE = 410;
 
 /** Takes what we lack, then gives what they lack. Throws Error with a sentence when it breaks off. */
 export async function exchange(asking: Exchanging, source: Source): Promise<Exchanged> {
-  const { holds, ...taken } = await pullAll(asking, source);
-  const theirs = holds ?? (await askState(asking, source));
-  return { ...taken, pushed: await pushAll(asking, source, theirs) };
+  const { holds, tips, ...taken } = await pullAll(asking, source);
+  const theirs = tips ?? (holds && asVector(holds)) ?? (await askState(asking, source));
+  const { pushed, isForked } = await pushAll(asking, source, theirs);
+  if (!isForked) return { ...taken, pushed };
+  // Each knew one branch; they show the other one to who has told its own.
+  const { pulled, refused, putOff } = await pullAll(asking, source);
+  return {
+    pushed,
+    pulled: taken.pulled + pulled,
+    refused: taken.refused + refused,
+    putOff: taken.putOff + putOff,
+  };
 }
 
 type Numbers = Readonly<Record<string, number>>;
-type Pulled = Omit<Exchanged, 'pushed'> & { readonly holds: Numbers | undefined };
+type Pulled = Omit<Exchanged, 'pushed'> & {
+  readonly holds: Numbers | undefined;
+  readonly tips: Vector | undefined;
+};
 
 /** Takes what we lack and gives nothing. */
 export async function pullAll(asking: Asking, source: Source): Promise<Pulled> {
   const { store, progress } = asking;
+  const bookmark = openBookmark(asking, source);
   let pulled = 0;
-  for (let page = 0; page < MAX_PAGES; page++) {
-    const { added, holds, isMore, ...rest } = await pullPage(asking, source, page === 0);
+  let refused = 0;
+  let putOff = 0;
+  for (let page = 0, idle = 0; page < MAX_PAGES; page++) {
+    const { added, holds, tips, isMore, seen, ...rest } = await pullPage(
+      asking,
+      source,
+      page === 0,
+      bookmark.seen,
+    );
     pulled += added;
+    refused = seen === undefined ? rest.refused : refused + rest.refused;
+    putOff = seen === undefined ? rest.putOff : putOff + rest.putOff;
     if (added > 0) progress?.(pulled, holds && pulled + lacking(store().vector(), holds));
-    if (!isMore || added === 0) return { holds, pulled, ...rest };
+    // A device says the same again; a hub goes on behind what was of no use.
+    const isStuck = added === 0 && (seen === undefined || seen <= bookmark.seen);
+    bookmark.seen = seen ?? bookmark.seen;
+    idle += Number(added === 0);
+    if (!isMore || isStuck || idle > MAX_IDLE_PAGES)
+      return { holds, tips, pulled, refused, putOff };
   }
   throw new Error('its history does not end');
 }
 
-type PulledPage = Omit<Pulled, 'pulled'> & { readonly added: number; readonly isMore: boolean };
+/** Where to begin reading; a new key may open what was passed over. */
+function openBookmark({ clock, keys }: Asking, { url, bookmark }: Source): Bookmark {
+  const fresh = { url, seen: 0, began: clock.monotonic(), keys: keys().length };
+  if (bookmark === undefined) return fresh;
+  const isCurrent = bookmark.url === url && bookmark.keys === fresh.keys;
+  if (isCurrent && fresh.began - bookmark.began < BOOKMARK_MS) return bookmark;
+  return Object.assign(bookmark, fresh);
+}
 
-async function pullPage(asking: Asking, source: Source, isFirst: boolean): Promise<PulledPage> {
+type Pushed = { readonly pushed: number; readonly isForked: boolean };
+
+type PulledPage = Omit<Pulled, 'pulled'> & {
+  readonly added: number;
+  readonly isMore: boolean;
+  readonly seen: number | undefined;
+};
+
+async function pullPage(
+  asking: Asking,
+  source: Source,
+  isFirst: boolean,
+  after: number,
+): Promise<PulledPage> {
   const body = encode(asking.store().vector());
   const timeoutMs = isFirst ? PATIENCE_MS : TIMEOUT_MS;
-  const wish = { method: 'POST', action: 'pull', body, limit: MAX_PAGE_BYTES, timeoutMs };
+  const action = after === 0 ? 'pull' : `pull?after=${after}`;
+  const wish = { method: 'POST', action, body, limit: MAX_PAGE_BYTES, timeoutMs };
   const { response, bytes } = await ask(asking, source, wish);
-  const copies = new TextEncoder().encode(response.headers.get(KEYS) ?? '');
-  asking.learn?.(readJson(CopiesSchema, copies) ?? {});
+  const { headers } = response;
+  asking.learn?.(readHeader(CopiesSchema, headers, KEYS) ?? {});
   const taken = await takePage(asking, bytes);
   if (!taken.ok) throw new Error(`its commits cannot be read (${taken.reason})`);
   const { added, refused, putOff } = taken;
   const isGone = response.status === GONE;
   // What it says of us counts only as far as the store could verify it.
   if (isGone && added === 0) throw new Error('it says that this device was removed');
-  const header = new TextEncoder().encode(response.headers.get(HOLDS) ?? '');
-  const isMore = isGone || response.headers.get(MORE) !== null;
-  return { added, refused, putOff, isMore, holds: readJson(HoldsSchema, header) };
+  return {
+    ...{ added, refused, putOff },
+    isMore: isGone || headers.get(MORE) !== null,
+    holds: readHeader(HoldsSchema, headers, HOLDS),
+    tips: readHeader(VectorSchema, headers, TIPS),
+    seen: readHeader(SeenSchema, headers, SEEN),
+  };
+}
+
+function readHeader<T>(
+  schema: v.GenericSchema<unknown, T>,
+  headers: Headers,
+  name: string,
+): T | undefined {
+  return readJson(schema, new TextEncoder().encode(headers.get(name) ?? ''));
 }
 
 /** How many commits one who holds `theirs` has more than we. */
@@ -124,36 +212,39 @@ function lacking(ours: Vector, theirs: Numbers): number {
   );
 }
 
-async function pushAll(asking: Exchanging, source: Source, theirs: Numbers): Promise<number> {
+async function pushAll(asking: Exchanging, source: Source, theirs: Vector): Promise<Pushed> {
   const { store, seal } = asking;
   let held = theirs;
   let pushed = 0;
+  let isForked = false;
   for (let page = 0; page < MAX_PAGES; page++) {
-    if (!hasMore(store().vector(), held)) return pushed;
-    const frames = await store().exportMissing(asVector(held));
-    if (frames.length === 0) return pushed;
-    const body = await seal(frames);
-    if (body === undefined) return pushed;
+    if (!hasMore(store().vector(), held)) break;
+    const frames = await store().exportMissing(held);
+    const body = frames.length === 0 ? undefined : await seal(frames);
+    if (body === undefined) break;
     const wish = { method: 'POST', action: 'push', body, limit: MAX_ANSWER_BYTES };
     const { bytes } = await ask(asking, source, wish);
     const answer = readJson(PushedSchema, bytes);
-    // What they do not want they will not want in a moment either.
-    if (answer === undefined || answer.stored === 0) return pushed;
-    pushed += answer.stored;
-    const now = answer.holds ?? (await askState(asking, source));
-    // Who stores and holds no more would be given the same again, for ever.
-    if (!hasMore(asVector(now), held)) return pushed;
+    if (answer === undefined) break;
+    const { stored, given, tips, holds, forks = [] } = answer;
+    pushed += stored;
+    isForked ||= forks.length > 0 || isApart(store(), tips ?? {});
+    const now = given ?? tips ?? (holds && asVector(holds)) ?? (await askState(asking, source));
+    // Who stores and holds no more, or does not want it, would be given the same again, for ever.
+    if (!hasMore(now, held)) break;
     held = now;
   }
-  return pushed;
+  return { pushed, isForked };
 }
 
-async function askState(asking: Asking, source: Source): Promise<Numbers> {
+/** Of a hub what we gave, of a device what it holds. */
+async function askState(asking: Asking, source: Source): Promise<Vector> {
   const wish = { method: 'GET', action: 'state', body: NOTHING, limit: MAX_PAGE_BYTES };
   const { bytes } = await ask(asking, source, wish);
   const state = readJson(StateSchema, bytes);
-  if (state === undefined) throw new Error('its state cannot be read');
-  return lastNumbers(state.vector);
+  const parsed = v.safeParse(VectorSchema, state?.given ?? state?.vector);
+  if (!parsed.success) throw new Error('its state cannot be read');
+  return parsed.output;
 }
 
 type Wish = {
@@ -198,8 +289,22 @@ function asVector(numbers: Numbers): Vector {
   );
 }
 
-function hasMore(ours: Vector, theirs: Numbers): boolean {
-  return Object.entries(lastNumbers(ours)).some(([device, seq]) => seq > (theirs[device] ?? 0));
+/** Tells whether a device holds the end of a branch that we do not have. */
+function isApart(store: Pick<Store, 'holds'>, tips: Vector): boolean {
+  const ids = Object.values(tips).flatMap((ends) => ends.map(([, id]) => id));
+  return ids.some((id) => id !== '' && !store.holds(id));
+}
+
+/** Tells whether one has an end of a chain that the other does not have, as far as names are told. */
+function hasMore(ours: Vector, theirs: Vector): boolean {
+  const known = new Map(Object.entries(theirs));
+  return Object.entries(ours).some(([device, tips]) => {
+    const held = known.get(device) ?? [];
+    const isHeld = ([seq, id]: readonly [number, string]): boolean =>
+      seq === 0 ||
+      held.some(([last, name]) => name === id || ((name === '' || id === '') && last >= seq));
+    return !tips.every(isHeld);
+  });
 }
 
 function encode(value: unknown): Uint8Array {

@@ -146,7 +146,7 @@ async function tryAll(
   const lastFirst = urls.toSorted((a, b) => Number(b === worked) - Number(a === worked));
   let failure = 'it has no known address';
   for (const url of lastFirst) {
-    const source: Source = { name, url };
+    const source: Source = { name, url, bookmark: memory.bookmark };
     try {
       const exchanged = await exchange(needs, source);
       memory.worked = url;

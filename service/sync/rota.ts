@@ -1,6 +1,7 @@
 /** Whom to meet when: what is known of each of the others, and who is next. Decides; meets nobody. */
 
 import type { Clock, Random } from '#runtime';
+import type { Bookmark } from './exchange.ts';
 
 /** Another device, or a hub. */
 export type Party = {
@@ -22,6 +23,8 @@ export type Memory = {
   meeting: symbol | undefined;
   /** The head of both when they last met. */
   same: string | undefined;
+  /** How far it was read, if it is a hub. */
+  readonly bookmark: Bookmark;
   progress: { readonly done: number; readonly of: number | undefined } | undefined;
 };
 
@@ -56,7 +59,7 @@ const HEARD_MS = 500;
 const AT_ONCE = 6;
 const AT_ONCE_FAILING = 3;
 
-const NEW: Memory = {
+const NEW: Omit<Memory, 'bookmark'> = {
   ...{ worked: undefined, at: undefined, problem: undefined, same: undefined },
   ...{ failures: 0, next: 0, refused: 0, meeting: undefined, progress: undefined },
   began: Number.NEGATIVE_INFINITY,
@@ -70,7 +73,8 @@ export function createRota(
 ): Rota {
   const memories = new Map<string, Memory>();
   const memoryOf = (id: string): Memory => {
-    const memory = memories.get(id) ?? { ...NEW, next: clock.monotonic() };
+    const bookmark = { url: '', seen: 0, began: 0, keys: 0 };
+    const memory = memories.get(id) ?? { ...NEW, bookmark, next: clock.monotonic() };
     memories.set(id, memory);
     return memory;
   };

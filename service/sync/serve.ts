@@ -3,7 +3,7 @@
  *
  *     GET  /sync/v1/<realm>/state   { vector }
  *     POST /sync/v1/<realm>/pull    what the asker holds → sealed commits it lacks, a page
- *     POST /sync/v1/<realm>/push    sealed commits → { stored, refused }
+ *     POST /sync/v1/<realm>/push    sealed commits → { stored, refused, holds, tips }
  *
  * Requests are signed by a full device of the realm (signed-request.ts), commits are sealed under the
  * realm's key, and each is verified by the store before it counts (I3): on any path, through anybody.
@@ -28,12 +28,17 @@ export const MAX_PAGE_BYTES = (1 << 20) + 300_000;
 const COMMITS = 'application/vnd.nymote.commits';
 /** What the answering side holds, as { device: seq }, with every page. */
 export const HOLDS = 'nymote-holds';
+/** What need not be given here, by name: what a device holds, what the asker itself gave a hub. */
+export const TIPS = 'nymote-tips';
+/** Of a hub: where its page ends. */
+export const SEEN = 'nymote-seen';
 /** Keys of the realm, sealed for who asks, in case it cannot open what brings them. */
 export const KEYS = 'nymote-keys';
 /** There are further pages. */
 export const MORE = 'nymote-more';
 /** Node and proxies refuse headers beyond 16 KiB; who has more devices asks for the state. */
 const MAX_HOLDS = 8_000;
+const MAX_TIPS_TEXT = 5_000;
 const MAX_DEVICES = 1_024;
 /** Tips of one device: one, unless it used a number twice. */
 const MAX_TIPS = 64;
@@ -151,7 +156,8 @@ async function pull(
   const sealed = await seal(await store().exportMissing(known));
   if (sealed === undefined) return new Response(null, { status: 503 });
   // The asker comes again until there is nothing.
-  const headers = pageHeaders(lastNumbers(store().vector()), sealed.length > 0);
+  const vector = store().vector();
+  const headers = pageHeaders(lastNumbers(vector), vector, sealed.length > 0);
   const copies = JSON.stringify(copiesFor(store().state(), device));
   return new Response(new Uint8Array(sealed), { headers: { ...headers, [KEYS]: copies } });
 }
@@ -167,20 +173,24 @@ async function push(
   const { added: stored, refused, waiting, putOff } = taken;
   charge(refused);
   // Saves the question for it; whoever holds too much for one answer is asked.
-  const holds = lastNumbers(store().vector());
+  const tips = store().vector();
+  const holds = lastNumbers(tips);
   const isShort = JSON.stringify(holds).length <= MAX_HOLDS;
-  return Response.json({ stored, refused, waiting, putOff, ...(isShort ? { holds } : {}) });
+  return Response.json({ stored, refused, waiting, putOff, ...(isShort ? { holds, tips } : {}) });
 }
 
 /** What goes with a page of commits. */
 export function pageHeaders(
   holds: Readonly<Record<string, number>>,
+  tips: Vector | undefined,
   isMore: boolean,
 ): Record<string, string> {
   const text = JSON.stringify(holds);
+  const names = JSON.stringify(tips);
   return {
     'content-type': COMMITS,
     ...(text.length <= MAX_HOLDS ? { [HOLDS]: text } : {}),
+    ...(tips !== undefined && names.length <= MAX_TIPS_TEXT ? { [TIPS]: names } : {}),
     ...(isMore ? { [MORE]: 'yes' } : {}),
   };
 }

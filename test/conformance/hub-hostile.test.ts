@@ -1,0 +1,368 @@
+/**
+ * A hub with a member that means ill, over a real PostgreSQL: whatever it pushes, under whoever's name
+ * and number, all that one of the others gave reaches all of the others (ADR 18).
+ */
+
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type DeviceKeys, generateDeviceKeys } from '#identity';
+import type { Signer } from '#runtime';
+import { fakeRuntime } from '#runtime/fake';
+import { nodeRuntime } from '#runtime/node';
+import { exchange, type HubSettings, inviteToHub, signRequest, startHub } from '#service';
+import { openStore, readEnvelopes, realmKey, type Store, sealFrame, sealPage } from '#storage';
+import { startPostgres } from './hub-stand.ts';
+
+const runtime = nodeRuntime({ log: () => undefined });
+const { crypto } = runtime;
+const stack = new AsyncDisposableStack();
+const KEY = realmKey(crypto, new Uint8Array(32).fill(1));
+const WRONG = realmKey(crypto, new Uint8Array(32).fill(2));
+const TIMEOUT_MS = 120_000;
+const RUNS = Number(process.env['NYMOTE_RUNS'] ?? 12);
+
+let settings: HubSettings;
+let hub: string;
+
+beforeAll(async () => {
+  const database = stack.use(await startPostgres());
+  settings = {
+    ...{ database: database.url, listen: { address: '127.0.0.1', port: 0 } },
+    ...{ quota: 1 << 26, daily: 1 << 25, uses: 1, isProxied: false },
+  };
+  const { endpoint } = stack.use(await startHub(runtime, settings));
+  hub = `http://127.0.0.1:${endpoint.port}`;
+});
+afterAll(() => stack.disposeAsync());
+
+/** A device that holds the realm. */
+type Member = { readonly keys: DeviceKeys; readonly signer: Signer; readonly store: Store };
+
+async function openMember(realm?: string): Promise<Member> {
+  const keys = await generateDeviceKeys(crypto);
+  const signer = crypto.signer('ed25519', keys.signing.privateKey);
+  const writer = { deviceId: keys.id, name: keys.id.slice(0, 4), signer };
+  const options = { directory: '/data/store', writer, ...(realm ? { realm } : {}) };
+  return { keys, signer, store: await openStore(fakeRuntime(), options) };
+}
+
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+
+/** A realm on the hub: of its members all but the last one are honest. */
+async function household(count = 3, isFilled = true): Promise<Member[]> {
+  const first = await openMember();
+  const { realm } = first.store;
+  const members = [first];
+  while (members.length < count) members.push(await openMember(realm));
+  for (const [index, { keys }] of members.entries()) {
+    if (index === 0) continue;
+    const value = { role: 'owner', rank: index + 1, signingKey: base64(keys.signing.publicKey) };
+    await change(first, `devices/${keys.id}`, value);
+  }
+  await begin(first);
+  for (const member of members.slice(1)) await admit(first, member);
+  for (const other of members.slice(1)) await meet(first, other);
+  // Whoever pushes has pulled before.
+  if (isFilled) for (const member of members) await sync(member);
+  return members;
+}
+
+async function begin(first: Member): Promise<void> {
+  const headers = { 'nymote-invite': await inviteToHub(runtime, settings) };
+  expect((await ask(first, 'PUT', '', new Uint8Array(0), headers)).status).toBe(201);
+}
+
+async function admit(first: Member, { keys }: Member): Promise<void> {
+  const wish = JSON.stringify({ key: base64(keys.signing.publicKey), mayAdmit: false });
+  const body = new TextEncoder().encode(wish);
+  expect((await ask(first, 'PUT', `/members/${keys.id}`, body)).status).toBe(200);
+}
+
+async function ask(
+  { signer, store }: Member,
+  method: string,
+  path: string,
+  body: Uint8Array,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  const url = `${hub}/sync/v1/${store.realm}${path}`;
+  const request = await signRequest(crypto, signer, { method, url, body });
+  for (const [name, value] of Object.entries(headers)) request.headers.set(name, value);
+  return fetch(request);
+}
+
+function change({ store }: Member, path: string, value: string | Record<string, string | number>) {
+  return store.commit({ ops: [{ op: 'set', path, value }], message: `Set ${path}`, via: 'test' });
+}
+
+/** Two meet without the hub; the other one takes what it lacks. */
+async function meet(from: Member, to: Member): Promise<void> {
+  await to.store.importCommits(await from.store.exportMissing(to.store.vector()));
+}
+
+const sync = ({ store, signer }: Member) =>
+  exchange(
+    {
+      ...{ clock: runtime.clock, crypto, http: runtime.http, signer },
+      ...{ store: () => store, keys: () => [KEY] },
+      seal: async (frames) => sealPage(crypto, KEY, store.realm, frames),
+    },
+    { name: 'hub', url: hub },
+  );
+
+const push = async (member: Member, ...envelopes: Uint8Array[]): Promise<Response> => {
+  const response = await ask(member, 'POST', '/push', new Uint8Array(Buffer.concat(envelopes)));
+  expect(response.status).toBe(200);
+  return response;
+};
+
+const last = ({ store, keys }: Member): number => store.vector()[keys.id]?.[0]?.[0] ?? 0;
+
+/** What nobody can read, under any name and number; or under the name of a real commit. */
+function garbage(
+  { store }: Member,
+  { id: device }: DeviceKeys,
+  seq: number,
+  { id = 'ab'.repeat(32), length = 40, realm = store.realm } = {},
+): Uint8Array {
+  return sealFrame(crypto, WRONG, realm, { device, seq, id }, new Uint8Array(length).fill(seq));
+}
+
+/** The real envelopes of what somebody holds. */
+async function envelopesOf({ store }: Member): Promise<readonly Uint8Array[]> {
+  const read = readEnvelopes(sealPage(crypto, KEY, store.realm, await store.exportMissing({})));
+  if (!read.ok) throw new Error(read.reason);
+  return read.envelopes.map(({ bytes }) => bytes);
+}
+
+const heads = (members: readonly Member[]): ReadonlySet<string> =>
+  new Set(members.map(({ store }) => store.head));
+
+const write = (member: Member, value = 'x') => change(member, 'names/a', { value });
+
+/** What a member means ill with; a says something only afterwards. */
+type Attack = (thief: Member, a: Member) => Promise<readonly Uint8Array[]>;
+
+const ATTACKS: readonly (readonly [string, Attack, string])[] = [
+  [
+    'garbage under the next number',
+    async (thief, { keys, store }) => [
+      garbage(thief, keys, (store.vector()[keys.id]?.[0]?.[0] ?? 0) + 1),
+    ],
+    'a unique number would be taken',
+  ],
+  [
+    'garbage under many numbers that come',
+    async (thief, a) =>
+      Array.from({ length: 50 }, (_, index) => garbage(thief, a.keys, last(a) + 1 + index)),
+    'a count of what is here would say that the hub has more than the author',
+  ],
+  [
+    'garbage under a number that never comes',
+    async (thief, a) => [garbage(thief, a.keys, 2 ** 40)],
+    'numbers need not follow each other',
+  ],
+  [
+    'another realm’s commit',
+    async (thief, a) => [garbage(thief, a.keys, last(a) + 1, { realm: 'cd'.repeat(32) })],
+    'its envelope opens nowhere here',
+  ],
+  [
+    'garbage twenty times under one number',
+    async (thief, a) =>
+      Array.from({ length: 20 }, (_, index) =>
+        garbage(thief, a.keys, last(a) + 1, { length: 40 + index }),
+      ),
+    'room for evidence is everybody’s own',
+  ],
+  [
+    'more garbage than a page',
+    async (thief) =>
+      Array.from({ length: 6 }, (_, index) =>
+        garbage(thief, thief.keys, last(thief) + 1 + index, { length: 200_000 }),
+      ),
+    'what nobody can read hides nothing behind it',
+  ],
+  [
+    'garbage under thousands of names',
+    async (thief) =>
+      Array.from({ length: 2_000 }, (_, index) =>
+        garbage(thief, { ...thief.keys, id: `k${index}`.padEnd(26, 'a') }, 1),
+      ),
+    'what is here is told in a header, or not at all',
+  ],
+];
+
+describe('a member that pushes', () => {
+  test.each(ATTACKS)(
+    '%s keeps no commit from anybody',
+    { timeout: TIMEOUT_MS },
+    async (_, attack) => {
+      const [a, b, thief] = (await household()) as [Member, Member, Member];
+      for (const part of chunks(await attack(thief, a))) await push(thief, ...part);
+      await write(a);
+      await sync(a);
+      await sync(b);
+      expect(b.store.head).toBe(a.store.head);
+      await write(b, 'y');
+      await sync(b);
+      await sync(a);
+      expect(a.store.head).toBe(b.store.head);
+    },
+  );
+
+  test('garbage under the name of a commit that it was given before the hub', async () => {
+    const [a, b, thief] = (await household()) as [Member, Member, Member];
+    const { id } = await write(a);
+    await push(thief, garbage(thief, a.keys, last(a), { id }));
+    await sync(a);
+    await sync(b);
+    expect(b.store.head).toBe(a.store.head);
+  });
+
+  test('the true commit on top of garbage hides nothing below', async () => {
+    const [a, b, thief] = (await household()) as [Member, Member, Member];
+    const { id } = await write(a);
+    await write(a, 'y');
+    const real = (await envelopesOf(a)).at(-1) ?? new Uint8Array(0);
+    await push(thief, garbage(thief, a.keys, last(a) - 1, { id }), real);
+    await sync(a);
+    await sync(b);
+    expect(b.store.head).toBe(a.store.head);
+  });
+
+  test('garbage under its own number, and the commit to one of the others only', async () => {
+    const [a, b, thief] = (await household()) as [Member, Member, Member];
+    const { id } = await write(thief);
+    await meet(thief, a);
+    await push(thief, garbage(thief, thief.keys, last(thief), { id }));
+    // Without it nobody could follow what was honestly built on it.
+    await write(a, 'y');
+    await sync(a);
+    await sync(b);
+    expect(b.store.head).toBe(a.store.head);
+  });
+
+  test('under the number of one that is gone: whoever has its commits gives them', async () => {
+    const [a, b, thief, gone] = (await household(4)) as [Member, Member, Member, Member];
+    await write(gone);
+    await meet(gone, a);
+    await push(thief, garbage(thief, gone.keys, last(gone)));
+    await sync(a);
+    await sync(b);
+    expect(b.store.head).toBe(a.store.head);
+  });
+});
+
+describe('a fork', () => {
+  /** A device and its copy, which wrote something else under the same number. */
+  async function forked() {
+    const [a, b, c] = (await household()) as [Member, Member, Member];
+    const writer = { deviceId: c.keys.id, name: 'copy', signer: c.signer };
+    const options = { directory: '/data/store', realm: a.store.realm, writer };
+    const copy = { ...c, store: await openStore(fakeRuntime(), options) };
+    await meet(c, copy);
+    await write(c, 'one');
+    await write(copy, 'the other');
+    return { a, b, c, copy };
+  }
+
+  test('reaches everybody through the hub, whoever gives which side first', async () => {
+    const { a, b, c, copy } = await forked();
+    await sync(c);
+    await sync(b);
+    await sync(copy);
+    for (const member of [b, a, c]) await sync(member);
+    expect(heads([a, b, c, copy]).size).toBe(1);
+    expect(a.store.problems.concat(b.store.problems)).toEqual([]);
+    expect(a.store.vector()[c.keys.id]).toHaveLength(2);
+  });
+
+  test('is given by whoever was told of the other side elsewhere', async () => {
+    const { a, b, c, copy } = await forked();
+    await sync(c);
+    await meet(copy, a);
+    await sync(a);
+    await sync(b);
+    expect(b.store.vector()[c.keys.id]).toHaveLength(2);
+    expect(heads([a, b]).size).toBe(1);
+  });
+});
+
+test('what was given once is not given again, nor taken again', async () => {
+  const [a, b, thief] = (await household()) as [Member, Member, Member];
+  await push(thief, garbage(thief, a.keys, last(a) + 1));
+  await write(a);
+  await sync(a);
+  await sync(b);
+  await sync(b);
+  expect(await sync(a)).toMatchObject({ pushed: 0, pulled: 0 });
+  const none = await ask(b, 'POST', '/push', new Uint8Array(0));
+  expect(await none.json()).toMatchObject({ stored: 0 });
+});
+
+test('whoever dropped what came before fills a hub that has nothing', async () => {
+  const a = await openMember();
+  for (const value of ['x', 'y', 'z']) await write(a, value);
+  expect(await a.store.prune('test', { days: 0, commits: 1 })).toMatchObject({ waitingFor: [] });
+  await begin(a);
+  await sync(a);
+  await write(a);
+  await sync(a);
+  const late = await openMember(a.store.realm);
+  await admit(a, late);
+  await sync(late);
+  expect(late.store.head).toBe(a.store.head);
+});
+
+type Step = readonly [act: string, who: number, other: number, number: number];
+
+async function happen(members: readonly Member[], [act, who, other, number]: Step): Promise<void> {
+  const thief = members[3] as Member;
+  const one = members[who] as Member;
+  const two = members[other] as Member;
+  if (act === 'write') return void (await write(number === 4 ? thief : one, `${number}`));
+  if (act === 'sync') return void (await sync(one));
+  if (act === 'meet') return meet(two, one);
+  if (act === 'copy') return meet(one, thief);
+  const [tip] = two.store.vector()[two.keys.id] ?? [];
+  const seq = Math.max(1, last(two) + number - 2);
+  const id = tip?.[0] === seq ? tip[1] : undefined;
+  const claimed = garbage(thief, two.keys, seq, id === undefined ? {} : { id });
+  const real = act === 'replay' ? (await envelopesOf(thief)).slice(-1 - number) : [];
+  await push(thief, ...(act === 'replay' ? real : [claimed]));
+}
+
+test('whatever is pushed in whichever order, the honest ones end as one', {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const step = fc.tuple(
+    fc.constantFrom('write', 'write', 'sync', 'sync', 'meet', 'garbage', 'copy', 'replay'),
+    fc.nat(2),
+    fc.nat(3),
+    fc.nat(4),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 8, maxLength: 24 }), async (steps) => {
+      const members = await household(4);
+      for (const each of steps) await happen(members, each);
+      const honest = members.slice(0, 3);
+      for (const member of [...honest, ...honest]) await sync(member);
+      expect(heads(honest).size).toBe(1);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+/** As much as one push may be. */
+function chunks(envelopes: readonly Uint8Array[]): Uint8Array[][] {
+  const parts: Uint8Array[][] = [[]];
+  let size = 0;
+  for (const envelope of envelopes) {
+    size += envelope.length;
+    if (size > 90_000) parts.push([]);
+    if (size > 90_000) size = envelope.length;
+    parts.at(-1)?.push(envelope);
+  }
+  return parts.filter((part) => part.length > 0);
+}
