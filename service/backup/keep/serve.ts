@@ -66,11 +66,11 @@ export function createKeptServer(
         taking -= 1;
       });
     }
+    if (request.method !== 'GET') return answerFile(host, { guest, file }, request.method);
     const open = giving.get(guest) ?? 0;
-    if (request.method === 'GET' && open >= MAX_GIVING) return later(503);
-    return answerFile(host, { guest, file }, request.method, (step) =>
-      giving.set(guest, (giving.get(guest) ?? 0) + step),
-    );
+    if (open >= MAX_GIVING) return later(503);
+    giving.set(guest, open + 1);
+    return give(host, file, () => giving.set(guest, (giving.get(guest) ?? 1) - 1));
   }
 
   return async (request, from) => {
@@ -164,24 +164,17 @@ async function answerFile(
   { shelf }: Host,
   { guest, file: name }: { readonly guest: string; readonly file: string },
   method: string,
-  count: (step: 1 | -1) => void,
 ): Promise<Response> {
   switch (method) {
     case 'PROPFIND': {
       const found = (await shelf.list()).find((each) => each.name === name);
       return found === undefined ? empty(404) : multistatus([describeFile(guest, found)]);
     }
-    case 'GET':
     case 'HEAD': {
       const file = await shelf.open(name);
       if (file === undefined) return empty(404);
-      const headers = {
-        'content-type': 'application/octet-stream',
-        'content-length': String(file.size),
-      };
-      if (method === 'GET') return new Response(streamOf(file, count), { headers });
       await file[Symbol.asyncDispose]();
-      return empty(200, headers);
+      return empty(200, headersOf(file));
     }
     case 'DELETE':
       return empty((await shelf.remove(name)) ? 204 : 404);
@@ -194,29 +187,40 @@ async function answerFile(
 
 const FILE_METHODS = 'OPTIONS, PROPFIND, GET, HEAD, PUT, DELETE';
 
-/** Piece by piece: who reads slowly holds one piece in memory. */
-function streamOf(file: AppendFile, count: (step: 1 | -1) => void): ReadableStream<Uint8Array> {
+const headersOf = ({ size }: AppendFile) => ({
+  'content-type': 'application/octet-stream',
+  'content-length': String(size),
+});
+
+/** Gives a file piece by piece: who reads slowly holds one piece in memory. */
+async function give({ shelf }: Host, name: string, done: () => void): Promise<Response> {
+  const file = await shelf.open(name).catch((thrown: unknown) => {
+    done();
+    throw thrown;
+  });
+  if (file === undefined) {
+    done();
+    return empty(404);
+  }
   let offset = 0;
-  count(1);
   const end = async (): Promise<void> => {
-    count(-1);
+    done();
     await file[Symbol.asyncDispose]();
   };
-  return new ReadableStream({
+  const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      try {
-        const chunk = await file.read(offset, CHUNK_BYTES);
-        offset += chunk.length;
-        if (chunk.length > 0) return controller.enqueue(chunk);
-      } catch (thrown) {
+      const chunk = await file.read(offset, CHUNK_BYTES).catch(async (thrown: unknown) => {
         await end();
         throw thrown;
-      }
+      });
+      offset += chunk.length;
+      if (chunk.length > 0) return controller.enqueue(chunk);
       controller.close();
       await end();
     },
     cancel: end,
   });
+  return new Response(body, { headers: headersOf(file) });
 }
 
 async function take(
