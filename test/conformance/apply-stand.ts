@@ -1,13 +1,16 @@
 /**
  * A router in a folder: UCI's files, a `uci` over them, the real guard, and the real service.
  *
- * Power is cut by killing all of it and giving the machine another boot id.
+ * Power is cut by killing all of it and giving the machine another boot id. The guard's clock is the
+ * machine's until a test moves it past every deadline.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { chmod, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { until } from '../suites/waiting.ts';
 import {
   findPorts,
   makeRoom,
@@ -88,10 +91,12 @@ export type Router = AsyncDisposable & {
   config(name: string): Promise<string>;
   /** Somebody edits it by hand. */
   edit(name: string, text: string): Promise<void>;
-  /** From now on its program `well` fails. */
-  sicken(): Promise<void>;
+  /** Waits until this check of the pending change fails. */
+  untilFailing(check: string): Promise<void>;
   /** Waits until a file of /etc/config holds a text; fails when that takes too long. */
   until(name: string, text: string): Promise<void>;
+  /** For the guard every deadline is over. */
+  passDeadline(): Promise<void>;
   /** The service dies; the guard goes on. */
   kill(): Promise<void>;
   /** Everything dies; what runs before the network on the next boot has run. */
@@ -102,7 +107,8 @@ export type Router = AsyncDisposable & {
   outcome(): Promise<Record<string, unknown>>;
 };
 
-const PATIENCE_MS = 40_000;
+/** As long as the guard allows: no test is over by itself, however slow the machine. */
+const DEADLINE_SECONDS = 3_600;
 
 /** Makes a router that runs, with these flags. */
 export async function startRouter(...flags: readonly string[]): Promise<Router> {
@@ -117,12 +123,13 @@ export async function startRouter(...flags: readonly string[]): Promise<Router> 
   await writeFile(join(root, 'etc/config/system'), SYSTEM);
   const bootId = join(proc, 'sys/kernel/random/boot_id');
   await writeFile(bootId, `${randomUUID()}\n`);
-  await symlink('/proc/uptime', join(proc, 'uptime'));
+  const uptime = join(proc, 'uptime');
+  await symlink('/proc/uptime', uptime);
   const guard = join(bin, 'nymote-guard');
   await program(join(bin, 'uci.mjs'), UCI);
   await program(join(bin, 'uci'), `#!/bin/sh\nexec "${process.execPath}" "${bin}/uci.mjs" "$@"\n`);
   await program(join(bin, 'reload_config'), '#!/bin/sh\n');
-  await program(join(bin, 'well'), `#!/bin/sh\n[ ! -e '${root}/ill' ]\n`);
+  await program(join(bin, 'well'), `#!/bin/sh\n! grep -q CET '${root}/etc/config/system'\n`);
   await program(
     guard,
     `#!/bin/sh
@@ -134,7 +141,10 @@ exec sh '${GUARD}' "$@"
   const place: Place = {
     data: join(room.path, 'data'),
     ports: await findPorts(),
-    flags: ['--apply-guard', guard, '--apply-names', '', ...flags],
+    flags: [
+      ...['--apply-guard', guard, '--apply-names', ''],
+      ...['--apply-seconds', String(DEADLINE_SECONDS), ...flags],
+    ],
     env: { UCI_ROOT: root, PATH: `${bin}:${process.env['PATH'] ?? ''}` },
   };
   let service = await startService(place);
@@ -145,31 +155,41 @@ exec sh '${GUARD}' "$@"
     ...{ config, applied, service: () => service },
     edit: (name, text) => writeFile(join(root, 'etc/config', name), text),
     until: (name, text) =>
-      waitFor(`${text} in ${name}`, async () => (await config(name)).includes(text)),
-    sicken: () => writeFile(join(root, 'ill'), ''),
+      until(`${text} in ${name}`, async () => (await config(name)).includes(text), 100),
+    untilFailing: (check) =>
+      until(`${check} fails`, async () => {
+        const { pending } = (await applied()) as { pending?: { failing: readonly string[] } };
+        return pending?.failing.includes(check) === true;
+      }),
+    async passDeadline() {
+      const now = Number.parseFloat(await readFile(uptime, 'utf8'));
+      await writeFile(`${uptime}.new`, `${now + DEADLINE_SECONDS + 1} 1.00\n`);
+      await rename(`${uptime}.new`, uptime);
+    },
     async kill() {
       await service.stop('SIGKILL');
     },
     async cutPower() {
-      watch.kill('SIGKILL');
+      await end(watch);
       await service.stop('SIGKILL');
       await writeFile(bootId, `${randomUUID()}\n`);
       await runProgram(guard, ['boot']);
     },
     async start() {
-      watch.kill('SIGKILL');
+      await end(watch);
       service = await startService(place);
       watch = startWatch(guard);
     },
     async outcome() {
-      await waitFor('an outcome', async () => {
+      const isOver = async () => {
         const { pending, last } = await applied();
         return pending === undefined && last !== undefined;
-      });
+      };
+      await until('an outcome', isOver, 200);
       return (await applied())['last'] as Record<string, unknown>;
     },
     async [Symbol.asyncDispose]() {
-      watch.kill('SIGKILL');
+      await end(watch);
       await service.stop('SIGKILL');
       await room[Symbol.asyncDispose]();
     },
@@ -183,10 +203,9 @@ async function program(path: string, text: string): Promise<void> {
 
 const startWatch = (guard: string): ChildProcess => spawn(guard, ['watch'], { stdio: 'ignore' });
 
-async function waitFor(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const until = performance.now() + PATIENCE_MS;
-  while (!(await isSo())) {
-    if (performance.now() > until) throw new Error(`waited in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
 }

@@ -64,9 +64,9 @@ beforeAll(async () => {
 afterAll(() => socket[Symbol.asyncDispose]());
 
 async function dig(...args: string[]): Promise<string> {
-  const at = ['@127.0.0.1', '-p', String(socket.local.port), '+tries=1', '+time=5', '+notcp'];
+  const at = ['@127.0.0.1', '-p', String(socket.local.port), '+tries=3', '+time=20', '+notcp'];
   try {
-    return (await runtime.exec('dig', [...at, '+ignore', ...args])).stdout;
+    return (await runtime.exec('dig', [...at, '+ignore', ...args], { timeoutMs: 180_000 })).stdout;
   } catch (thrown) {
     if (!(thrown instanceof RuntimeError) || thrown.code !== 'not-found') throw thrown;
     throw new Error('dig is missing: install the Debian package bind9-dnsutils');

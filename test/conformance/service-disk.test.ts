@@ -3,7 +3,6 @@
  * wrong is said in words.
  */
 
-import { randomInt } from 'node:crypto';
 import { cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -174,7 +173,7 @@ test(`killed ${ROUNDS} times while devices are added: every confirmed one is the
     let killing: Promise<unknown> | undefined;
     for (let device = 0; await addDevice(place.data, `device-${round}-${device}`); device++) {
       confirmed.add(`device-${round}-${device}`);
-      killing ??= sleep(randomInt(1, 300)).then(() => service.stop('SIGKILL'));
+      killing ??= sleep(1 + ((round * 71) % 300)).then(() => service.stop('SIGKILL'));
     }
     await killing;
   }

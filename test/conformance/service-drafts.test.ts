@@ -4,10 +4,10 @@ import { spawn } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { PATIENCE } from '../suites/waiting.ts';
 import { findPorts, makeRoom, type Place, type Service, startService } from './service-stand.ts';
 import '../suites/patience.ts';
 
-const PATIENCE = { timeout: 20_000, interval: 50 };
 const PROJECT = join(import.meta.dirname, '../..');
 const stack = new AsyncDisposableStack();
 let place: Place;
@@ -34,12 +34,15 @@ function watch(...words: readonly string[]) {
   const child = spawn(process.execPath, [main, 'watch', '--data', place.data, ...words], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  stack.defer(() => void child.kill('SIGKILL'));
+  const ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
+  stack.defer(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
   let printed = '';
   child.stdout.on('data', (data: Buffer) => {
     printed += String(data);
   });
-  const ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
   return { child, ended, printed: () => printed };
 }
 
@@ -76,6 +79,8 @@ test('what was changed under a draft is said, and needs a word', async () => {
   expect(await service.dig('+short', 'www.alice.nymote', 'A')).toBe('192.0.2.7\n');
 });
 
+const SEEN = /laptop \(cli\) +A of seen\.alice\.nymote\n {4}\w/;
+
 test('watch prints what comes, in words and as JSON; Ctrl-C ends it well', async () => {
   const [words, json] = [watch(), watch('--json')];
   let last = 0;
@@ -84,10 +89,9 @@ test('watch prints what comes, in words and as JSON; Ctrl-C ends it well', async
     .poll(async () => {
       last += 1;
       await did('name', 'set', 'seen', 'A', `192.0.2.${last}`);
-      return words.printed() !== '' && json.printed() !== '';
+      return SEEN.test(words.printed()) && json.printed().includes('\n');
     }, PATIENCE)
     .toBe(true);
-  expect(words.printed()).toMatch(/laptop \(cli\) +A of seen\.alice\.nymote\n {4}\w/);
   const [line = ''] = json.printed().split('\n');
   expect(JSON.parse(line)).toMatchObject({ author: 'laptop', message: 'A of seen.alice.nymote' });
   words.child.kill('SIGINT');

@@ -7,6 +7,7 @@ import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeCredentials } from '../suites/credentials.ts';
+import { takePort } from '../suites/ports.ts';
 import {
   type Ended,
   findPorts,
@@ -25,7 +26,7 @@ const NAME = 'laptop.alice.nymote';
 type EncryptedPlace = Place & { readonly dot: number; readonly doh: number };
 
 async function findPlace(data: string, ...flags: string[]): Promise<EncryptedPlace> {
-  const [ports, { dns: dot, admin: doh }] = [await findPorts(), await findPorts()];
+  const [ports, dot, doh] = [await findPorts(), await takePort(), await takePort()];
   const listen = ['--dot', `127.0.0.1:${dot}`, '--doh', `127.0.0.1:${doh}`];
   return { data, ports, dot, doh, flags: [...listen, ...flags] };
 }
@@ -33,7 +34,7 @@ async function findPlace(data: string, ...flags: string[]): Promise<EncryptedPla
 const said = ({ stdout, stderr }: Ended): string => stdout + stderr;
 
 async function kdig(port: number, ...args: string[]): Promise<string> {
-  const at = ['@127.0.0.1', '-p', String(port), '+timeout=5', '+retry=0'];
+  const at = ['@127.0.0.1', '-p', String(port), '+timeout=30', '+retry=1'];
   return said(await runProgram('kdig', [...at, ...args, NAME, 'AAAA']));
 }
 

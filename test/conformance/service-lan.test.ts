@@ -5,7 +5,16 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { findPorts, makeRoom, runProgram, type Service, startService } from './service-stand.ts';
+import { takePort } from '../suites/ports.ts';
+import { PATIENCE } from '../suites/waiting.ts';
+import {
+  DIG_PATIENTLY,
+  findPorts,
+  makeRoom,
+  runProgram,
+  type Service,
+  startService,
+} from './service-stand.ts';
 import '../suites/patience.ts';
 
 let room: Awaited<ReturnType<typeof makeRoom>>;
@@ -19,7 +28,7 @@ beforeAll(async () => {
   leases = join(room.path, 'dhcp.leases');
   await writeFile(hosts, '127.0.0.1 localhost\n192.168.77.2 nas\n');
   await writeFile(leases, '0 aa:bb:cc:dd:ee:01 192.168.77.7 phone 01:aa:bb:cc:dd:ee:01\n');
-  guests = (await findPorts()).dns;
+  guests = await takePort();
   service = await startService({
     data: join(room.path, 'data'),
     ports: await findPorts(),
@@ -36,7 +45,7 @@ afterAll(async () => {
 
 /** As a guest of the LAN asks, through the router's forwarder. */
 const asGuest = async (...words: readonly string[]) => {
-  const at = ['@127.0.0.1', '-p', String(guests), '+time=3', '+tries=1'];
+  const at = ['@127.0.0.1', '-p', String(guests), ...DIG_PATIENTLY];
   return (await runProgram('dig', [...at, ...words])).stdout;
 };
 
@@ -64,11 +73,7 @@ test('the way back to a device is for who may know its name, the others learn no
 
 test('a new lease is known within seconds', async () => {
   await writeFile(leases, '0 aa:bb:cc:dd:ee:02 192.168.77.8 tablet 01:aa\n');
-  let answer = '';
-  for (let round = 0; round < 60 && answer === ''; round++) {
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    answer = (await service.dig('tablet.lan', 'A', '+short')).trim();
-  }
-  expect(answer).toBe('192.168.77.8');
+  const tablet = () => service.dig('tablet.lan', 'A', '+short');
+  await expect.poll(tablet, PATIENCE).toBe('192.168.77.8\n');
   expect(await service.dig('phone.lan', 'A')).toContain('status: NXDOMAIN');
 });

@@ -6,6 +6,7 @@
 import { cp, lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { PATIENCE } from '../suites/waiting.ts';
 import {
   findPorts,
   makeRoom,
@@ -16,7 +17,6 @@ import {
 } from './service-stand.ts';
 import '../suites/patience.ts';
 
-const PATIENCE = { timeout: 20_000, interval: 300 };
 const stack = new AsyncDisposableStack();
 let laptop: Place;
 let desktop: Place;

@@ -50,7 +50,6 @@ async function killOnce(program: string, directory: string, lines: number): Prom
 
 test.each(RUNTIMES)(
   `${ROUNDS} kills on $name lose nothing that was acknowledged`,
-  { timeout: 180_000 },
   async ({ program }) => {
     const executable = program();
     const directory = await mkdtemp(join(tmpdir(), 'nymote-store-kill-'));

@@ -8,13 +8,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { nodeRuntime } from '#runtime/node';
 import { type HubSettings, inviteToHub, startHub } from '#service';
+import { takePort } from '../suites/ports.ts';
+import { PATIENCE } from '../suites/waiting.ts';
 import { startPostgres } from './hub-stand.ts';
 import { findPorts, makeRoom, type Place, type Service, startService } from './service-stand.ts';
 import '../suites/patience.ts';
 
 const runtime = nodeRuntime({ log: () => undefined });
 const stack = new AsyncDisposableStack();
-const PATIENCE = { timeout: 20_000, interval: 250 };
 
 let settings: HubSettings;
 let hub: AsyncDisposable;
@@ -27,12 +28,12 @@ let room: string;
 beforeAll(async () => {
   const database = stack.use(await startPostgres());
   room = stack.use(await makeRoom()).path;
-  const open = { database: database.url, listen: { address: '127.0.0.1', port: 0 } };
+  // It comes and goes, and nobody else may have its place meanwhile.
+  const listen = { address: '127.0.0.1', port: await takePort() };
+  const open = { database: database.url, listen };
   settings = { ...open, quota: 1 << 24, daily: 1 << 24, uses: 1, isProxied: false };
-  const started = await startHub(runtime, settings);
-  settings = { ...settings, listen: started.endpoint };
-  hub = started;
-  url = `http://127.0.0.1:${started.endpoint.port}`;
+  hub = await startHub(runtime, settings);
+  url = `http://127.0.0.1:${listen.port}`;
   const place = async (name: string, ...flags: string[]): Promise<Place> => ({
     data: join(room, name),
     ports: await findPorts(),
@@ -43,8 +44,8 @@ beforeAll(async () => {
   home = await startService(homePlace);
 });
 afterAll(async () => {
-  await home[Symbol.asyncDispose]();
-  await hub[Symbol.asyncDispose]();
+  await home?.[Symbol.asyncDispose]();
+  await hub?.[Symbol.asyncDispose]();
   await stack.disposeAsync();
 });
 
@@ -121,8 +122,9 @@ test('what was read last holds while nobody answers, after a restart too; it is 
     .toMatch(/upstream mesh.*2 rules of before hold/);
   expect((await home.run('status')).stdout).toContain('upstream mesh');
   hub = await startHub(runtime, settings);
-  await home.run('upstream', 'pull', 'mesh');
-  expect((await home.run('doctor')).stdout).toMatch(/upstream mesh.*2 rules of theirs/);
+  const doctor = async () => (await home.run('doctor')).stdout;
+  await pulled(doctor, '2 rules of theirs');
+  expect(await doctor()).toMatch(/upstream mesh.*2 rules of theirs/);
 });
 
 test('who shares no more is not read any more; who is removed leaves nothing', async () => {

@@ -39,7 +39,7 @@ let recording: Recording;
 
 beforeAll(async () => {
   recording = await record(SEED, REAL_QUESTIONS);
-}, 60_000);
+}, 300_000);
 
 test(`${PACKETS} mutated packets into the codec`, () => {
   const draw = drawsFrom(SEED);
