@@ -29,6 +29,7 @@ import {
   propose,
   revokeOne,
 } from './standing.fixture.ts';
+import { forge } from './thief.fixture.ts';
 import { wishOf } from './wish.fixture.ts';
 
 /** Everything there is. */
@@ -39,6 +40,8 @@ export type Household = {
   readonly known: Map<CommitId, Known>;
   /** Pages on the network; they may come late, twice, to anybody, or never. */
   readonly pages: Uint8Array[];
+  /** Commits that were signed to mislead. */
+  readonly forged: Set<CommitId>;
   fresh: number;
   /** How many pages were taken over. */
   taken: number;
@@ -51,7 +54,9 @@ const MAX_ROUNDS = 12;
 export async function settle(script: Script): Promise<Household> {
   const homes = await beginHomes(script.devices);
   const known = new Map<CommitId, Known>();
-  const household = { homes, topology: script.topology, known, pages: [], fresh: 1000, taken: 0 };
+  const { topology } = script;
+  const forged = new Set<CommitId>();
+  const household = { homes, topology, known, pages: [], forged, fresh: 1000, taken: 0 };
   const [first] = homes;
   let past: State = new Map();
   for (const commit of ((await first?.store.log({ limit: 1000 })) ?? []).toReversed()) {
@@ -207,6 +212,20 @@ const DEEDS: Readonly<Record<Act, Deed>> = {
     for (const id of ids) home.acknowledged.add(id);
     await checkHeld(household, home);
   },
+  async forge(household, home, [a, b, c]) {
+    const others = household.homes.filter((each) => canMeet(household, home, each));
+    const to = others[a % Math.max(1, others.length)];
+    const victims = household.homes.flatMap(({ writer }) => writer?.deviceId ?? []);
+    const victim = victims.filter((id) => id !== home.writer?.deviceId)[b % 5] ?? '';
+    const forged = to && victim && (await attempt(() => forge(home, victim, [c, b])));
+    if (!to || !forged || forged === 'off' || !('result' in forged)) return;
+    const { id = '', page = new Uint8Array(0) } = forged.result ?? {};
+    household.forged.add(id);
+    const told = await attempt(() => to.store.importCommits(page));
+    if (told === 'off') return comeBack(household, to);
+    if (!('result' in told)) tolerate(to, told.code, []);
+    await checkHeld(household, to);
+  },
   async inspect(household, home) {
     await checkMeaning(household, home);
   },
@@ -324,7 +343,7 @@ async function take(household: Household, home: Home, page: Uint8Array): Promise
     tolerate(home, told.code, []);
     return 0;
   }
-  const [refused] = told.result.refused;
+  const refused = told.result.refused.find(({ id = '' }) => !household.forged.has(id));
   if (refused !== undefined) {
     throw new Broken(`${home.name} refuses ${refused.id}: ${refused.reason.message}`);
   }

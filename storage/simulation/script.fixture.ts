@@ -50,6 +50,8 @@ const ACTS = [
   'copy',
   'rewind',
   'mangle',
+  'forge',
+  'forge',
   'inspect',
 ] as const;
 
