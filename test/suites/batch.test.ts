@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import type { BatchSocket, BatchThreads, BatchUdp, Endpoint } from '#runtime';
 import { ORDER, ROUTE_AT } from './batch-serve.ts';
+import { takePort } from './ports.ts';
 import { realRuntime } from './real.ts';
 import './patience.ts';
 
@@ -131,21 +132,25 @@ test('a thread that fails is started again', async () => {
   expect(await ask(socket, to, ORDER.echo, 2)).toEqual([1, 2]);
 });
 
-test('threads stop within a second, also ones that never heard anything', async () => {
+test('threads stop when told to, also ones that never heard anything', async () => {
   const { sockets, threads } = await serve(
     { address: '127.0.0.1', port: 0 },
     { address: '::1', port: 0 },
   );
   const socket = await client('127.0.0.1');
   await ask(socket, sockets[0]?.local ?? { address: '', port: 0 }, ORDER.echo);
-  const began = performance.now();
   await threads.stop();
-  expect(performance.now() - began).toBeLessThan(1_000);
+  const again = await client('127.0.0.1');
+  const heard: unknown[] = [];
+  again.on('message', (data) => heard.push(data));
+  again.send(Uint8Array.of(ORDER.echo), sockets[0]?.local.port ?? 0, '127.0.0.1');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(heard).toEqual([]);
 });
 
 test('a port that is taken is address-in-use, and a closed one is free', async () => {
   const batch = await openBatch();
-  const socket = await batch.bind({ address: '127.0.0.1', port: 0 });
+  const socket = await batch.bind({ address: '127.0.0.1', port: await takePort() });
   opened.push(() => socket.close());
   const again = (await openBatch()).bind(socket.local);
   await expect(again).rejects.toMatchObject({ name: 'RuntimeError', code: 'address-in-use' });

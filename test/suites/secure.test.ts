@@ -8,9 +8,10 @@ import type { Credentials, SecureOptions } from '#runtime';
 import { makeCredentials } from './credentials.ts';
 import { REAL, realRuntime } from './real.ts';
 import { endpointOf, LOCAL, shout } from './tls.ts';
+import { until } from './waiting.ts';
 import './patience.ts';
 
-const { tls, http, tcp, clock } = realRuntime();
+const { tls, http, tcp } = realRuntime();
 
 let credentials: Credentials;
 let pin: string;
@@ -96,8 +97,7 @@ describe(`${REAL} http/2, going out`, () => {
     const session = await http.connect(endpointOf(server.local), { pins: [pin] });
     await server[Symbol.asyncDispose]();
     await expect(session.fetch(new Request('https://one.example/'))).rejects.toThrow();
-    for (let round = 0; round < 100 && session.isOpen; round++) await clock.sleep(10);
-    expect(session.isOpen).toBe(false);
+    await until('the session knows', () => !session.isOpen);
     await session[Symbol.asyncDispose]();
   });
 

@@ -4,6 +4,7 @@
 
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Connection, Endpoint, Listener, Path, Tcp } from '#runtime';
+import { takePort } from './ports.ts';
 
 /** Runs the suite over TCP and a unix socket; `path` gives a name nobody has used. */
 export function tcpSuite(
@@ -87,7 +88,7 @@ export function tcpSuite(
 
     test('a taken address is address-in-use, a released one is free', async () => {
       const { tcp, path } = open();
-      for (const local of [{ address: '127.0.0.1', port: 0 }, { path }]) {
+      for (const local of [{ address: '127.0.0.1', port: await takePort() }, { path }]) {
         const first: Listener = await tcp.listen(local, echo);
         const second = tcp.listen(first.local, echo);
         await expect(second).rejects.toMatchObject({ code: 'address-in-use' });
@@ -98,7 +99,7 @@ export function tcpSuite(
 
     test('nobody there is refused, a missing path not-found', async () => {
       const { tcp, path } = open();
-      const listener = await tcp.listen({ address: '127.0.0.1', port: 0 }, echo);
+      const listener = await tcp.listen({ address: '127.0.0.1', port: await takePort() }, echo);
       await listener[Symbol.asyncDispose]();
       await expect(tcp.connect(listener.local)).rejects.toMatchObject({ code: 'refused' });
       await expect(tcp.connect({ path })).rejects.toMatchObject({ code: 'not-found' });

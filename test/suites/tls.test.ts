@@ -1,12 +1,14 @@
 import { once } from 'node:events';
-import { createConnection, type Socket } from 'node:net';
+import { createConnection } from 'node:net';
 import { type ConnectionOptions, connect as connectByTls, type TLSSocket } from 'node:tls';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Credentials, Endpoint } from '#runtime';
 import { fakeRuntime } from '#runtime/fake';
 import { makeCredentials } from './credentials.ts';
+import { takePort } from './ports.ts';
 import { REAL, realRuntime } from './real.ts';
 import { type Client, endpointOf, LOCAL, shout, tlsSuite } from './tls.ts';
+import { until } from './waiting.ts';
 import './patience.ts';
 
 let credentials: Credentials;
@@ -14,7 +16,7 @@ beforeAll(async () => {
   credentials = await makeCredentials('one.example');
 });
 
-const { tls, http, exec, clock } = realRuntime();
+const { tls, http, exec } = realRuntime();
 
 tlsSuite(REAL, async () => ({
   tls,
@@ -84,20 +86,17 @@ describe(`${REAL} tls on the wire`, () => {
   test('handshakes that do not go on are ended, and one address cannot hold many', async () => {
     await using listener = await tls.listen(LOCAL, options(), shout);
     const to = endpointOf(listener.local);
-    const silent: Socket[] = [];
-    let ended = 0;
+    const ended: number[] = [];
     for (let index = 0; index < 40; index++) {
       const socket = createConnection({ host: to.address, port: to.port });
       socket.on('error', () => undefined);
-      socket.once('close', () => ended++);
+      socket.once('close', () => ended.push(index));
       socket.resume();
-      silent.push(socket);
       await once(socket, 'connect');
     }
-    await clock.sleep(500);
-    expect(ended).toBe(8);
-    for (let round = 0; round < 100 && ended < silent.length; round++) await clock.sleep(100);
-    expect(ended).toBe(silent.length);
+    await until('all are ended', () => ended.length === 40);
+    // Those beyond the limit at once, the others when their time is over.
+    expect(ended.slice(0, 8).sort((a, b) => a - b)).toEqual([32, 33, 34, 35, 36, 37, 38, 39]);
     const client = clientOf(await secure(to));
     client.end();
     expect(await client.heard).toBe('');
@@ -128,11 +127,10 @@ describe(`${REAL} http over tls`, () => {
       socket.resume();
       open.push(socket);
     }
-    await clock.sleep(300);
+    await until('those beyond the limit are ended', () => ended >= 6);
     expect(ended).toBe(6);
     for (const socket of open) socket.destroy();
-    await clock.sleep(100);
-    expect(await curl(to, '--http2')).toBe('hello 2 200');
+    await until('others are let in', async () => (await curl(to, '--http2')) === 'hello 2 200');
   });
 
   test.each([
@@ -147,9 +145,9 @@ describe(`${REAL} http over tls`, () => {
 
   test('a port on 0.0.0.0 leaves the same port on :: to somebody else', async () => {
     const handle = () => new Response('');
-    const any = { address: '0.0.0.0', port: 0 };
-    await using four = await http.listenSecurely(any, credentials, handle);
-    const { port } = endpointOf(four.local);
+    const port = await takePort();
+    const any = { address: '0.0.0.0', port };
+    await using _four = await http.listenSecurely(any, credentials, handle);
     await using six = await http.listenSecurely({ address: '::', port }, credentials, handle);
     expect(endpointOf(six.local).port).toBe(port);
   });
@@ -204,7 +202,7 @@ function clientOf(socket: TLSSocket): Client {
 
 async function curl({ port }: Endpoint, ...args: string[]): Promise<string> {
   const { stdout, stderr } = await exec('curl', [
-    ...['-sSk', '-m', '5', '-w', ' %{http_version} %{http_code}', ...args],
+    ...['-sSk', '-m', '30', '-w', ' %{http_version} %{http_code}', ...args],
     `https://127.0.0.1:${port}/a?b=c`,
   ]);
   return stdout + stderr;
