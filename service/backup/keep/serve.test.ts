@@ -126,6 +126,29 @@ describe('a guest', () => {
   });
 });
 
+test('who writes slowly holds one file, and nobody else up', async () => {
+  let write: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => {
+      write = controller;
+    },
+  });
+  const headers = { authorization: basic('alice', TOKEN) };
+  const init: RequestInit = { method: 'PUT', headers, body, duplex: 'half' };
+  const slow = server(new Request(`https://keeper.example${PLACE}/${FILE}`, init), {
+    ...{ address: '198.51.100.7', port: 1 },
+  });
+  const other = `${'b'.repeat(26)}.age`;
+  const quick = { body: new Uint8Array(5) };
+  expect(await status('PUT', `${PLACE}/${other}`, quick)).toBe(503);
+  const bobs = { ...quick, headers: { authorization: basic('bob', 'another') } };
+  expect(await status('PUT', `/kept/bob/${FILE}`, bobs)).toBe(201);
+  write?.error(new Error('the line broke'));
+  expect((await slow).status).toBe(400);
+  expect(await status('PUT', `${PLACE}/${other}`, quick)).toBe(201);
+  expect(await runtime.files.list('/data/kept/alice')).toEqual([other]);
+});
+
 describe('who is turned away', () => {
   test.each([
     { authorization: '', why: 'no token' },

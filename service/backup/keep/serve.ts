@@ -28,7 +28,7 @@ import { isKeptName, type Kept, type Put, type Shelf } from './shelf.ts';
 
 /** A file of a backup has about four megabytes; one commit may make it larger. */
 export const MAX_FILE_BYTES = 16 * 2 ** 20;
-/** Bodies that are in memory at a time. */
+/** Guests who write at a time, each one file: it is in memory meanwhile. */
 const MAX_TAKING = 4;
 /** Files that one guest reads at a time. */
 const MAX_GIVING = 8;
@@ -54,17 +54,15 @@ export function createKeptServer(
 ): (request: Request, from: Endpoint | Path) => Promise<Response> {
   const limits = createLimits(needs.clock);
   const giving = new Map<string, number>();
-  let taking = 0;
+  const taking = new Set<string>();
 
   async function answer(host: Host, place: Place, request: Request): Promise<Response> {
     const { guest, file } = place;
     if (file === undefined) return answerCollection(host, guest, request.method);
     if (request.method === 'PUT') {
-      if (taking >= MAX_TAKING) return later(503);
-      taking += 1;
-      return take(needs, host, file, request).finally(() => {
-        taking -= 1;
-      });
+      if (taking.has(guest) || taking.size >= MAX_TAKING) return later(503);
+      taking.add(guest);
+      return take(needs, host, file, request).finally(() => taking.delete(guest));
     }
     if (request.method !== 'GET') return answerFile(host, { guest, file }, request.method);
     const open = giving.get(guest) ?? 0;
