@@ -187,7 +187,8 @@ export function createStand(shell: Shell, base = tmpdir()) {
     setClock,
     write,
     environment,
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    // What a killed guard had started may still be at work.
+    remove: () => rmSync(folder, { recursive: true, force: true, maxRetries: 20 }),
     run: (...args: string[]) => spawn([...shell.command, GUARD, ...args], {}),
 
     runWith: (env: Record<string, string>, ...args: string[]) =>

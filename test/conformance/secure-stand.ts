@@ -98,7 +98,7 @@ function nameOf(text: string): Name {
 
 async function run(tool: keyof typeof PACKAGES, ...args: string[]): Promise<string> {
   try {
-    const { stdout, stderr } = await runtime.exec(tool, args, { timeoutMs: 15_000 });
+    const { stdout, stderr } = await runtime.exec(tool, args, { timeoutMs: 180_000 });
     return stdout + stderr;
   } catch (thrown) {
     throw new Error(`apt-get install ${PACKAGES[tool]} (${String(thrown)})`);
