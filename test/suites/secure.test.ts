@@ -92,6 +92,21 @@ describe(`${REAL} http/2, going out`, () => {
     expect(session.isOpen).toBe(true);
   });
 
+  test('requests without a body end, whatever their method, and 207 has content', async () => {
+    await using server = await http.listenSecurely(LOCAL, credentials, async (request) => {
+      const text = `${request.method} ${await request.text()}`;
+      return new Response(text, { status: request.method === 'PROPFIND' ? 207 : 200 });
+    });
+    await using session = await http.connect(endpointOf(server.local), { pins: [pin] });
+    for (const method of ['GET', 'DELETE', 'PROPFIND', 'MKCOL']) {
+      const answer = await session.fetch(new Request('https://one.example/a', { method }));
+      expect(await answer.text()).toBe(`${method} `);
+    }
+    const init = { method: 'PUT', body: 'x'.repeat(3_000_000) };
+    const answer = await session.fetch(new Request('https://one.example/a', init));
+    expect((await answer.text()).length).toBe(3_000_004);
+  });
+
   test('a session that was closed says so', async () => {
     const server = await http.listenSecurely(LOCAL, credentials, () => new Response('x'));
     const session = await http.connect(endpointOf(server.local), { pins: [pin] });
