@@ -8,6 +8,7 @@ import { openStore, realmKey, type Store, sealFrame, sealPage } from '#storage';
 import { encodeBase64 } from '../base64.ts';
 import type { RealmDevice } from '../project.ts';
 import { createAllowance } from './allowance.ts';
+import { createBookmark } from './bookmark.ts';
 import { exchange } from './exchange.ts';
 import { createSyncServer, type SyncParties } from './serve.ts';
 import { takePage } from './take.ts';
@@ -156,8 +157,7 @@ describe('what a device cannot read', () => {
       });
     };
     const asking = { ...partiesOf(a, []), signer: a.signer, http: { fetch } };
-    const bookmark = { url: '', seen: 0, began: 0, keys: 0 };
-    const source = { name: 'hub', url: 'http://hub.example', bookmark };
+    const source = { name: 'hub', url: 'http://hub.example', bookmark: createBookmark() };
     expect(await exchange(asking, source)).toMatchObject({ pulled: 1, refused: 2 });
     expect(a.store.head).toBe(b.store.head);
     expect(await exchange(asking, source)).toMatchObject({ pulled: 0, refused: 0 });
@@ -169,4 +169,26 @@ describe('what a device cannot read', () => {
     await exchange({ ...asking, keys: () => [KEY, WRONG] }, source);
     expect(asked[7]).toBe('');
   });
+});
+
+test('numbers that a hub tells are not what it was given: too much for a header is asked for', async () => {
+  const [a] = await household();
+  const asked: string[] = [];
+  const fetch = async ({ url }: Request): Promise<Response> => {
+    asked.push(new URL(url).pathname.split('/').at(-1) ?? '');
+    const holds = JSON.stringify({ [a.keys.id]: 9 });
+    if (url.endsWith('/pull')) {
+      return new Response(null, { headers: { 'nymote-seen': '0', 'nymote-holds': holds } });
+    }
+    return Response.json(
+      url.endsWith('/state')
+        ? { vector: { [a.keys.id]: [[9, 'ab']] }, given: {} }
+        : { stored: 1, given: a.store.vector() },
+    );
+  };
+  const asking = { ...partiesOf(a, []), signer: a.signer, http: { fetch } };
+  expect(await exchange(asking, { name: 'hub', url: 'http://hub.example' })).toMatchObject({
+    pushed: 1,
+  });
+  expect(asked).toEqual(['pull', 'state', 'push']);
 });

@@ -11,6 +11,7 @@ import * as v from 'valibot';
 import type { Http, Signer } from '#runtime';
 import type { Store, Vector } from '#storage';
 import { signRequest } from '../peers/signed-request.ts';
+import { type Bookmark, createBookmark, openBookmark } from './bookmark.ts';
 import type { KeyRing } from './keys.ts';
 import { readLimited } from './limited.ts';
 import {
@@ -36,15 +37,6 @@ export type Source = {
   readonly url: string;
   /** How far it was read before; brought up to date. */
   readonly bookmark?: Bookmark;
-};
-
-/** How far a hub was read, so that what nobody can read is not fetched again every minute. */
-export type Bookmark = {
-  url: string;
-  seen: number;
-  /** When it was begun at, and with how many keys. */
-  began: number;
-  keys: number;
 };
 
 export type Exchanged = {
@@ -80,8 +72,6 @@ const MAX_ANSWER_BYTES = 100_000;
 const MAX_PAGES = 4_096;
 /** And of those that brought nothing: a realm full of what nobody can read. */
 const MAX_IDLE_PAGES = 64;
-/** After which a hub is read from its beginning: what was put off, or could not be read, may be of use. */
-const BOOKMARK_MS = 3_600_000;
 
 const HoldsSchema = v.pipe(
   v.record(v.string(), v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
@@ -99,6 +89,7 @@ const PushedSchema = v.object({
   forks: v.optional(v.array(v.unknown())),
 });
 const GONE = 410;
+const NOTHING_LEFT = { refused: 0, putOff: 0 };
 
 /** Takes what we lack, then gives what they lack. Throws Error with a sentence when it breaks off. */
 export async function exchange(asking: Exchanging, source: Source): Promise<Exchanged> {
@@ -124,11 +115,11 @@ type Pulled = Omit<Exchanged, 'pushed'> & {
 
 /** Takes what we lack and gives nothing. */
 export async function pullAll(asking: Asking, source: Source): Promise<Pulled> {
-  const { store, progress } = asking;
-  const bookmark = openBookmark(asking, source);
+  const { clock, store, keys, progress } = asking;
+  const { url, bookmark: kept = createBookmark() } = source;
+  const bookmark = openBookmark(clock, kept, url, keys().length);
   let pulled = 0;
-  let refused = 0;
-  let putOff = 0;
+  let left = NOTHING_LEFT;
   for (let page = 0, idle = 0; page < MAX_PAGES; page++) {
     const { added, holds, tips, isMore, seen, ...rest } = await pullPage(
       asking,
@@ -137,26 +128,19 @@ export async function pullAll(asking: Asking, source: Source): Promise<Pulled> {
       bookmark.seen,
     );
     pulled += added;
-    refused = seen === undefined ? rest.refused : refused + rest.refused;
-    putOff = seen === undefined ? rest.putOff : putOff + rest.putOff;
-    if (added > 0) progress?.(pulled, holds && pulled + lacking(store().vector(), holds));
     // A device says the same again; a hub goes on behind what was of no use.
+    const { refused, putOff } = seen === undefined ? NOTHING_LEFT : left;
+    left = { refused: refused + rest.refused, putOff: putOff + rest.putOff };
+    if (added > 0) progress?.(pulled, holds && pulled + lacking(store().vector(), holds));
     const isStuck = added === 0 && (seen === undefined || seen <= bookmark.seen);
     bookmark.seen = seen ?? bookmark.seen;
     idle += Number(added === 0);
-    if (!isMore || isStuck || idle > MAX_IDLE_PAGES)
-      return { holds, tips, pulled, refused, putOff };
+    if (isMore && !isStuck && idle <= MAX_IDLE_PAGES) continue;
+    // What is on a hub under a number says nothing of what we gave.
+    const own = seen === undefined ? holds : undefined;
+    return { holds: own, tips, pulled, ...left };
   }
   throw new Error('its history does not end');
-}
-
-/** Where to begin reading; a new key may open what was passed over. */
-function openBookmark({ clock, keys }: Asking, { url, bookmark }: Source): Bookmark {
-  const fresh = { url, seen: 0, began: clock.monotonic(), keys: keys().length };
-  if (bookmark === undefined) return fresh;
-  const isCurrent = bookmark.url === url && bookmark.keys === fresh.keys;
-  if (isCurrent && fresh.began - bookmark.began < BOOKMARK_MS) return bookmark;
-  return Object.assign(bookmark, fresh);
 }
 
 type Pushed = { readonly pushed: number; readonly isForked: boolean };

@@ -1,7 +1,7 @@
 /** Whom to meet when: what is known of each of the others, and who is next. Decides; meets nobody. */
 
 import type { Clock, Random } from '#runtime';
-import type { Bookmark } from './exchange.ts';
+import { type Bookmark, createBookmark } from './bookmark.ts';
 
 /** Another device, or a hub. */
 export type Party = {
@@ -73,8 +73,8 @@ export function createRota(
 ): Rota {
   const memories = new Map<string, Memory>();
   const memoryOf = (id: string): Memory => {
-    const bookmark = { url: '', seen: 0, began: 0, keys: 0 };
-    const memory = memories.get(id) ?? { ...NEW, bookmark, next: clock.monotonic() };
+    const begin = (): Memory => ({ ...NEW, bookmark: createBookmark(), next: clock.monotonic() });
+    const memory = memories.get(id) ?? begin();
     memories.set(id, memory);
     return memory;
   };
