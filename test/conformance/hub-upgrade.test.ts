@@ -1,4 +1,4 @@
-/** A database that a hub of version 0.2 filled: the next one reads it, and no number stays taken. */
+/** A database that an earlier hub filled: the next one reads it, and no number stays taken. */
 
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
