@@ -270,6 +270,16 @@ describe.each(SHELLS)('$shell', ({ command, debianPackage }) => {
     ]);
   });
 
+  test('a port for backups of friends is opened when it is named', () => {
+    save([...DHCP, ...NYMOTE, HOST, ['nymote.main.keep_port', '51822']]);
+    const lines = run(command, start).split('\n');
+    expect(lines).toContain('procd_append_param command --keep-port 51822');
+    expect(lines.filter((line) => /proto|dest_port/.test(line)).slice(-2)).toEqual([
+      'json_add_string proto tcp',
+      'json_add_string dest_port 51822',
+    ]);
+  });
+
   test('who may change the settings of the router is root, ujail or not', () => {
     save([...DHCP, ...NYMOTE, HOST, ['nymote.main.settings', '1']]);
     const lines = run(command, start, { NYMOTE_UJAIL: '/bin/true' }).split('\n');
@@ -340,6 +350,6 @@ test('the program knows every flag the init script hands it', () => {
   const help = execFileSync(process.execPath, [main, 'serve', '--help'], { encoding: 'utf8' });
   const script = readFileSync(join(FILES, 'etc/init.d/nymote'), 'utf8');
   const flags = [...script.matchAll(/ (--[a-z0-9-]+) /g)].map(([, flag]) => flag);
-  expect(flags).toHaveLength(14);
+  expect(flags).toHaveLength(15);
   for (const flag of flags) expect(help).toContain(`${flag} `);
 });
