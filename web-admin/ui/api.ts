@@ -28,9 +28,8 @@ export async function call<T>(method: string, path: string, options: Call = {}):
   if (options.body !== undefined) headers.set('content-type', 'application/json');
   if (options.ifMatch !== undefined) headers.set('if-match', options.ifMatch);
   if (options.isBackground === true) headers.set('nymote-background', '1');
-  const response = await send(method, path, headers, options.body);
+  const { response, text } = await send(method, path, headers, options.body);
   const etag = response.headers.get('etag') ?? undefined;
-  const text = await response.text();
   if (!response.ok) throw problemOf(text);
   return { value: (text === '' ? undefined : JSON.parse(text)) as T, etag };
 }
@@ -45,10 +44,12 @@ async function send(
   path: string,
   headers: Headers,
   body: unknown,
-): Promise<Response> {
+): Promise<{ readonly response: Response; readonly text: string }> {
   const init = body === undefined ? {} : { body: JSON.stringify(body) };
   try {
-    return await fetch(`/api/v1${path}`, { method, headers, ...init });
+    const response = await fetch(`/api/v1${path}`, { method, headers, ...init });
+    // The connection may break in the middle as well.
+    return { response, text: await response.text() };
   } catch {
     throw new ApiProblem(
       'offline',

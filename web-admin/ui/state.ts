@@ -128,7 +128,7 @@ function resource<Body, T>(path: string | (() => string), read: (body: Body) => 
       } catch (thrown) {
         if (!(thrown instanceof ApiProblem)) throw thrown;
         if (thrown.code === 'signed-out') session.value = 'out';
-        failure.value = thrown;
+        if (number >= shown) failure.value = thrown;
       }
     },
   };
