@@ -95,7 +95,11 @@ export async function openHierarchy(
         );
         const file = join(folder, 'anchors.conf');
         await writeFile(file, anchorsFrom(keys));
-        return run('delv', '-a', file, '+root=example.com.', ...at, name, type);
+        for (let attempt = 1; ; attempt++) {
+          const said = await run('delv', '-a', file, '+root=example.com.', ...at, name, type);
+          // It waits for ten seconds only.
+          if (attempt === 5 || !said.includes('timed out')) return said;
+        }
       },
       [Symbol.asyncDispose]: close,
     };

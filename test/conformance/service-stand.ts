@@ -176,6 +176,14 @@ export function untilOpen(port: number): Promise<void> {
   });
 }
 
+/** What delv says; it waits for ten seconds and is asked again after them. */
+export async function delv(...args: readonly string[]): Promise<string> {
+  for (let attempt = 1; ; attempt++) {
+    const { stdout, stderr } = await runProgram('delv', args);
+    if (attempt === 5 || !stderr.includes('timed out')) return stdout;
+  }
+}
+
 /** Starts Debian's Unbound as a resolver that asks the service and validates with its anchor. */
 export async function startUnbound(
   service: Service,
@@ -243,7 +251,12 @@ export async function runProgram(
   child.stdin.on('error', () => undefined);
   child.stdin.end(options.input ?? '');
   const ended = Promise.withResolvers<number>();
-  child.once('close', (code) => ended.resolve(code ?? -1));
+  child.once('close', (code, signal) => {
+    // Whatever was expected of it, that was not: the time is over, or the machine out of memory.
+    if (code === null)
+      ended.reject(new Error(`${program} was ended by ${signal}: ${output.flat()}`));
+    else ended.resolve(code);
+  });
   child.once('error', () => ended.reject(missing(program)));
   const exitCode = await ended.promise;
   return { exitCode, stdout: output[0].join(''), stderr: output[1].join('') };

@@ -12,6 +12,7 @@ import { isFree } from '../suites/ports.ts';
 import '../suites/patience.ts';
 import {
   DIG_PATIENTLY,
+  delv,
   findPorts,
   makeRoom,
   nymote,
@@ -98,7 +99,7 @@ describe.each(RUNNERS)('on $name', ({ program }) => {
   ])('delv validates $type of $name: $why', async ({ name, type, says }) => {
     const at = ['@127.0.0.1', '-p', String(service.place.ports.dns)];
     const args = ['-a', anchors, '+root=alice.nymote', ...at, name, type];
-    expect((await runProgram('delv', args)).stdout.split('\n')).toContain(says);
+    expect((await delv(...args)).split('\n')).toContain(says);
   });
 
   test('the command line talks to it', async () => {

@@ -93,8 +93,12 @@ export async function openStand(
     async delv(name, type, anchors = own.delv) {
       const file = join(directory, 'anchors.conf');
       await writeFile(file, anchors);
-      const { stdout, stderr } = await run('delv', '-a', file, `+root=${apex}`, ...at, name, type);
-      return `${stderr}${stdout}`;
+      for (let attempt = 1; ; attempt++) {
+        const words = ['-a', file, `+root=${apex}`, ...at, name, type];
+        const { stdout, stderr } = await run('delv', ...words);
+        // It waits for ten seconds only.
+        if (attempt === 5 || !stderr.includes('timed out')) return `${stderr}${stdout}`;
+      }
     },
     dig: async (...args) => (await run('dig', '+tries=3', '+time=20', ...at, ...args)).stdout,
     unbound: (anchors) => startUnbound(directory, { apex, port, anchors }),
