@@ -107,6 +107,7 @@ function resource<Body, T>(path: string | (() => string), read: (body: Body) => 
   let etag: string | undefined;
   let asked = 0;
   let shown = 0;
+  const placeNow = typeof path === 'string' ? () => path : path;
   return {
     value,
     failure,
@@ -114,13 +115,12 @@ function resource<Body, T>(path: string | (() => string), read: (body: Body) => 
     isWanted: () => asked > 0,
     async load(options = { isBackground: false }) {
       const number = ++asked;
+      const place = placeNow();
+      // Answers overtake each other, and what was asked for meanwhile is on its way itself.
+      const isLate = (): boolean => number < shown || placeNow() !== place;
       try {
-        const place = typeof path === 'string' ? path : path();
         const reply = await call<Body>('GET', place, options);
-        // What was asked for meanwhile is on its way itself.
-        if (typeof path === 'function' && path() !== place) return;
-        // Answers may overtake each other.
-        if (number < shown) return;
+        if (isLate()) return;
         shown = number;
         etag = reply.etag;
         value.value = read(reply.value);
@@ -128,7 +128,7 @@ function resource<Body, T>(path: string | (() => string), read: (body: Body) => 
       } catch (thrown) {
         if (!(thrown instanceof ApiProblem)) throw thrown;
         if (thrown.code === 'signed-out') session.value = 'out';
-        if (number >= shown) failure.value = thrown;
+        if (!isLate()) failure.value = thrown;
       }
     },
   };
