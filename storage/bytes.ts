@@ -12,7 +12,7 @@ const BASE64_VALUE = Int8Array.from({ length: 128 }, (_, code) =>
   BASE64.indexOf(String.fromCharCode(code)),
 );
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const HEX = encoder.encode('0123456789abcdef');
 
 /** The UTF-8 bytes of `text`. */
 export function encodeText(text: string): Uint8Array {
@@ -30,9 +30,14 @@ export function decodeText(bytes: Uint8Array): string | undefined {
 
 /** Lower-case hex. */
 export function encodeHex(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += HEX[byte];
-  return text;
+  const digits = new Uint8Array(bytes.length * 2);
+  let at = 0;
+  for (const byte of bytes) {
+    digits[at++] = HEX[byte >>> 4] as number;
+    digits[at++] = HEX[byte & 15] as number;
+  }
+  // In one piece: a text that was put together keeps its parts, and the commits' names are held.
+  return decoder.decode(digits);
 }
 
 /** Base64 with padding (RFC 4648 §4). */
@@ -87,6 +92,11 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
+/** Tells whether `start` stands at `offset`. */
+export function startsWith(bytes: Uint8Array, offset: number, start: Uint8Array): boolean {
+  return start.every((byte, at) => bytes[offset + at] === byte);
+}
+
 /** A number as four bytes, most significant first. */
 export function u32(value: number): Uint8Array {
   return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
@@ -95,5 +105,7 @@ export function u32(value: number): Uint8Array {
 /** The four-byte number at `offset`, undefined when it does not fit. */
 export function readU32(bytes: Uint8Array, offset: number): number | undefined {
   if (offset < 0 || offset + 4 > bytes.length) return undefined;
-  return new DataView(bytes.buffer, bytes.byteOffset + offset, 4).getUint32(0);
+  let value = 0;
+  for (let at = offset; at < offset + 4; at++) value = (value << 8) | (bytes[at] as number);
+  return value >>> 0;
 }

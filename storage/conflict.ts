@@ -3,8 +3,8 @@
  */
 
 import type { CommitId } from './commit.ts';
+import type { Entry } from './entries.ts';
 import { StorageError } from './error.ts';
-import type { Entry } from './history.ts';
 import { isObject, type Json } from './json.ts';
 import type { Dot, Merged, Rule } from './merge/merged.ts';
 import type { DraftOp } from './narrow.ts';
@@ -25,7 +25,7 @@ export type Conflict = {
 };
 
 /** All conflicts of a state, sorted by path. */
-export function listConflicts({ conflicts }: Merged, entries: readonly Entry[]): Conflict[] {
+export function listConflicts({ conflicts }: Merged, entries: Iterable<Entry>): Conflict[] {
   const commits = conflicts.size === 0 ? new Map<string, CommitId>() : nameCommits(entries);
   const nameOf = ({ device, seq, branch }: Dot) => branch ?? commits.get(`${device}:${seq}`) ?? '';
   return [...conflicts]
@@ -73,6 +73,6 @@ export function toResolution(
   return { ops: [op], message: `Decide ${path}` };
 }
 
-function nameCommits(entries: readonly Entry[]): Map<string, CommitId> {
-  return new Map(entries.map(({ device, seq, id }) => [`${device}:${seq}`, id]));
+function nameCommits(entries: Iterable<Entry>): Map<string, CommitId> {
+  return new Map(Array.from(entries, ({ device, seq, id }) => [`${device}:${seq}`, id]));
 }

@@ -6,8 +6,9 @@
 import { printBaseFrames } from './base-pages.ts';
 import { concat } from './bytes.ts';
 import type { CommitId } from './commit.ts';
+import { type Entries, type Entry, EntryList, markPast } from './entries.ts';
 import { encodeFrame } from './frame.ts';
-import type { Entry, History } from './history.ts';
+import type { History } from './history.ts';
 
 /**
  * What is held: of each device its last commit. A device that used a number twice has the last one
@@ -33,26 +34,28 @@ export function vectorOf({
   hole,
   base,
 }: Pick<History, 'entries' | 'hole' | 'base'>): Vector {
-  const whole = hole === undefined ? entries : entries.slice(0, hole);
-  const last = new Map<string, Entry>();
+  const whole = hole === undefined ? entries : new EntryList([...entries].slice(0, hole));
+  const last = new Map<string, number>();
   const forks = forksIn(whole);
-  for (const entry of whole) last.set(entry.device, entry);
+  let index = 0;
+  for (const { device } of whole.numbers()) last.set(device, index++);
   const vector: Record<string, readonly (readonly [number, CommitId])[]> = Object.create(null);
   for (const [device, seq] of base?.merged.vector ?? []) {
     // Its last commit is not held any more; only branches have a space.
     if (!last.has(device) && !device.includes(' ')) vector[device] = [[seq, '']];
   }
-  for (const [device, { seq, id }] of last) {
+  for (const [device, at] of last) {
+    const { seq, id } = whole.at(at) as Entry;
     vector[device] = forks.has(device) ? branchesOf(whole, device) : [[seq, id]];
   }
   return { ...vector };
 }
 
 /** The commits of a device that none of its own builds on. */
-function branchesOf(entries: readonly Entry[], device: string): [number, CommitId][] {
+function branchesOf(entries: Entries, device: string): [number, CommitId][] {
   const below = new Set<CommitId>();
   const tips: [number, CommitId][] = [];
-  for (const { id, device: author, seq, parents } of entries.toReversed()) {
+  for (const { id, device: author, seq, parents } of entries.reversed()) {
     const isOwn = author === device;
     if (isOwn && !below.has(id)) tips.push([seq, id]);
     if (isOwn || below.has(id)) for (const parent of parents) below.add(parent);
@@ -99,60 +102,56 @@ function findMissing(
 ): readonly number[] {
   const { entries } = history;
   const known = new Map(Object.entries(vector));
-  const isHeld = pastOf(entries, Object.values(vector).flat());
+  const tipsOfAll = Object.values(vector).flat();
+  const isHeld = markPast(
+    entries,
+    tipsOfAll.map(([, id]) => id),
+  );
   const forks = forksIn(entries);
-  const tops = new Map(entries.map(({ device, seq }) => [device, seq]));
+  const tops = new Map<string, number>();
+  for (const { device, seq } of entries.numbers()) tops.set(device, seq);
   const missing: number[] = [];
   const doubtful: number[] = [];
-  entries.forEach(({ device, seq, id }, index) => {
-    if (isHeld.has(id)) return;
+  for (const { index, device, seq } of notMarked(entries, isHeld)) {
     const tips = known.get(device) ?? [];
     const unknown = tips.filter(([, tip]) => history.find(tip) === undefined);
     const isBeyond = tips.every(([last]) => seq > last);
     if (isBeyond || (unknown.length === 0 && forks.has(device))) missing.push(index);
-    if (isBeyond || unknown.some(([last, tip]) => tip === '' && last >= seq)) return;
+    if (isBeyond || unknown.some(([last, tip]) => tip === '' && last >= seq)) continue;
     // Who follows a branch that is not held here left this one nobody knows where.
     const isApart = forks.has(device) || unknown.some(([last]) => last <= (tops.get(device) ?? 0));
     if (isApart && unknown.length > 0) doubtful.push(index);
-  });
+  }
   return [...missing, ...newestOf(entries, doubtful, limit / 2)];
+}
+
+function* notMarked(entries: Entries, marks: Uint8Array) {
+  let index = 0;
+  for (const number of entries.numbers()) {
+    if (marks[index] === 0) yield { index, ...number };
+    index += 1;
+  }
 }
 
 /**
  * The last of those that may be missing, less than a page, so that there is room for what certainly
  * is. Two branches that both went further than this stay apart until somebody ends the device.
  */
-function newestOf(
-  entries: readonly Entry[],
-  doubtful: readonly number[],
-  limit: number,
-): readonly number[] {
+function newestOf(entries: Entries, doubtful: readonly number[], limit: number): readonly number[] {
   let size = 0;
   const first = doubtful.findLastIndex((index) => {
-    const { offset, end } = entries[index]?.place ?? { offset: 0, end: 0 };
+    const { offset, end } = entries.at(index)?.place ?? { offset: 0, end: 0 };
     size += end - offset;
     return size > limit;
   });
   return doubtful.slice(Math.min(first + 1, doubtful.length - 1));
 }
 
-/** What somebody holds who holds these, as far as it is known here. */
-function pastOf(
-  entries: readonly Entry[],
-  tips: readonly (readonly [number, CommitId])[],
-): ReadonlySet<CommitId> {
-  const past = new Set(tips.map(([, id]) => id));
-  for (const { id, parents } of entries.toReversed()) {
-    if (past.has(id)) for (const parent of parents) past.add(parent);
-  }
-  return past;
-}
-
 /** The devices that used a number twice. */
-function forksIn(entries: readonly Entry[]): ReadonlySet<string> {
+function forksIn(entries: Entries): ReadonlySet<string> {
   const highest = new Map<string, number>();
   const forks = new Set<string>();
-  for (const { device, seq } of entries) {
+  for (const { device, seq } of entries.numbers()) {
     if (seq <= (highest.get(device) ?? 0)) forks.add(device);
     else highest.set(device, seq);
   }
@@ -173,7 +172,7 @@ async function devicesFirst(
     for (let index = past.pop(); index !== undefined; index = past.pop()) {
       if (!open.delete(index)) continue;
       found.push(index);
-      for (const parent of history.entries[index]?.parents ?? []) {
+      for (const parent of history.entries.at(index)?.parents ?? []) {
         past.push(history.find(parent) ?? -1);
       }
     }

@@ -46,16 +46,6 @@ export function orderCausally<T extends Node>(commits: Iterable<T>): CausalOrder
   return { ordered, waiting: [...nodes.values()].filter((node) => missing.get(node) !== 0) };
 }
 
-/** Tells whether commits stand so that each comes once and after its parents. */
-export function isCausal(commits: readonly Node[]): boolean {
-  const seen = new Set<string>();
-  return commits.every(({ id, parents }) => {
-    const isNext = !seen.has(id) && parents.every((parent) => seen.has(parent));
-    seen.add(id);
-    return isNext;
-  });
-}
-
 /**
  * What a set of commits makes together, except those that count for nothing. Commits whose past is
  * not in the set count for nothing either.

@@ -7,7 +7,7 @@
  * matter. Reading never throws, and allocates nothing by a length it has not checked.
  */
 
-import { concat, decodeText, encodeText, equalBytes, readU32, u32 } from './bytes.ts';
+import { concat, decodeText, encodeText, readU32, startsWith, u32 } from './bytes.ts';
 
 /** A frame's content: a commit object's body, and the ops it binds, as text. */
 export type Frame = { readonly commit: Uint8Array; readonly ops: string };
@@ -31,10 +31,10 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value;
 });
 
-/** CRC-32 as in RFC 1952 §8. */
-export function crc32(bytes: Uint8Array): number {
+/** CRC-32 as in RFC 1952 §8, of all bytes or of those from `start` to `end`. */
+export function crc32(bytes: Uint8Array, start = 0, end = bytes.length): number {
   let crc = 0xffffffff;
-  for (let i = 0; i < bytes.length; i++) {
+  for (let i = start; i < end; i++) {
     crc = (crc >>> 8) ^ (CRC_TABLE[(crc ^ (bytes[i] as number)) & 0xff] as number);
   }
   return (crc ^ 0xffffffff) >>> 0;
@@ -53,9 +53,8 @@ export function measureFrame(bytes: Uint8Array, offset: number): FrameSpan | und
   if (length === undefined || crc === undefined || length > MAX_BODY) return undefined;
   const start = offset + HEADER;
   const end = start + length;
-  const isCommit = equalBytes(bytes.subarray(start + 4, start + 9), COMMIT_START);
-  if (end > bytes.length || !isCommit) return undefined;
-  return crc32(bytes.subarray(start, end)) === crc ? { offset, end } : undefined;
+  if (end > bytes.length || !startsWith(bytes, start + 4, COMMIT_START)) return undefined;
+  return crc32(bytes, start, end) === crc ? { offset, end } : undefined;
 }
 
 /** The commit in a good frame, not copied; undefined when the frame is none of ours. */

@@ -16,25 +16,17 @@ import {
   parseCommit,
   showCommit,
 } from './commit.ts';
+import type { Entries, Entry, EntryList } from './entries.ts';
 import { StorageError } from './error.ts';
 import { orderCausally, type Step } from './fold.ts';
 import type { VoidNode } from './judge.ts';
-import type { CommitLog, Place } from './log.ts';
+import type { CommitLog } from './log.ts';
 import { applyOps } from './merge/apply.ts';
 import { joinAll } from './merge/join.ts';
 import { type Merged, NOTHING } from './merge/merged.ts';
 import { parseOps } from './op.ts';
 import { isSettled, type Known, refold } from './refold.ts';
 import { factsOf, memberFacts } from './rights.ts';
-
-/** What memory keeps of a commit. */
-export type Entry = {
-  readonly id: CommitId;
-  readonly parents: readonly CommitId[];
-  readonly device: string;
-  readonly seq: number;
-  readonly place: Place;
-};
 
 /** A commit before which nothing is held, and what it leaves. */
 type Beginning = Pick<Base, 'id' | 'merged' | 'bytes' | 'proof'>;
@@ -55,8 +47,7 @@ export class History {
   readonly base: Beginning | undefined;
   readonly #crypto: Pick<Crypto, 'hash'>;
   readonly #log: CommitLog;
-  readonly #entries: Entry[] = [];
-  readonly #indices = new Map<CommitId, number>();
+  readonly #entries: EntryList;
   readonly #heads = new Map<CommitId, Merged | undefined>();
   readonly #marks = new Map<number, Merged>();
   readonly #window = new Map<number, Merged>();
@@ -65,13 +56,16 @@ export class History {
   /** First sequence number that a device wrote twice, and the highest one of each. */
   readonly #forks = new Map<string, number>();
   readonly #highest = new Map<string, number>();
-  #order: readonly CommitId[] = [];
+  #order = new Uint32Array(0);
 
-  /** Makes the history of `initial`; `known` are states that need no replay: of all heads, at least. */
+  /**
+   * Makes the history of `entries`, which is its own from here on; `known` are states that need no
+   * replay: of all heads, at least.
+   */
   constructor(
     crypto: Pick<Crypto, 'hash'>,
     log: CommitLog,
-    initial: readonly Entry[],
+    entries: EntryList,
     known: ReadonlyMap<CommitId, Merged>,
     hole: number | undefined,
     base?: Beginning,
@@ -80,19 +74,28 @@ export class History {
     this.#log = log;
     this.hole = hole;
     this.base = base;
-    initial.forEach(({ id, device }) => {
-      if (id === base?.id) this.#facts.set(id, memberFacts(base.merged.state, device));
+    this.#entries = entries;
+    for (const number of entries.numbers()) this.#noteNumber(number);
+    for (const [id, state] of known) {
+      const index = entries.find(id);
+      if (index !== undefined) this.#marks.set(index, state);
+    }
+    // The near side of a hole is no head: what follows it is only not held.
+    const isNoHead = new Uint8Array(entries.length).fill(1, 0, hole ?? 0);
+    for (let index = 0; index < entries.length; index++) {
+      for (const parent of entries.above(index)) if (parent >= 0) isNoHead[parent] = 1;
+    }
+    isNoHead.forEach((mark, index) => {
+      const id = mark === 0 ? entries.at(index)?.id : undefined;
+      if (id !== undefined) this.#heads.set(id, this.#marks.get(index));
     });
-    initial.forEach((entry, index) => {
-      const state = known.get(entry.id);
-      this.#add(entry, state);
-      // The near side of a hole is no head: what follows it is only not held.
-      if (index < (hole ?? 0)) this.#heads.clear();
-      if (state !== undefined) this.#marks.set(index, state);
-    });
+    const first = entries.at(0);
+    if (base !== undefined && first?.id === base.id) {
+      this.#facts.set(base.id, memberFacts(base.merged.state, first.device));
+    }
   }
 
-  get entries(): readonly Entry[] {
+  get entries(): Entries {
     return this.#entries;
   }
 
@@ -114,18 +117,22 @@ export class History {
     return byNewest.slice(0, MAX_PARENTS).sort((a, b) => (a < b ? -1 : 1));
   }
 
-  /** All commits, oldest first, in the order in which every replica lists them. */
-  get order(): readonly CommitId[] {
-    if (this.#order.length !== this.#entries.length) {
-      const ordered =
-        this.hole === undefined ? orderCausally(this.#entries).ordered : this.#entries;
-      this.#order = ordered.map(({ id }) => id);
-    }
+  /** The places of all commits, oldest first, in the order in which every replica lists them. */
+  get order(): Uint32Array {
+    const entries = this.#entries;
+    if (this.#order.length === entries.length) return this.#order;
+    const isAsHeld = this.hole !== undefined || entries.isChain();
+    const nodes = Array.from(isAsHeld ? [] : entries, ({ id, parents, device }, place) => {
+      return { id, parents, device, place };
+    });
+    this.#order = isAsHeld
+      ? Uint32Array.from({ length: entries.length }, (_, place) => place)
+      : Uint32Array.from(orderCausally(nodes).ordered, ({ place }) => place);
     return this.#order;
   }
 
   find(id: CommitId): number | undefined {
-    return this.#indices.get(id);
+    return this.#entries.find(id);
   }
 
   /** Takes a verified commit into account that is not in the log yet. */
@@ -141,15 +148,19 @@ export class History {
     this.#staged.clear();
     this.#forks.clear();
     this.#highest.clear();
-    for (const entry of this.#entries) this.#noteNumber(entry);
+    for (const number of this.#entries.numbers()) this.#noteNumber(number);
   }
 
   append(entry: Entry, state: Merged): void {
-    this.#add(entry, state);
+    const { id, parents } = entry;
+    if (!this.#staged.delete(id)) this.#noteNumber(entry);
+    this.#entries.add(entry);
+    for (const parent of parents) this.#heads.delete(parent);
+    this.#heads.set(id, state);
   }
 
   async read(index: number): Promise<{ readonly commit: ParsedCommit; readonly ops: string }> {
-    const entry = this.#entries[index];
+    const entry = this.#entries.at(index);
     const frame = entry && (await this.#log.read(entry.place));
     if (entry === undefined || frame === undefined) {
       throw new StorageError('corrupt', `commit ${entry?.id ?? index} cannot be read any more`);
@@ -170,7 +181,7 @@ export class History {
     const get = (index: number): Merged | undefined => states.get(index) ?? this.#knownAt(index);
     for (const index of replay) {
       const step = await this.#stepAt(index);
-      const parents = step.parents.map((parent) => this.#indices.get(parent) as number);
+      const parents = this.#entries.above(index);
       const known = parents.map((parent) => get(parent) as Merged);
       const state = await this.extend(await this.#joinStates(known, step.parents), step);
       states.set(index, state);
@@ -190,7 +201,7 @@ export class History {
   async join(ids: readonly CommitId[]): Promise<Merged> {
     const states: Merged[] = [];
     for (const id of ids) {
-      const index = this.#indices.get(id);
+      const index = this.#entries.find(id);
       const fresh = this.#staged.get(id)?.state;
       const state = fresh ?? (index === undefined ? undefined : await this.stateAt(index));
       if (state === undefined) throw new StorageError('unknown-parent', `no commit ${id}`);
@@ -212,18 +223,9 @@ export class History {
 
   /** What the judgement knows of every commit; nothing while none can be void. */
   async judge(revoked: Merged['revoked']): Promise<readonly VoidNode[]> {
-    const isLate = ({ device, seq }: Entry) => seq > (revoked.get(device) ?? seq);
-    const isSuspect = this.#forks.size > 0 || this.#entries.some(isLate);
+    const isLate = ([device, seq]: [string, number]) => seq > (revoked.get(device) ?? seq);
+    const isSuspect = this.#forks.size > 0 || [...this.#highest].some(isLate);
     return isSuspect && this.hole === undefined ? this.#nodesBelow(this.heads) : [];
-  }
-
-  #add(entry: Entry, state: Merged | undefined): void {
-    const { id, parents } = entry;
-    if (!this.#staged.delete(id)) this.#noteNumber(entry);
-    this.#indices.set(id, this.#entries.length);
-    this.#entries.push(entry);
-    for (const parent of parents) this.#heads.delete(parent);
-    this.#heads.set(id, state);
   }
 
   #noteNumber({ device, seq }: Pick<Entry, 'device' | 'seq'>): void {
@@ -233,16 +235,16 @@ export class History {
   }
 
   #indexOf(id: CommitId): number {
-    return this.#indices.get(id) as number;
+    return this.#entries.find(id) as number;
   }
 
   async #stepAt(index: number): Promise<Step> {
     const { ops } = await this.read(index);
-    return { ...(this.#entries[index] as Entry), ops: parseOps(ops) };
+    return { ...(this.#entries.at(index) as Entry), ops: parseOps(ops) };
   }
 
   #knownAt(index: number): Merged | undefined {
-    const { id } = this.#entries[index] ?? {};
+    const { id } = this.#entries.at(index) ?? {};
     return this.#heads.get(id ?? '') ?? this.#marks.get(index) ?? this.#window.get(index);
   }
 
@@ -260,9 +262,8 @@ export class History {
     for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
       if (needed.has(index) || this.#knownAt(index) !== undefined) continue;
       needed.add(index);
-      for (const parent of this.#entries[index]?.parents ?? []) {
-        const at = this.#indices.get(parent);
-        if (at === undefined) throw new StorageError('corrupt', 'commits before it are missing');
+      for (const at of this.#entries.above(index)) {
+        if (at < 0) throw new StorageError('corrupt', 'commits before it are missing');
         stack.push(at);
       }
     }
@@ -272,8 +273,7 @@ export class History {
   #countUses(replay: readonly number[]): Map<number, number> {
     const uses = new Map<number, number>();
     for (const index of replay) {
-      for (const parent of this.#entries[index]?.parents ?? []) {
-        const at = this.#indices.get(parent) as number;
+      for (const at of this.#entries.above(index)) {
         uses.set(at, (uses.get(at) ?? 0) + 1);
       }
     }

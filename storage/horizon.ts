@@ -6,8 +6,9 @@
  * it (causal stability). Who has been silent for as long as history is kept is not waited for.
  */
 
-import type { Commit, CommitId } from './commit.ts';
-import type { Entry, History } from './history.ts';
+import type { Commit } from './commit.ts';
+import type { Entry } from './entries.ts';
+import type { History } from './history.ts';
 import { listCommits } from './listing.ts';
 import { type Declared, declaredIn, readMember } from './members.ts';
 import type { Merged } from './merge/merged.ts';
@@ -126,7 +127,7 @@ export async function findCut(asked: Asked, horizon: Horizon): Promise<Cut | Obs
   const places = bottlenecks(history).filter((index) => index > 0 && index <= oldest);
   let obstacle: Obstacle = { kind: 'young' };
   for (const index of places.toReversed()) {
-    const entry = history.entries[index] as Entry;
+    const entry = history.entries.at(index) as Entry;
     const late = present.filter((device) => !holds(device, entry));
     if (late.length > 0) obstacle = { kind: 'waiting', names: late.map(({ name }) => name) };
     else if (!(await isUndisputed(asked, index))) obstacle = { kind: 'disputed' };
@@ -154,10 +155,10 @@ async function findOld(
 /** The places of commits that have every other one in their past or in their future. */
 export function bottlenecks(history: Pick<History, 'entries' | 'find'>): number[] {
   const { entries } = history;
-  const heads = new Set<CommitId>();
-  const isJoin = entries.map(({ id, parents }) => {
-    for (const parent of parents) heads.delete(parent);
-    heads.add(id);
+  const heads = new Set<number>();
+  const isJoin = Array.from({ length: entries.length }, (_, index) => {
+    for (const parent of entries.above(index)) heads.delete(parent);
+    heads.add(index);
     return heads.size === 1;
   });
   const found: number[] = [];
@@ -165,9 +166,7 @@ export function bottlenecks(history: Pick<History, 'entries' | 'find'>): number[
   for (let index = entries.length - 1; index >= 0; index--) {
     // Nothing after it builds on anything before it.
     if (isJoin[index] === true && lowest >= index) found.push(index);
-    for (const parent of entries[index]?.parents ?? []) {
-      lowest = Math.min(lowest, history.find(parent) ?? -1);
-    }
+    lowest = Math.min(lowest, ...entries.above(index));
   }
   return found.reverse();
 }
@@ -178,7 +177,7 @@ export async function isUndisputed({ history, merged }: Asked, index: number): P
   // Who wrote what is to be seen as long as nobody decided.
   if (conflicts.size > 0) return false;
   const highest = new Map<string, number>();
-  for (const { device, seq } of history.entries) {
+  for (const { device, seq } of history.entries.numbers()) {
     const isTwice = seq <= (highest.get(device) ?? 0);
     // A fork that a removal has decided lies in the state as it was decided.
     const isDecided = revoked.has(device) && revoked.get(device) === merged.revoked.get(device);

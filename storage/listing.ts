@@ -34,10 +34,10 @@ export async function listCommits(history: History, query: LogQuery): Promise<re
   const { before, device, limit = DEFAULT_LOG } = query;
   const most = Math.min(Math.max(limit, 0), MAX_LOG);
   const commits: Commit[] = [];
-  let at = before === undefined ? order.length : order.indexOf(before);
+  let at = before === undefined ? order.length : order.indexOf(history.find(before) ?? -1);
   while (commits.length < most && --at >= 0) {
-    const index = history.find(order[at] as CommitId) as number;
-    if (device !== undefined && history.entries[index]?.device !== device) continue;
+    const index = order[at] as number;
+    if (device !== undefined && history.entries.at(index)?.device !== device) continue;
     const commit = await history.show(index);
     if (fits(commit, query)) commits.push(commit);
   }

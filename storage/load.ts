@@ -10,10 +10,11 @@ import type { Files, Runtime } from '#runtime';
 import { type Base, basePath, readBase } from './base.ts';
 import { decodeText, encodeText } from './bytes.ts';
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
-import { type CommitId, type Glimpse, parseCommit, peekCommit } from './commit.ts';
+import { type CommitId, parseCommit, peekCommit } from './commit.ts';
+import { type Entries, type Entry, EntryList, markPast } from './entries.ts';
 import { StorageError } from './error.ts';
-import { isCausal, orderCausally } from './fold.ts';
-import { type Entry, History } from './history.ts';
+import { orderCausally } from './fold.ts';
+import { History } from './history.ts';
 import { type CommitLog, type Damage, hasQuarantine, openLog, translate } from './log.ts';
 import type { Merged } from './merge/merged.ts';
 import { isClaimTrue, type Root, verifyCommit, verifyTree } from './verify.ts';
@@ -50,8 +51,7 @@ export async function load(runtime: Needs, directory: string): Promise<Held> {
   const { crypto } = runtime;
   const damage: Damage[] = [];
   const signers = new Set<string>();
-  const found: Entry[] = [];
-  const own = createNames();
+  const found = new EntryList();
   await checkFormat(runtime.files, directory);
   const log = await openLog(
     runtime.files,
@@ -63,8 +63,8 @@ export async function load(runtime: Needs, directory: string): Promise<Held> {
         damage.push({ code: 'bad-commit', where, message: 'a frame without a commit' });
       } else {
         const { signer, ...node } = glimpse;
-        found.push({ ...own(node), place });
-        if (!signers.has(signer)) signers.add(copy(signer));
+        found.add({ ...node, place });
+        signers.add(signer);
       }
     },
     (item) => damage.push(item),
@@ -82,37 +82,12 @@ export async function load(runtime: Needs, directory: string): Promise<Held> {
   return { ...held, isStuck: true, damage: [...damage, describeHole(undefined)] };
 }
 
-/**
- * Names that a commit's text gave are pieces of that text, and keep all of it in memory; each is
- * replaced by one that stands alone, and is there once.
- */
-function createNames(): (node: Glimpsed) => Glimpsed {
-  const names = new Map<string, string>();
-  const own = (name: string): string => {
-    const known = names.get(name);
-    if (known !== undefined) return known;
-    const alone = copy(name);
-    names.set(alone, alone);
-    return alone;
-  };
-  return ({ id, parents, device, seq }) => {
-    names.set(id, id);
-    return { id, parents: parents.map(own), device: own(device), seq };
-  };
-}
-
-type Glimpsed = Omit<Glimpse, 'signer'>;
-
-function copy(text: string): string {
-  return decodeText(encodeText(text)) ?? text;
-}
-
 /** Where verification begins. */
 type Start = {
   readonly base: Base | undefined;
-  readonly entries: readonly Entry[];
-  /** The entries that need no verification, and states among them. */
-  readonly verified: ReadonlySet<CommitId>;
+  readonly entries: EntryList;
+  /** Which entries need no verification, by place, and states among them. */
+  readonly verified: Uint8Array;
   readonly known: ReadonlyMap<CommitId, Merged>;
   readonly root: Root | undefined;
   /** How many entries come before a hole that the checkpoint bridges. */
@@ -137,14 +112,14 @@ async function findBase(
 }
 
 /** A commit may lie in two segments, and some from before the base, when a pruning was cut short. */
-function graft(found: readonly Entry[], base: Base | undefined): readonly Entry[] {
+function graft(found: EntryList, base: Base | undefined): EntryList {
   if (base === undefined) return found;
-  const byId = new Map(found.map((entry) => [entry.id, entry]));
+  const byId = new Map(Array.from(found, (entry) => [entry.id, entry]));
   const first = byId.get(base.id);
   if (first === undefined) return found;
   const isCut = ({ device, seq }: Entry) => seq <= (base.merged.vector.get(device) ?? 0);
   const kept = [...byId.values()].filter((entry) => !isCut(entry));
-  return [{ ...first, parents: [] }, ...kept];
+  return new EntryList([{ ...first, parents: [] }, ...kept]);
 }
 
 /** Orders what was found and looks for a checkpoint that saves verifying all of it. */
@@ -152,19 +127,16 @@ async function findStart(
   { files, crypto }: Needs,
   directory: string,
   { log, base }: { readonly log: CommitLog; readonly base: Base | undefined },
-  found: readonly Entry[],
+  found: EntryList,
   damage: Damage[],
 ): Promise<Start> {
-  const { ordered, waiting } = isCausal(found)
-    ? { ordered: found, waiting: [] }
-    : orderCausally(found);
-  const entries = [...ordered, ...orderBeyondHole(waiting)];
+  const { entries, whole } = order(found);
   const checkpoint = await translate(() => readCheckpoint(crypto, files, directory));
-  const isBased = base !== undefined && entries[0]?.id === base.id;
+  const isBased = base !== undefined && entries.at(0)?.id === base.id;
   const start = {
     entries,
     base: isBased ? base : undefined,
-    verified: new Set<CommitId>(isBased ? [base.id] : []),
+    verified: new Uint8Array(entries.length).fill(isBased ? 1 : 0, 0, 1),
     known: new Map<CommitId, Merged>(isBased ? [[base.id, base.merged]] : []),
     root: isBased ? base.root : undefined,
     hole: undefined,
@@ -172,7 +144,7 @@ async function findStart(
   };
   // One from before the base is of no use any more.
   const isOld = ({ states }: Checkpoint) =>
-    isBased && [...states.keys()].some((id) => entries.every((entry) => entry.id !== id));
+    isBased && [...states.keys()].some((id) => entries.find(id) === undefined);
   if (checkpoint === undefined || (checkpoint !== 'bad' && isOld(checkpoint))) return start;
   if (checkpoint === 'bad' || !(await isTrue(crypto, log, entries, checkpoint))) {
     const message = 'it does not fit the signed history; everything was verified instead';
@@ -181,34 +153,35 @@ async function findStart(
   }
   const { root } = checkpoint;
   const known = new Map([...start.known, ...checkpoint.states]);
-  const last = entries.findLastIndex(({ id }) => known.has(id));
-  const isBeyond = last >= ordered.length;
+  const last = Math.max(...[...known.keys()].map((id) => entries.find(id) ?? -1));
+  const isBeyond = last >= whole;
   const verified = isBeyond
-    ? new Set(entries.slice(0, last + 1).map(({ id }) => id))
-    : pastOf(entries, [...known.keys()]);
-  return { ...start, verified, known, root, hole: isBeyond ? ordered.length : undefined };
+    ? new Uint8Array(entries.length).fill(1, 0, last + 1)
+    : markPast(entries, known.keys());
+  return { ...start, verified, known, root, hole: isBeyond ? whole : undefined };
+}
+
+/** Parents first; `whole` is how many of them have their past here. */
+function order(found: EntryList): { readonly entries: EntryList; readonly whole: number } {
+  if (found.isCausal()) return { entries: found, whole: found.length };
+  const { ordered, waiting } = orderCausally(found);
+  const entries = new EntryList([...ordered, ...orderBeyondHole(waiting)]);
+  return { entries, whole: ordered.length };
 }
 
 async function isTrue(
   crypto: Runtime['crypto'],
   log: CommitLog,
-  entries: readonly Entry[],
+  entries: Entries,
   { states }: Checkpoint,
 ): Promise<boolean> {
   for (const [id, merged] of states) {
-    const entry = entries.find((item) => item.id === id);
+    const index = entries.find(id);
+    const entry = index === undefined ? undefined : entries.at(index);
     const frame = entry && (await log.read(entry.place));
     if (frame === undefined || !isClaimTrue(crypto, merged, id, frame)) return false;
   }
   return true;
-}
-
-function pastOf(entries: readonly Entry[], heads: readonly CommitId[]): Set<CommitId> {
-  const past = new Set(heads);
-  for (const { id, parents } of entries.toReversed()) {
-    if (past.has(id)) for (const parent of parents) past.add(parent);
-  }
-  return past;
 }
 
 /** What follows a hole, as if the hole were a beginning. */
@@ -231,12 +204,12 @@ async function verify(
   notes: { readonly damage: Damage[]; readonly signers: Set<string> },
 ): Promise<Omit<Held, 'isCutShort'>> {
   const { entries, verified, known, hole, base } = start;
-  const kept = entries.filter(({ id }) => verified.has(id));
+  const isAll = verified.every((mark) => mark === 1);
+  const kept = isAll ? entries : new EntryList(pick(entries, (index) => verified[index] === 1));
   const history = new History(crypto, log, kept, known, hole, base);
   let { root } = start;
   let grown = 0;
-  for (const entry of entries) {
-    if (verified.has(entry.id)) continue;
+  for (const entry of pick(entries, (index) => verified[index] !== 1)) {
     try {
       const frame = await log.read(entry.place);
       if (frame === undefined) throw new StorageError('corrupt', 'the commit cannot be read');
@@ -250,14 +223,20 @@ async function verify(
       grown += entry.place.end - entry.place.offset;
     } catch (cause) {
       if (!(cause instanceof StorageError)) throw cause;
-      notes.damage.push(describeStop(entry, history.entries.at(-1), cause));
+      notes.damage.push(describeStop(entry, history.entries.at(history.entries.length - 1), cause));
       break;
     }
   }
-  if (hole !== undefined) notes.damage.push(describeHole(entries[hole - 1]));
+  if (hole !== undefined) notes.damage.push(describeHole(entries.at(hole - 1)));
   const isStuck = history.entries.length < entries.length;
   const merged = await history.join(history.heads);
   return { log, history, root, merged, isStuck, grown, base, ...notes };
+}
+
+function* pick(entries: Entries, isWanted: (index: number) => boolean): Iterable<Entry> {
+  for (let index = 0; index < entries.length; index++) {
+    if (isWanted(index)) yield entries.at(index) as Entry;
+  }
 }
 
 function describeStop(entry: Entry, last: Entry | undefined, cause: StorageError): Damage {

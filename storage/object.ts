@@ -32,8 +32,11 @@ type Entry = {
 
 const encoder = new TextEncoder();
 
-const records = new WeakMap<JsonObject, NamedObject>();
-const collections = new WeakMap<Collection, NamedObject>();
+/** Most objects fit. Ten thousand are named when a store is opened, and each would leave a copy. */
+const scratch = new Uint8Array(32 * 1024);
+
+/** What trees hold of records and collections. */
+const hashes = new WeakMap<JsonObject | Collection, Uint8Array>();
 const blobs = new WeakMap<readonly FieldConflict[], NamedObject>();
 
 /** Fields, rivals, and the rival itself. */
@@ -46,7 +49,12 @@ export function encodeObject(object: GitObject): Uint8Array {
 
 /** The name of an object: SHA-256 over its header and body. */
 export function nameObject(crypto: Pick<Crypto, 'hash'>, object: GitObject): NamedObject {
-  const hash = crypto.hash('sha256', encodeObject(object));
+  const { type, body } = object;
+  const { written } = encoder.encodeInto(`${type} ${body.length}\0`, scratch);
+  const end = written + body.length;
+  if (end <= scratch.length) scratch.set(body, written);
+  const bytes = end <= scratch.length ? scratch.subarray(0, end) : encodeObject(object);
+  const hash = crypto.hash('sha256', bytes);
   return { ...object, id: encodeHex(hash), hash };
 }
 
@@ -70,7 +78,7 @@ export function buildTree(
   const nymote = nameTree(crypto, own);
   const entries: Entry[] = [{ mode: '40000', name: '.nymote', hash: nymote.hash }];
   for (const [name, collection] of state) {
-    entries.push({ mode: '40000', name, hash: collectionTree(crypto, collection).hash });
+    entries.push({ mode: '40000', name, hash: collectionHash(crypto, collection) });
   }
   return { root: nameTree(crypto, entries), others: [nymote, blob, ...undecided] };
 }
@@ -120,23 +128,25 @@ function conflictBlob(
 
 /** The tree of one collection: a file per record. */
 export function collectionTree(crypto: Pick<Crypto, 'hash'>, collection: Collection): NamedObject {
-  const known = collections.get(collection);
-  if (known !== undefined) return known;
   const entries: Entry[] = [];
   for (const [key, record] of collection) {
-    entries.push({ mode: '100644', name: fileName(key), hash: recordBlob(crypto, record).hash });
+    const hash = hashes.get(record) ?? recordBlob(crypto, record).hash;
+    entries.push({ mode: '100644', name: fileName(key), hash });
   }
   const tree = nameTree(crypto, entries);
-  collections.set(collection, tree);
+  hashes.set(collection, tree.hash);
   return tree;
+}
+
+/** The name of a collection's tree, as trees hold it. */
+export function collectionHash(crypto: Pick<Crypto, 'hash'>, collection: Collection): Uint8Array {
+  return hashes.get(collection) ?? collectionTree(crypto, collection).hash;
 }
 
 /** The blob of one record: its canonical JSON and a newline. */
 export function recordBlob(crypto: Pick<Crypto, 'hash'>, record: JsonObject): NamedObject {
-  const known = records.get(record);
-  if (known !== undefined) return known;
   const blob = nameObject(crypto, { type: 'blob', body: encodeText(`${canonicalize(record)}\n`) });
-  records.set(record, blob);
+  hashes.set(record, blob.hash);
   return blob;
 }
 

@@ -11,10 +11,7 @@ export function pastOf(
   // Parents come first, so one way down is enough.
   for (let at = index; at >= 0; at--) {
     if (!past.has(at)) continue;
-    for (const parent of history.entries[at]?.parents ?? []) {
-      const found = history.find(parent);
-      if (found !== undefined) past.add(found);
-    }
+    for (const parent of history.entries.above(at)) if (parent >= 0) past.add(parent);
   }
   return past;
 }

@@ -355,8 +355,7 @@ export class Store extends StoreView implements AsyncDisposable {
   }
 
   #announce(before: { readonly head: CommitId; readonly state: State; count: number }): void {
-    const { entries } = this.held.history;
-    const commits = entries.slice(before.count).map(({ id }) => id);
+    const commits = this.held.history.entries.ids(before.count);
     const moved = { head: this.head, state: this.state(), previous: before.state, commits };
     for (const listener of this.#listeners) queueMicrotask(() => listener(moved));
   }

@@ -137,8 +137,7 @@ export class StoreView {
 
   /** The commits whose ids begin with `prefix`. */
   expand(prefix: string): readonly CommitId[] {
-    const ids = this.held.history.entries.map(({ id }) => id);
-    return ids.filter((id) => id.startsWith(prefix));
+    return this.held.history.entries.ids().filter((id) => id.startsWith(prefix));
   }
 
   /** What differs between the states at two commits. */

@@ -10,12 +10,19 @@
  */
 
 import type { Crypto } from '#runtime';
-import { concat } from '../bytes.ts';
+import { concat, encodeHex } from '../bytes.ts';
 import { type CommitId, type ParsedCommit, parseCommit } from '../commit.ts';
 import { StorageError } from '../error.ts';
 import type { Vector } from '../export.ts';
 import { decodeFrame, measureFrame } from '../frame.ts';
-import { buildTree, type Content, collectionTree, nameObject, recordBlob } from '../object.ts';
+import {
+  buildTree,
+  type Content,
+  collectionHash,
+  collectionTree,
+  nameObject,
+  recordBlob,
+} from '../object.ts';
 import type { State } from '../op.ts';
 import { encodeBundleHeader } from './bundle.ts';
 import { createPack, MIN_PADDING, type PackWriter } from './pack.ts';
@@ -178,7 +185,8 @@ export function addCommit(
     for (const [key, record] of collection) {
       if (old?.get(key) !== record) pack.add(recordBlob(crypto, record));
     }
-    pack.addVersion(collectionTree(crypto, collection), old && collectionTree(crypto, old).id);
+    const base = old && encodeHex(collectionHash(crypto, old));
+    pack.addVersion(collectionTree(crypto, collection), base);
   }
   const { root, others } = buildTree(crypto, content, ops);
   if (root.id !== commit.tree) {

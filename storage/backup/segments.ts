@@ -43,8 +43,8 @@ export function createSegments(crypto: Pick<Crypto, 'hash'>, history: () => Hist
   };
 
   const nameOf = (start: number): string => {
-    const ids = history().entries.slice(start, start + COMMITS);
-    return encodeHex(crypto.hash('sha256', encodeText(ids.map(({ id }) => id).join('\n'))));
+    const ids = history().entries.ids(start, start + COMMITS);
+    return encodeHex(crypto.hash('sha256', encodeText(ids.join('\n'))));
   };
 
   const names = (): string[] =>
