@@ -301,6 +301,35 @@ test('what was given once is not given again, nor taken again', async () => {
   expect(await none.json()).toMatchObject({ stored: 0 });
 });
 
+test('a device that lost its disk gets all of it back, and goes on with its own numbers', async () => {
+  const [a, b, thief] = (await household()) as [Member, Member, Member];
+  await write(a);
+  await sync(a);
+  await push(thief, garbage(thief, a.keys, last(a) + 1));
+  const writer = { deviceId: a.keys.id, name: 'again', signer: a.signer };
+  const options = { directory: '/data/store', realm: a.store.realm, writer };
+  const again = { ...a, store: await openStore(fakeRuntime(), options) };
+  await sync(again);
+  expect(again.store.head).toBe(a.store.head);
+  await write(again, 'y');
+  await sync(again);
+  await sync(b);
+  expect(b.store.head).toBe(again.store.head);
+  expect(b.store.vector()[a.keys.id]).toHaveLength(1);
+});
+
+test('a member that was dismissed claims nothing any more; what it claimed keeps nobody out', async () => {
+  const [a, b, thief] = (await household()) as [Member, Member, Member];
+  await push(thief, garbage(thief, a.keys, last(a) + 1));
+  expect((await ask(a, 'DELETE', `/members/${thief.keys.id}`, new Uint8Array(0))).status).toBe(200);
+  const body = garbage(thief, a.keys, last(a) + 2);
+  expect((await ask(thief, 'POST', '/push', body)).status).toBe(403);
+  await write(a);
+  await sync(a);
+  await sync(b);
+  expect(b.store.head).toBe(a.store.head);
+});
+
 test('whoever dropped what came before fills a hub that has nothing', async () => {
   const a = await openMember();
   for (const value of ['x', 'y', 'z']) await write(a, value);
