@@ -34,6 +34,20 @@ test('a conflict appears by itself and is decided with one tap', async () => {
   expect(stage.faults).toEqual([]);
 });
 
+test('what happens before the page listens is shown as well', async () => {
+  await using stage = await setStage(browser, assets);
+  const { page, household } = stage;
+  const happened = Promise.withResolvers<void>();
+  await page.route('**/api/v1/events', async (route) => {
+    await happened.promise;
+    await route.continue();
+  });
+  await stage.signIn();
+  household.disagree();
+  happened.resolve();
+  await page.getByRole('heading', { name: '3 things need a look' }).waitFor();
+});
+
 test('a device that exists twice has its evidence and two ways out', async () => {
   await using stage = await setStage(browser, assets);
   const { page, household } = stage;
