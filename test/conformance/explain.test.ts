@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { takePort } from '../suites/ports.ts';
+import { PATIENCE } from '../suites/waiting.ts';
 import { type Internet, LAB, LEAVES, openInternet, startBare } from './bare-stand.ts';
 import { findPorts, makeRoom, nymote, type Service, startService } from './service-stand.ts';
 import '../suites/patience.ts';
@@ -67,6 +68,8 @@ describe('the bare resolver', () => {
     await bare.dig('www.good.lab', 'A', '+dnssec', '+tcp');
     await bare.dig('www.expired.lab', 'A');
     const at = `http://127.0.0.1:${admin}`;
+    const counted = async () => (await fetch(`${at}/metrics`)).text();
+    await expect.poll(counted, PATIENCE).toMatch(/^nymote_recursion_seconds_count 2$/m);
     const response = await fetch(`${at}/metrics`);
     expect(response.headers.get('content-type')).toContain('text/plain; version=0.0.4');
     const text = await response.text();

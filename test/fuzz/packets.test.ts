@@ -15,6 +15,7 @@ import { describe, type Said } from '../conformance/side-by-side-stand.ts';
 import { queryFor } from '../conformance/validation-stand.ts';
 import { mutate } from './mutate.ts';
 import { type Recording, type Replay, record, replay } from './replies.ts';
+import '../suites/patience.ts';
 
 const PACKETS = Number(process.env['NYMOTE_PACKETS'] ?? 50_000);
 const SEED = Number(process.env['NYMOTE_SEED'] ?? 1);
@@ -39,7 +40,7 @@ let recording: Recording;
 
 beforeAll(async () => {
   recording = await record(SEED, REAL_QUESTIONS);
-}, 300_000);
+});
 
 test(`${PACKETS} mutated packets into the codec`, () => {
   const draw = drawsFrom(SEED);

@@ -21,6 +21,7 @@ import {
   sealPage,
   type Vector,
 } from '#storage';
+import '../suites/patience.ts';
 
 const RUNS = Number(process.env['NYMOTE_RUNS'] ?? 240);
 const DIRECTORY = '/data/store';
