@@ -152,8 +152,8 @@ export function othersOf(store: Store): OtherPart {
   };
 }
 
-/** Delegations kept unpacked: each question begins at one. */
-const MAX_CUTS = 64;
+/** Delegations kept unpacked, some 1 KB each: every question begins at one. */
+const MAX_CUTS = 256;
 
 /** Those used last. An item's number is good for a zone until that zone's is put anew. */
 function createCutFront() {

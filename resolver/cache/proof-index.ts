@@ -28,7 +28,7 @@ export type ZoneIndex = {
 };
 
 export type ProofIndex = {
-  get(apex: Name): ZoneIndex | undefined;
+  get(apex: Pick<Name, 'key'>): ZoneIndex | undefined;
   /** The same, made when missing. */
   open(apex: Name): ZoneIndex;
   clear(): void;

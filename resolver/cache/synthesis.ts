@@ -19,6 +19,7 @@ import {
   compareNames,
   countLabels,
   isWithin,
+  keysUpwards,
   type Name,
   parentOf,
   prepend,
@@ -156,9 +157,8 @@ type Asked = {
 
 /** The nearest zone with proofs; of a DS the parent's word counts (RFC 4035 §3.1.4.1). */
 function zoneOf(index: ProofIndex, name: Name, type: number): ZoneIndex | undefined {
-  let at: Name | undefined = type === TYPE.DS ? parentOf(name) : name;
-  for (; at !== undefined; at = parentOf(at)) {
-    const zone = index.get(at);
+  for (const key of keysUpwards(name).slice(type === TYPE.DS ? 1 : 0)) {
+    const zone = index.get({ key });
     if (zone !== undefined) return zone;
   }
   return undefined;

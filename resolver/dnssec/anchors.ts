@@ -10,7 +10,7 @@
  */
 
 import { parseRecord } from '../authority/zone-file.ts';
-import { type Name, parentOf, parseName } from '../message/name.ts';
+import { keysUpwards, type Name, parseName } from '../message/name.ts';
 import { decodeRdataAs } from '../message/rdata.ts';
 import type { ResourceRecord } from '../message/record.ts';
 import { TYPE } from '../message/type.ts';
@@ -83,9 +83,9 @@ export function closestAnchor(
   { positive, negative }: Anchors,
   name: Name,
 ): TrustAnchor | 'negative-anchor' | 'no-anchor' {
-  for (let at: Name | undefined = name; at !== undefined; at = parentOf(at)) {
-    if (negative.has(at.key)) return 'negative-anchor';
-    const anchor = positive.get(at.key);
+  for (const key of keysUpwards(name)) {
+    if (negative.has(key)) return 'negative-anchor';
+    const anchor = positive.get(key);
     if (anchor !== undefined) return anchor;
   }
   return 'no-anchor';

@@ -105,7 +105,11 @@ type Signature = {
   readonly algorithm: Algorithm;
 };
 
-function readSignatures(rrset: RRset): Signature[] {
+/** The set looked at last: first it is asked who signed it, then whether that is right. */
+let last: { readonly rrset: RRset; readonly read: readonly Signature[] } | undefined;
+
+function readSignatures(rrset: RRset): readonly Signature[] {
+  if (last?.rrset === rrset) return last.read;
   const read: Signature[] = [];
   for (const rdata of rrset.signatures.slice(0, MAX_SIGNATURES_READ)) {
     const fields = readRrsig(rdata);
@@ -113,6 +117,7 @@ function readSignatures(rrset: RRset): Signature[] {
     if (fields === undefined || algorithm === undefined || !isPlausible(rrset, fields)) continue;
     read.push({ rdata, fields, algorithm });
   }
+  last = { rrset, read };
   return read;
 }
 

@@ -7,6 +7,7 @@ import {
   equalNames,
   isWithin,
   joinNames,
+  keysUpwards,
   labels,
   MAX_LABEL,
   MAX_NAME,
@@ -117,6 +118,12 @@ describe('parts', () => {
     expect(parentOf(name('A.B.c'))).toEqual(name('B.c'));
     expect(parentOf(name('c'))).toEqual(ROOT);
     expect(parentOf(ROOT)).toBeUndefined();
+  });
+
+  test('keys upwards are those of the name and of all above it', () => {
+    const line = ['A.B.c', 'B.c', 'c', '.'].map((text) => name(text).key);
+    expect(keysUpwards(name('A.B.c'))).toEqual(line);
+    expect(keysUpwards(ROOT)).toEqual([ROOT.key]);
   });
 
   test.each([

@@ -177,6 +177,16 @@ export function parentOf(name: Name): Name | undefined {
   return { wire: name.wire.slice(length + 1), key: name.key.slice(length + 1) };
 }
 
+/** The keys of a name and of all names above it, the root's last. */
+export function keysUpwards({ key }: Name): string[] {
+  const keys = [key];
+  for (let at = 0; key.charCodeAt(at) !== 0; ) {
+    at += key.charCodeAt(at) + 1;
+    keys.push(key.slice(at));
+  }
+  return keys;
+}
+
 /**
  * Puts one label in front, or returns undefined when that breaks a limit.
  *

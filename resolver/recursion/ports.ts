@@ -130,7 +130,7 @@ function createFree(clock: Clock, close: (kept: Kept) => void) {
   let isClosed = false;
   let isSweeping = false;
 
-  const isOld = ({ born }: Kept) => clock.monotonic() - born >= MAX_AGE_MILLISECONDS;
+  const isOld = ({ born }: Kept, now = clock.monotonic()) => now - born >= MAX_AGE_MILLISECONDS;
 
   function sweep(): void {
     isSweeping = false;
@@ -162,12 +162,13 @@ function createFree(clock: Clock, close: (kept: Kept) => void) {
     },
     /** Takes one of the server's out at random. */
     draw(address: string, server: Endpoint, random: Random): Kept | undefined {
+      const now = clock.monotonic();
       const own = free.filter(
         (kept) =>
           kept.server.address === server.address &&
           kept.server.port === server.port &&
           kept.address === address &&
-          !isOld(kept),
+          !isOld(kept, now),
       );
       const [octet = 0] = own.length > 1 ? random(1) : [];
       const kept = own[octet % own.length];
