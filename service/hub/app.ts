@@ -33,6 +33,7 @@ import { createListeners, type Listeners } from './listeners.ts';
 import { actionOf, createMeasures, type Measures } from './measures.ts';
 
 const REALM = /^[0-9a-f]{64}$/;
+const NUMBER = /^\d{1,15}$/;
 /** A stream that says nothing looks dead to whatever stands between. */
 const HEARTBEAT_MS = 25_000;
 /** Of who is not known yet: a vector of 256 devices. Whoever pushes has pulled before. */
@@ -118,16 +119,18 @@ function routes(app: Hono<Environment>, parts: Parts): void {
   });
   app.post('/sync/v1/:realm/pull', async (c) => {
     const known = readJson(VectorSchema, c.var.body);
-    const after = Number(c.req.query('after') ?? 0);
-    if (known === undefined || !Number.isSafeInteger(after)) {
+    const after = c.req.query('after');
+    if (known === undefined || (after !== undefined && !NUMBER.test(after))) {
       return c.json({ error: 'bad-request' }, 400);
     }
-    const missing = await database.missing(c.var.visit, known, after);
+    const asked = after === undefined ? [] : [Number(after)];
+    const missing = await database.missing(c.var.visit, known, ...asked);
     if (missing === undefined) return turnAway(c, parts);
     charge(c, parts, missing.role);
     measures.gave(missing.page.length);
     const { page, holds, given, isMore, seen } = missing;
-    const headers = { ...pageHeaders(holds, given, isMore), [SEEN]: String(seen) };
+    const place = seen === undefined ? {} : { [SEEN]: String(seen) };
+    const headers = { ...pageHeaders(holds, given, isMore), ...place };
     return new Response(new Uint8Array(page), { headers });
   });
   app.post('/sync/v1/:realm/push', async (c) => {

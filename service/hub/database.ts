@@ -8,7 +8,8 @@
 
 import postgres, { type Sql, type TransactionSql } from 'postgres';
 import type { Envelope, Vector } from '#storage';
-import { CHANNEL, ENDED, MAX_MEMBERS, SCHEMA } from './schema.ts';
+import { ENDED, MAX_MEMBERS, SCHEMA } from './schema.ts';
+import { CHANNEL } from './schema-exchange.ts';
 
 /** What a device may do with a realm: `reader` where everybody may read it. */
 export type Role = 'admitter' | 'member' | 'reader';
@@ -38,8 +39,8 @@ export type Missing = {
   readonly holds: Readonly<Record<string, number>>;
   /** What the asker itself gave; undefined for who may only read. */
   readonly given: Vector | undefined;
-  /** Where the page ends, to go on from. */
-  readonly seen: number;
+  /** Where the page ends, to go on from; undefined for who did not say what it saw. */
+  readonly seen: number | undefined;
 };
 
 export type Holdings = {
@@ -64,8 +65,8 @@ export type HubDatabase = AsyncDisposable & {
   /** Undefined: nobody here; so answer the three below. */
   role(visit: Visit): Promise<Role | undefined>;
   state(visit: Visit): Promise<Holdings | undefined>;
-  /** What is missing where `known` is held and all up to `after` was seen. */
-  missing(visit: Visit, known: Vector, after: number): Promise<Missing | undefined>;
+  /** What is missing where `known` is held and all up to `after` was seen; undefined: not told. */
+  missing(visit: Visit, known: Vector, after?: number): Promise<Missing | undefined>;
   /** Keeps what follows what this member gave; all of it or, when there is no room left, nothing. */
   store(
     visit: Visit,
@@ -172,10 +173,18 @@ function commitsOf(
       const ids = Object.values(known).flatMap((tips) => tips.map(([, id]) => id));
       const [row] = await sql`
         SELECT * FROM nymote_pull_2(
-          ${realm}, ${device}, ${devices}::text[], ${numbers}::bigint[], ${ids}::text[], ${after})`;
+          ${realm}, ${device}, ${devices}::text[], ${numbers}::bigint[], ${ids}::text[],
+          ${after ?? null})`;
       if (row?.['role'] == null) return undefined;
       const { role, page, is_more: isMore, holds, given, seen } = row;
-      return { role, page, isMore, holds, given: given ?? undefined, seen: Number(seen) };
+      return {
+        role,
+        page,
+        isMore,
+        holds,
+        given: given ?? undefined,
+        seen: seen === null ? undefined : Number(seen),
+      };
     },
     async store({ realm, device }, page, envelopes) {
       const [devices, numbers, ids, ends] = columnsOf(envelopes);

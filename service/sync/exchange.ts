@@ -159,7 +159,7 @@ async function pullPage(
 ): Promise<PulledPage> {
   const body = encode(asking.store().vector());
   const timeoutMs = isFirst ? PATIENCE_MS : TIMEOUT_MS;
-  const action = after === 0 ? 'pull' : `pull?after=${after}`;
+  const action = `pull?after=${after}`;
   const wish = { method: 'POST', action, body, limit: MAX_PAGE_BYTES, timeoutMs };
   const { response, bytes } = await ask(asking, source, wish);
   const { headers } = response;
