@@ -29,6 +29,9 @@ import type { BatchIo } from './index.ts';
 /** Datagrams in one call of the kernel. */
 const BATCH = 64;
 
+/** Rung when the native calls are loaded; before that a thread must not be ended from outside. */
+export const LOADED = -1;
+
 /** What a thread is started with. */
 export type ThreadData = {
   readonly kind: 'batch-thread';
@@ -51,6 +54,7 @@ export function openBatchIo(
   const outgoing = makeSlots(native, BATCH);
   const receiver = createReceiver(native, data, incoming);
   const sender = createSender(native, incoming, outgoing, receiver);
+  ring(LOADED);
   return {
     thread: data.thread,
     shared: data.shared,

@@ -9,7 +9,7 @@
 import { isIPv6 } from 'node:net';
 import { availableParallelism, totalmem } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { createNow, type ThreadData } from './batch-io.ts';
+import { createNow, LOADED, type ThreadData } from './batch-io.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -50,6 +50,8 @@ const RESTART_MS = 50;
 const MAX_RESTART_MS = 5_000;
 /** Threads end by themselves within a batch; one that does not is ended. */
 const STOP_MS = 700;
+/** Ended while it loads the native calls, a thread takes the whole process with it: it has this long. */
+const LOAD_MS = 30_000;
 
 type Opened = BatchSocket & { readonly tellsAddress: boolean };
 
@@ -198,7 +200,7 @@ function startThreads(
 ): BatchThreads {
   const ending = new SharedArrayBuffer(4);
   const flag = new Int32Array(ending);
-  const running = new Map<number, { readonly worker: Worker; readonly gone: Promise<void> }>();
+  const running = new Map<number, Running>();
   let restarts = 0;
 
   function run(thread: number): void {
@@ -213,7 +215,11 @@ function startThreads(
     };
     const worker = new Worker(entry, { workerData, execArgv: [] });
     let reason = 'ended';
-    worker.on('message', (sound: number) => hear(thread, sound));
+    const loaded = Promise.withResolvers<void>();
+    worker.on('message', (sound: number) => {
+      if (sound === LOADED) loaded.resolve();
+      else hear(thread, sound);
+    });
     worker.on('error', (error) => {
       reason = String(error);
     });
@@ -227,7 +233,7 @@ function startThreads(
         setTimeout(() => run(thread), wait).unref();
       });
     });
-    running.set(thread, { worker, gone });
+    running.set(thread, { worker, gone, loaded: loaded.promise });
   }
 
   for (let thread = 0; thread < threads; thread++) run(thread);
@@ -245,14 +251,17 @@ function startThreads(
   };
 }
 
-async function endWithin({
-  worker,
-  gone,
-}: {
+type Running = {
   readonly worker: Worker;
+  readonly loaded: Promise<void>;
   readonly gone: Promise<void>;
-}): Promise<void> {
-  const patience = setTimeout(() => void worker.terminate(), STOP_MS);
+};
+
+async function endWithin({ worker, loaded, gone }: Running): Promise<void> {
+  let patience = setTimeout(() => void worker.terminate(), LOAD_MS);
+  await Promise.race([loaded, gone]);
+  clearTimeout(patience);
+  patience = setTimeout(() => void worker.terminate(), STOP_MS);
   await gone;
   clearTimeout(patience);
 }
