@@ -197,8 +197,11 @@ BEGIN
       v_forked := v_forked + 1;
       v_taken := v_taken + octet_length(v_envelope);
     END IF;
-    v_given := v_given || jsonb_build_object(p_devices[i],
-      nymote_tips_2(coalesce(v_tips, '[]'), p_seqs[i], p_ids[i]));
+    -- One chain that goes on, almost always.
+    v_given := v_given || jsonb_build_object(p_devices[i], CASE
+      WHEN v_tips IS NULL OR (jsonb_array_length(v_tips) = 1 AND v_have = p_seqs[i] - 1)
+        THEN jsonb_build_array(jsonb_build_array(p_seqs[i], p_ids[i]))
+      ELSE nymote_tips_2(v_tips, p_seqs[i], p_ids[i]) END);
     outcome := CASE
       WHEN v_room.bytes + v_taken > v_room.quota THEN 'full'
       WHEN v_today + v_taken > p_daily THEN 'enough-today'
