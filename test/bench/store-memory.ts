@@ -8,6 +8,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import type { Runtime } from '#runtime';
@@ -29,13 +30,14 @@ type Memory = { readonly resident: number; readonly share: number; readonly peak
 export async function measureMemory(runtime: Runtime, commits: number): Promise<readonly Row[]> {
   // Nothing here depends on a disk, and filling a real one three times takes minutes.
   const root = await mkdtemp('/dev/shm/nymote-bench-');
+  const built = await mkdtemp(join(tmpdir(), 'nymote-bench-'));
   try {
     progress(`store: a household of ${commits} commits`);
     const { directory, count } = await fillStore(runtime, root, commits);
     const document = await fillDocument(root, count);
     const peer = new URL(import.meta.resolve('@automerge/automerge')).pathname;
     const rows: Row[] = [];
-    for (const program of await findPrograms(root)) {
+    for (const program of await findPrograms(built)) {
       progress(`store: memory, ${program.name}`);
       const bare = await measure(program, ['nothing']);
       const ours = await measure(program, ['store', directory]);
@@ -44,7 +46,7 @@ export async function measureMemory(runtime: Runtime, commits: number): Promise<
     }
     return rows;
   } finally {
-    await rm(root, { recursive: true });
+    for (const each of [root, built]) await rm(each, { recursive: true });
   }
 }
 
