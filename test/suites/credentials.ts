@@ -16,17 +16,14 @@ export async function makeCredentials(name: string, daysAgo = 0): Promise<Creden
   const directory = await mkdtemp(join(tmpdir(), 'nymote-certificate-'));
   try {
     const [key, certificate] = [join(directory, 'key'), join(directory, 'certificate')];
-    const past = { env: { LD_PRELOAD: FAKETIME, FAKETIME: `-${daysAgo}d` } };
+    const past = daysAgo === 0 ? {} : { env: { LD_PRELOAD: FAKETIME, FAKETIME: `-${daysAgo}d` } };
     const args = [
       ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
       ...['-keyout', key, '-out', certificate, '-subj', `/CN=${name}`, '-days', '1'],
       ...['-addext', `subjectAltName=DNS:${name},IP:127.0.0.1`],
     ];
-    const { exitCode, stderr } = await realRuntime().exec(
-      'openssl',
-      args,
-      daysAgo === 0 ? {} : past,
-    );
+    const options = { ...past, timeoutMs: 180_000 };
+    const { exitCode, stderr } = await realRuntime().exec('openssl', args, options);
     if (exitCode !== 0) throw new Error(`apt-get install openssl? It says: ${stderr}`);
     return {
       certificate: await readFile(certificate, 'utf8'),

@@ -199,9 +199,8 @@ function clientOf(socket: TLSSocket): Client {
 }
 
 async function curl({ port }: Endpoint, ...args: string[]): Promise<string> {
-  const { stdout, stderr } = await exec('curl', [
-    ...['-sSk', '-m', '30', '-w', ' %{http_version} %{http_code}', ...args],
-    `https://127.0.0.1:${port}/a?b=c`,
-  ]);
+  const words = ['-sSk', '-m', '60', '-w', ' %{http_version} %{http_code}', ...args];
+  const url = `https://127.0.0.1:${port}/a?b=c`;
+  const { stdout, stderr } = await exec('curl', [...words, url], { timeoutMs: 180_000 });
   return stdout + stderr;
 }
