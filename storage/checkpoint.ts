@@ -126,6 +126,7 @@ function parse(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array): Checkpoint | un
   if (first !== `${MAGIC}${encodeHex(crypto.hash('sha256', body))}\n`) return undefined;
   const lines = decodeText(body)?.split('\n').slice(0, -1) ?? [];
   const states = new Map<CommitId, Merged>();
+  const read = new Map<string, MergedRecord>();
   let root: Root | undefined;
   for (let at = 0; at < lines.length; ) {
     const head = lines[at] ?? '';
@@ -134,17 +135,21 @@ function parse(crypto: Pick<Crypto, 'hash'>, bytes: Uint8Array): Checkpoint | un
     while (next < lines.length && !lines[next]?.startsWith(HEAD)) next += 1;
     const [id, realm, founder, vector, revoked] = JSON.parse(head.slice(HEAD.length));
     root = { realm, founder };
-    states.set(id, parseState(lines.slice(at + 1, next), toMap(vector), toMap(revoked)));
+    states.set(id, parseState(lines.slice(at + 1, next), toMap(vector), toMap(revoked), read));
     at = next;
   }
   return root && { root, states };
 }
 
-/** Reads records as they are written here; throws what is no such text. */
+/**
+ * Reads records as they are written here; throws what is no such text. States that share what was
+ * `read` share their equal records, as they did before they were written.
+ */
 export function parseState(
   lines: readonly string[],
   vector: ReadonlyMap<string, number>,
   revoked: ReadonlyMap<string, number>,
+  read = new Map<string, MergedRecord>(),
 ): Merged {
   const collections = new Map<string, Map<string, MergedRecord>>();
   const paths: string[] = [];
@@ -153,19 +158,22 @@ export function parseState(
     const record = line.slice(0, space);
     const slash = record.indexOf('/');
     const name = record.slice(0, slash);
-    const [alive, gone, fields] = JSON.parse(line.slice(space + 1));
     const collection = collections.get(name) ?? new Map<string, MergedRecord>();
-    const entries = toMap<readonly Entry[]>(fields);
-    for (const entry of [...entries.values()].flat()) {
-      if ('value' in entry) freeze(entry.value);
-    }
-    collections.set(
-      name,
-      collection.set(record.slice(slash + 1), { alive, gone, fields: entries }),
-    );
+    const parsed = read.get(line) ?? parseRecord(line.slice(space + 1));
+    read.set(line, parsed);
+    collections.set(name, collection.set(record.slice(slash + 1), parsed));
     paths.push(record);
   }
   return reveal(NOTHING, { vector, collections, revoked }, paths);
+}
+
+function parseRecord(text: string): MergedRecord {
+  const [alive, gone, fields] = JSON.parse(text);
+  const entries = toMap<readonly Entry[]>(fields);
+  for (const entry of [...entries.values()].flat()) {
+    if ('value' in entry) freeze(entry.value);
+  }
+  return { alive, gone, fields: entries };
 }
 
 function toMap<T>(object: Readonly<Record<string, T>>): Map<string, T> {
