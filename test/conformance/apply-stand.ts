@@ -173,7 +173,8 @@ exec sh '${GUARD}' "$@"
       await end(watch);
       await service.stop('SIGKILL');
       await writeFile(bootId, `${randomUUID()}\n`);
-      await runProgram(guard, ['boot']);
+      const { exitCode, stderr } = await runProgram(guard, ['boot']);
+      if (exitCode !== 0) throw new Error(`the guard failed at the start: ${stderr}`);
     },
     async start() {
       await end(watch);
