@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { vi } from 'vitest';
+
 import { nodeRuntime } from '#runtime/node';
 import { type Assets, createApp, parseAssets } from '#web-admin';
 import { createHousehold, type Household } from './household.ts';
@@ -25,10 +25,9 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** Long enough for a busy machine, which is no failure; a test may take several times as long. */
+/** Long enough for a busy machine, which is no failure. */
 const PATIENCE_MS = 40_000;
 export const POLL = { timeout: PATIENCE_MS };
-vi.setConfig({ testTimeout: 5 * PATIENCE_MS, hookTimeout: 5 * PATIENCE_MS });
 
 export type Stage = AsyncDisposable & {
   readonly household: Household;

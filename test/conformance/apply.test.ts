@@ -2,7 +2,6 @@
 
 import { expect, test } from 'vitest';
 import { NETWORK, SYSTEM, startRouter } from './apply-stand.ts';
-import '../suites/patience.ts';
 
 const LAN = ['option', 'set', 'network.lan.ipaddr', '10.9.9.9'] as const;
 

@@ -17,7 +17,6 @@ import {
   type Service,
   startService,
 } from './service-stand.ts';
-import '../suites/patience.ts';
 
 let room: Awaited<ReturnType<typeof makeRoom>>;
 let keeper: Service;

@@ -22,7 +22,6 @@ import {
   type Service,
   startService,
 } from './service-stand.ts';
-import '../suites/patience.ts';
 
 const { crypto, random } = nodeRuntime();
 

@@ -19,7 +19,6 @@ import {
   startBare,
 } from './bare-stand.ts';
 import { findPorts, nymote, runProgram, startService } from './service-stand.ts';
-import '../suites/patience.ts';
 
 let internet: Internet;
 let bare: Bare;

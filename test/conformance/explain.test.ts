@@ -9,7 +9,6 @@ import { takePort } from '../suites/ports.ts';
 import { PATIENCE } from '../suites/waiting.ts';
 import { type Internet, LAB, LEAVES, openInternet, startBare } from './bare-stand.ts';
 import { findPorts, makeRoom, nymote, type Service, startService } from './service-stand.ts';
-import '../suites/patience.ts';
 
 describe('the bare resolver', () => {
   let internet: Internet;

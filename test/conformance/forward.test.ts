@@ -8,7 +8,6 @@ import { PATIENCE } from '../suites/waiting.ts';
 import { type Bare, startBare } from './bare-stand.ts';
 import { type ForwardStand, openForwardStand } from './forward-stand.ts';
 import { openSecureStand, type SecureStand } from './secure-stand.ts';
-import '../suites/patience.ts';
 
 let stand: ForwardStand;
 let ours: SecureStand;

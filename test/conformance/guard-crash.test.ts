@@ -6,7 +6,6 @@
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createStand, FILES, type Files, NEW, OLD, SHELLS } from './guard-stand.ts';
-import '../suites/patience.ts';
 
 const CHANGED = { ...OLD, ...NEW };
 const stands = SHELLS.map((shell) => ({ name: shell.name, stand: createStand(shell) }));

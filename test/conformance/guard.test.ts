@@ -19,7 +19,6 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { until } from '../suites/waiting.ts';
 import { createStand, FILES, GUARD, NEW, OLD, SHELLS } from './guard-stand.ts';
-import '../suites/patience.ts';
 
 const CHANGED = { ...OLD, ...NEW };
 const NOTHING = { id: '', outcome: 'none', reason: '', at: 0 };

@@ -32,7 +32,7 @@ const RUNS = Number(process.env['NYMOTE_RUNS'] ?? 12);
 let stand: AsyncDisposable;
 beforeAll(async () => {
   stand = await startStand();
-}, 60_000);
+});
 afterAll(() => stand[Symbol.asyncDispose]());
 
 /** What a member means ill with; a says something only afterwards. */

@@ -16,7 +16,6 @@ import {
   type Service,
   startService,
 } from './service-stand.ts';
-import '../suites/patience.ts';
 
 const stack = new AsyncDisposableStack();
 let laptop: Place;

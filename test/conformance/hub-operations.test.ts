@@ -17,7 +17,6 @@ import { realmKey, sealFrame } from '#storage';
 import { takePort } from '../suites/ports.ts';
 import { until } from '../suites/waiting.ts';
 import { type Postgres, startPostgres } from './hub-stand.ts';
-import '../suites/patience.ts';
 
 const runtime = nodeRuntime({ log: () => undefined });
 const { clock, crypto, http } = runtime;

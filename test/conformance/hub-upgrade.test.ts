@@ -15,7 +15,7 @@ const [OWNER, PHONE] = ['owner', 'phone'].map((name) => name.padEnd(26, 'a')) as
 let base: Postgres;
 beforeAll(async () => {
   base = await startPostgres();
-}, 60_000);
+});
 afterAll(() => base[Symbol.asyncDispose]());
 
 /** As they were before it was kept who gave what. */

@@ -16,7 +16,6 @@ import {
 } from '#service';
 import { openEnvelope, readEnvelopes, realmKey, sealFrame } from '#storage';
 import { type Postgres, startPostgres } from './hub-stand.ts';
-import '../suites/patience.ts';
 
 const runtime = nodeRuntime({ log: () => undefined });
 const { crypto } = runtime;

@@ -10,7 +10,6 @@ import {
 } from '#resolver';
 import { RuntimeError, type UdpSocket } from '#runtime';
 import { nodeRuntime } from '#runtime/node';
-import '../suites/patience.ts';
 
 const runtime = nodeRuntime({ log: () => undefined });
 

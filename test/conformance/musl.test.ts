@@ -13,7 +13,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { until } from '../suites/waiting.ts';
 import { MUSL_LOADER, makeMuslLibraries } from './musl-shim.ts';
-import '../suites/patience.ts';
 import { findPorts } from './service-stand.ts';
 
 const PROJECT = join(import.meta.dirname, '../..');

@@ -9,7 +9,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileFunction } from 'node:vm';
 import { expect, test, vi } from 'vitest';
-import '../suites/patience.ts';
 
 const RESOURCES = join(
   import.meta.dirname,

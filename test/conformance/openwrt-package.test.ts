@@ -10,7 +10,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inflateRawSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
-import '../suites/patience.ts';
 
 const PROJECT = join(import.meta.dirname, '../..');
 const directory = mkdtempSync(join(tmpdir(), 'nymote-package-'));

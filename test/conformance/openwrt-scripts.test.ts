@@ -9,7 +9,6 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import '../suites/patience.ts';
 
 const FILES = join(import.meta.dirname, '../../openwrt/package/files');
 const LIBRARY = join(FILES, 'usr/lib/nymote');

@@ -6,7 +6,6 @@ import { parseRecord, printRecord, type ResourceRecord } from '#resolver';
 import { RuntimeError } from '#runtime';
 import { nodeRuntime } from '#runtime/node';
 import { OURS, recordOf } from '../fuzz/messages.ts';
-import '../suites/patience.ts';
 
 const runtime = nodeRuntime({ log: () => undefined });
 const CHECKER = 'named-rrchecker';

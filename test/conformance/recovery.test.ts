@@ -10,7 +10,6 @@ import { Decrypter, Encrypter } from 'age-encryption';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { generateRecoveryPhrase, openRecoveryPhrase, type RecoveryKeys } from '#identity';
 import { nodeRuntime } from '#runtime/node';
-import '../suites/patience.ts';
 
 const { crypto, random } = nodeRuntime({ log: () => undefined });
 const PLAIN = Buffer.from('the household\n'.repeat(1000));

@@ -6,7 +6,6 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nodeRuntime } from '#runtime/node';
 import { type HierarchyStand, openHierarchy } from './hierarchy-stand.ts';
-import '../suites/patience.ts';
 
 let stand: HierarchyStand;
 

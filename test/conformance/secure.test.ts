@@ -13,7 +13,6 @@ import { makeCredentials } from '../suites/credentials.ts';
 import { realRuntime } from '../suites/real.ts';
 import { until } from '../suites/waiting.ts';
 import { openSecureStand, type SecureStand } from './secure-stand.ts';
-import '../suites/patience.ts';
 
 /** www.example A and large.example TXT. */
 const WWW = Buffer.from('AAABAAABAAAAAAAAA3d3dwdleGFtcGxlAAABAAE', 'base64url');

@@ -15,7 +15,6 @@ import {
   startService,
   startUnbound,
 } from './service-stand.ts';
-import '../suites/patience.ts';
 
 const LIBRARY = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketimeMT.so.1`;
 

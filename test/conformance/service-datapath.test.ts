@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { decodeMessage, encodeMessage, parseName, TYPE } from '#resolver';
 import { PATIENCE_MS, until } from '../suites/waiting.ts';
-import '../suites/patience.ts';
 import { findPorts, makeRoom, type Service, startService } from './service-stand.ts';
 
 /** How often it is asked at least before a decision, and after it. */

@@ -18,7 +18,6 @@ import {
   serveWords,
   startService,
 } from './service-stand.ts';
-import '../suites/patience.ts';
 
 const { http } = nodeRuntime();
 const NAMES = ['phone', 'tablet', 'camera', 'printer'];

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PATIENCE } from '../suites/waiting.ts';
 import { findPorts, makeRoom, type Place, type Service, startService } from './service-stand.ts';
-import '../suites/patience.ts';
 
 const PROJECT = join(import.meta.dirname, '../..');
 const stack = new AsyncDisposableStack();

@@ -19,7 +19,6 @@ import {
   serveWords,
   startService,
 } from './service-stand.ts';
-import '../suites/patience.ts';
 
 const NAME = 'laptop.alice.nymote';
 

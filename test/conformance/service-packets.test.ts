@@ -9,7 +9,6 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../suites/waiting.ts';
-import '../suites/patience.ts';
 import { findPorts, makeRoom, type Service, startService } from './service-stand.ts';
 
 let room: Awaited<ReturnType<typeof makeRoom>>;

@@ -19,7 +19,6 @@ import {
   serveWords,
   startService,
 } from './service-stand.ts';
-import '../suites/patience.ts';
 
 let room: Awaited<ReturnType<typeof makeRoom>>;
 let rooms = 0;

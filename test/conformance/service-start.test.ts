@@ -9,7 +9,6 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isFree } from '../suites/ports.ts';
-import '../suites/patience.ts';
 import {
   DIG_PATIENTLY,
   delv,

@@ -15,7 +15,6 @@ import {
   type Service,
   startService,
 } from './service-stand.ts';
-import '../suites/patience.ts';
 
 const stack = new AsyncDisposableStack();
 let laptop: Place;

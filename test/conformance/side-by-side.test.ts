@@ -11,7 +11,6 @@ import { PATIENCE_MS } from '../suites/waiting.ts';
 import { type Asking, drawsFrom, questionFrom } from './side-by-side-questions.ts';
 import { openSideBySide, type Said, type SideBySide } from './side-by-side-stand.ts';
 import { ZONES } from './side-by-side-zones.ts';
-import '../suites/patience.ts';
 
 const QUESTIONS = Number(process.env['NYMOTE_QUESTIONS'] ?? 1_000);
 const SEED = Number(process.env['NYMOTE_SEED'] ?? 1);

@@ -8,7 +8,6 @@ import { takePort } from '../suites/ports.ts';
 import { type Bare, startBare } from './bare-stand.ts';
 import { makeRoom } from './service-stand.ts';
 import { startNsd, waitFor, writeZone } from './validation-stand.ts';
-import '../suites/patience.ts';
 
 const ROOT = '127.53.0.7';
 const AD = /flags:[^;]* ad[ ;]/;

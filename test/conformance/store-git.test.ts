@@ -13,7 +13,6 @@ import { deviceId } from '#identity';
 import type { Listener } from '#runtime';
 import { nodeRuntime } from '#runtime/node';
 import { type Json, openStore, type Store } from '#storage';
-import '../suites/patience.ts';
 
 const run = promisify(execFile);
 const runtime = nodeRuntime({ log: () => undefined });

@@ -11,7 +11,6 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openStore, type Store } from '#storage';
 import { realRuntime } from '../suites/real.ts';
-import '../suites/patience.ts';
 
 const CHILD = join(import.meta.dirname, 'store-kill-child.ts');
 const PROJECT = join(import.meta.dirname, '../..');

@@ -12,7 +12,6 @@ import { takePort } from '../suites/ports.ts';
 import { PATIENCE } from '../suites/waiting.ts';
 import { startPostgres } from './hub-stand.ts';
 import { findPorts, makeRoom, type Place, type Service, startService } from './service-stand.ts';
-import '../suites/patience.ts';
 
 const runtime = nodeRuntime({ log: () => undefined });
 const stack = new AsyncDisposableStack();

@@ -5,7 +5,6 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Leaf, openValidation, type ValidationStand } from './validation-stand.ts';
-import '../suites/patience.ts';
 
 /** Dates as dnssec-signzone reads them. */
 const LONG_AGO = ['-s', '20200101000000', '-e', '20200201000000'];

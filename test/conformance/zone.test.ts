@@ -4,7 +4,6 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openStand, runtime, type Stand, type Unbound } from './zone-stand.ts';
-import '../suites/patience.ts';
 
 const APEX = 'alice.nymote';
 

@@ -13,7 +13,6 @@ import {
 } from '#resolver';
 import { type PeerRecord, peer } from './dns-packet.ts';
 import { SHARED, sections } from './messages.ts';
-import '../suites/patience.ts';
 
 const RUNS = 1000;
 

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeMessage, encodeMessage, printRecord } from '#resolver';
 import { message, OURS, record, recordOf } from './messages.ts';
-import '../suites/patience.ts';
 
 const RUNS = 3000;
 

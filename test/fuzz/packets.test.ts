@@ -15,7 +15,6 @@ import { describe, type Said } from '../conformance/side-by-side-stand.ts';
 import { queryFor } from '../conformance/validation-stand.ts';
 import { mutate } from './mutate.ts';
 import { type Recording, type Replay, record, replay } from './replies.ts';
-import '../suites/patience.ts';
 
 const PACKETS = Number(process.env['NYMOTE_PACKETS'] ?? 50_000);
 const SEED = Number(process.env['NYMOTE_SEED'] ?? 1);

@@ -21,7 +21,6 @@ import {
   sealPage,
   type Vector,
 } from '#storage';
-import '../suites/patience.ts';
 
 const RUNS = Number(process.env['NYMOTE_RUNS'] ?? 240);
 const DIRECTORY = '/data/store';

@@ -65,4 +65,4 @@ test('peers: missing, extra, with other AllowedIPs', async () => {
     new RegExp(`^wg ${WIRE}\\.peer\\.phone = .*\\n {2}rule {5}own-connections`),
   );
   await service.stop();
-}, 300_000);
+});

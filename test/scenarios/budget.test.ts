@@ -14,7 +14,6 @@ import type { Crypto } from '#runtime';
 import { fakeRuntime } from '#runtime/fake';
 import { parseScenario } from './rpl-file.ts';
 import { openScenario } from './rpl-run.ts';
-import '../suites/patience.ts';
 
 /** The numbers of budget.ts, written again: here they are a promise. */
 const LIMITS = {

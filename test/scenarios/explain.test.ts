@@ -8,7 +8,6 @@ import { type Internet, nameOf, openInternet } from './internet.ts';
 import { parseScenario } from './rpl-file.ts';
 import { openScenario } from './rpl-run.ts';
 import { EXAMPLE, SECOND, WORLD } from './world.ts';
-import '../suites/patience.ts';
 
 const SIGNED = `stub-addr: 192.0.2.1
 key: root . 13

@@ -7,7 +7,6 @@ import { expect, test } from 'vitest';
 import { encodeMessage, type Message } from '#resolver';
 import { openInternet, type Quirk, ROOT_ADDRESS } from './internet.ts';
 import { COM, EXAMPLE, NET, OTHER, SECOND, WORLD } from './world.ts';
-import '../suites/patience.ts';
 
 const SERVERS = [ROOT_ADDRESS, COM, NET, EXAMPLE, SECOND, OTHER];
 

@@ -5,7 +5,6 @@
 import { expect, test } from 'vitest';
 import { type Internet, openInternet, type Quirk } from './internet.ts';
 import { EXAMPLE, SECOND, WORLD } from './world.ts';
-import '../suites/patience.ts';
 
 /** `www.example.com. A` lives for 300 s. */
 const WWW = 'www.example.com.';

@@ -7,7 +7,6 @@ import { expect, test } from 'vitest';
 import { encodeMessage } from '#resolver';
 import { openInternet, queryFor, RESOLVER } from './internet.ts';
 import { EXAMPLE, SECOND, WORLD } from './world.ts';
-import '../suites/patience.ts';
 
 const VICTIM = '198.51.100.77';
 const QUESTIONS = 600;

@@ -6,7 +6,6 @@ import { expect, test } from 'vitest';
 import type { Message, RouteOption } from '#resolver';
 import { nameOf, openInternet, recordOf } from './internet.ts';
 import { WORLD } from './world.ts';
-import '../suites/patience.ts';
 
 const FIRST = '198.51.100.31';
 const SECOND = '198.51.100.32';

@@ -5,7 +5,6 @@
 import { expect, test } from 'vitest';
 import { openInternet } from './internet.ts';
 import { WORLD } from './world.ts';
-import '../suites/patience.ts';
 
 const NOERROR = 0;
 const SERVFAIL = 2;

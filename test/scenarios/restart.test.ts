@@ -5,7 +5,6 @@
 import { expect, test } from 'vitest';
 import { openInternet, type Quirk, ROOT_ADDRESS } from './internet.ts';
 import { COM, EXAMPLE, NET, OTHER, SECOND, WORLD } from './world.ts';
-import '../suites/patience.ts';
 
 const silent: Quirk = () => undefined;
 const quirks = Object.fromEntries(

@@ -9,7 +9,6 @@ import { type Message, type ResolverOptions, type ResourceRecord, TYPE } from '#
 import { fakeRuntime } from '#runtime/fake';
 import { type Internet, nameOf, openInternet, ROOT_ADDRESS, recordOf } from './internet.ts';
 import { makeKeys, type ScenarioKeys } from './rpl-sign.ts';
-import '../suites/patience.ts';
 
 const START = Date.UTC(2026, 0, 15, 12) / 1000;
 const DAY = 86_400;

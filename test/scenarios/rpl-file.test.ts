@@ -2,7 +2,6 @@
 
 import { expect, test } from 'vitest';
 import { parseScenario } from './rpl-file.ts';
-import '../suites/patience.ts';
 
 const HEAD = ['stub-addr: 192.0.2.1', 'CONFIG_END'];
 

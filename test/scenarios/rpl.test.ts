@@ -9,7 +9,6 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
 import { parseScenario, type Scenario } from './rpl-file.ts';
 import { type Outcome, playScenario } from './rpl-run.ts';
-import '../suites/patience.ts';
 
 const OWN = new URL('rpl/', import.meta.url);
 const PROVIDED = new URL('../../../shared/data/rpl/', import.meta.url);

@@ -25,7 +25,6 @@ import {
   recordOf,
 } from './internet.ts';
 import { EXAMPLE, SECOND, WORLD } from './world.ts';
-import '../suites/patience.ts';
 
 const parsedName = (text: string) => {
   const name = parseName(text);

@@ -5,7 +5,6 @@
 import { expect, test } from 'vitest';
 import { openInternet, type Quirk } from './internet.ts';
 import { COM, EXAMPLE, NET, OTHER, SECOND, WORLD } from './world.ts';
-import '../suites/patience.ts';
 
 const SERVFAIL = 2;
 const STALE_ANSWER = 3;

@@ -6,7 +6,6 @@ import { expect, test } from 'vitest';
 import { encodeMessage, type Name } from '#resolver';
 import { openInternet, type Quirk, ROOT_ADDRESS, recordOf, type ZoneSpec } from './internet.ts';
 import { COM, EXAMPLE, OTHER, SECOND, WORLD } from './world.ts';
-import '../suites/patience.ts';
 
 const SERVFAIL = 2;
 const WWW = ['www.example.com. 300 IN A 198.51.100.1'];

@@ -7,7 +7,6 @@ import type { BatchSocket, BatchThreads, BatchUdp, Endpoint } from '#runtime';
 import { ORDER, ROUTE_AT } from './batch-serve.ts';
 import { takePort } from './ports.ts';
 import { realRuntime } from './real.ts';
-import './patience.ts';
 
 const MODULE = new URL('./batch-serve.ts', import.meta.url);
 

@@ -2,7 +2,6 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { manualClock, seededRandom } from '#runtime/fake';
 import { clockSuite } from './clock.ts';
 import { REAL, realRuntime } from './real.ts';
-import './patience.ts';
 
 clockSuite(REAL, () => {
   const { clock } = realRuntime();

@@ -6,7 +6,6 @@ import { bunRuntime } from '#runtime/bun';
 import { fakeRuntime } from '#runtime/fake';
 import { cryptoSuite, flip, hex, SIGNATURES, type SignatureVector } from './crypto.ts';
 import { REAL, realRuntime } from './real.ts';
-import './patience.ts';
 
 const { crypto, random } = realRuntime();
 

@@ -20,7 +20,6 @@ import type { Endpoint } from '#runtime';
 import { takePort } from './ports.ts';
 import { realRuntime } from './real.ts';
 import { PATIENCE_MS, until } from './waiting.ts';
-import './patience.ts';
 
 const opened: (() => unknown)[] = [];
 afterEach(async () => {

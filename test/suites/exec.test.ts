@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
 import { REAL, realRuntime } from './real.ts';
-import './patience.ts';
 
 describe.each([
   { name: REAL, open: () => realRuntime().exec },

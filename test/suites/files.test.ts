@@ -6,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type FakeFiles, fakeFiles, PowerCut } from '#runtime/fake';
 import { bytes, filesSuite } from './files.ts';
 import { REAL, realRuntime } from './real.ts';
-import './patience.ts';
 
 let root = '';
 beforeAll(async () => {

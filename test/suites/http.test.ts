@@ -8,7 +8,6 @@ import type { Endpoint, Http, Path } from '#runtime';
 import { fakeRuntime } from '#runtime/fake';
 import { takePort } from './ports.ts';
 import { REAL, realRuntime } from './real.ts';
-import './patience.ts';
 
 let root = '';
 beforeAll(async () => {

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { SecureListener } from '#runtime';
 import { makeCredentials } from './credentials.ts';
 import { REAL, realRuntime } from './real.ts';
-import './patience.ts';
 
 let server: SecureListener;
 beforeAll(async () => {

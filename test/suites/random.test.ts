@@ -2,7 +2,6 @@
 
 import { expect, test } from 'vitest';
 import { nodeRuntime } from '#runtime/node';
-import './patience.ts';
 
 const { random } = nodeRuntime({ log: () => undefined });
 

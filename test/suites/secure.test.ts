@@ -9,7 +9,6 @@ import { makeCredentials } from './credentials.ts';
 import { REAL, realRuntime } from './real.ts';
 import { endpointOf, LOCAL, shout } from './tls.ts';
 import { until } from './waiting.ts';
-import './patience.ts';
 
 const { tls, http, tcp } = realRuntime();
 

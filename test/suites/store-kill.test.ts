@@ -9,7 +9,6 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { openStore } from '#storage';
 import { realRuntime } from './real.ts';
-import './patience.ts';
 
 const CHILD = fileURLToPath(new URL('./store-child.ts', import.meta.url));
 const ROUNDS = 12;

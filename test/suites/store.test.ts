@@ -5,7 +5,6 @@ import { afterAll, beforeAll } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
 import { REAL, realRuntime } from './real.ts';
 import { storeSuite } from './store.ts';
-import './patience.ts';
 
 let root = '';
 beforeAll(async () => {

@@ -7,7 +7,6 @@ import type { Connection } from '#runtime';
 import { fakeNetwork, fakeRuntime, manualClock, seededRandom } from '#runtime/fake';
 import { REAL, realRuntime } from './real.ts';
 import { tcpSuite } from './tcp.ts';
-import './patience.ts';
 
 let root = '';
 let paths = 0;

@@ -8,7 +8,6 @@ import { takePort } from './ports.ts';
 import { REAL, realRuntime } from './real.ts';
 import { type Client, endpointOf, LOCAL, shout, tlsSuite } from './tls.ts';
 import { until } from './waiting.ts';
-import './patience.ts';
 
 let credentials: Credentials;
 beforeAll(async () => {

@@ -3,7 +3,6 @@ import { fakeNetwork, fakeRuntime, manualClock, seededRandom } from '#runtime/fa
 import { REAL, realRuntime } from './real.ts';
 import { udpSuite } from './udp.ts';
 import { until } from './waiting.ts';
-import './patience.ts';
 
 udpSuite(REAL, () => {
   const { udp, clock } = realRuntime();
