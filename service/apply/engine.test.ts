@@ -73,6 +73,20 @@ async function open(
 const ZONE = 'system.main.zonename';
 const LAN = 'network.lan.ipaddr';
 
+test('what the guard said before it was armed is no word on the change', async () => {
+  const home = await open(new Router());
+  const arming = Promise.withResolvers<void>();
+  const asking = Promise.withResolvers<void>();
+  home.router.slow = { arm: arming.promise, status: asking.promise };
+  await home.set(ZONE, 'CET');
+  await home.pass(6_000);
+  arming.resolve();
+  await home.pass(1_000);
+  asking.resolve();
+  await home.pass(2 * GREEN_MS);
+  expect(home.status()).toMatchObject({ outcome: 'confirmed' });
+});
+
 test('a plain change is confirmed by health, and the store says so', async () => {
   const home = await open(new Router());
   await home.set(ZONE, 'CET');

@@ -284,7 +284,11 @@ async function attend(running: Running): Promise<void> {
   if (running.state.pending === undefined) return look(running);
   if (!running.isResumed) return resume(running);
   await heedPeople(running);
+  const asked = running.state.pending;
+  // It is being told of the change: what it says meanwhile may be from before.
+  if (asked === undefined || asked.phase === 'arming') return;
   const guard = await parties.guard.status();
+  if (running.state.pending?.id !== asked.id) return;
   const left = guard?.pending?.secondsLeft;
   running.left = left === undefined ? undefined : { seconds: left, at: runtime.clock.monotonic() };
   feed(running, { kind: 'guard', guard });

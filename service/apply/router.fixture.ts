@@ -19,6 +19,8 @@ export class Router {
   isBusy = false;
   /** The guard does not answer. */
   isMute = false;
+  /** On a slow disk: an arming is done, and a status that was read is told, after this. */
+  slow: { readonly arm?: Promise<void>; readonly status?: Promise<void> } = {};
   failing: string[] = [];
   runtime: FakeRuntime = this.boot();
 
@@ -31,7 +33,12 @@ export class Router {
         uci: ({ args }) =>
           this.uci(args.filter((word) => word !== '-q' && word !== '-t' && word !== STAGE)),
         reload_config: {},
-        [GUARD]: ({ args }) => this.guard(args),
+        [GUARD]: async ({ args }) => {
+          if (args[0] === 'arm') await this.slow.arm;
+          const answer = this.guard(args);
+          if (args[0] === 'status') await this.slow.status;
+          return answer;
+        },
       },
     });
   }
