@@ -1,36 +1,13 @@
 /**
- * The server towards its askers: odd packets, TCP, limits, rulings.
+ * The server towards its askers: odd packets, TCP, limits.
  */
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  buildZone,
-  createAuthority,
-  decodeMessage,
-  encodeMessage,
-  type Message,
-  parseName,
-  printName,
-  type Ruling,
-} from '#resolver';
+import { decodeMessage, encodeMessage, type Message, type Ruling } from '#resolver';
 import type { Connection } from '#runtime';
-import { nodeRuntime } from '#runtime/node';
-import {
-  type Internet,
-  openInternet,
-  type Quirk,
-  queryFor,
-  RESOLVER,
-  recordOf,
-} from './internet.ts';
+import { type Internet, openInternet, type Quirk, queryFor, RESOLVER } from './internet.ts';
 import { EXAMPLE, SECOND, WORLD } from './world.ts';
-
-const parsedName = (text: string) => {
-  const name = parseName(text);
-  if (name === undefined) throw new Error(`${text} is no name`);
-  return name;
-};
 
 const octetsOf = (hex: string) =>
   Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
@@ -241,148 +218,6 @@ describe('TCP', () => {
   });
 });
 
-describe('rulings', () => {
-  const zone = {
-    answer: (query: Message): Message => ({
-      ...query,
-      response: true,
-      authoritative: true,
-      answers: [recordOf('me.home. 30 CNAME www.example.com.')],
-      edns: undefined,
-    }),
-  };
-  test.each<{
-    ruling: Ruling;
-    rcode: number;
-    ede: number | undefined;
-    from: string;
-    lines?: string[];
-    why: string;
-  }>([
-    {
-      ruling: { kind: 'refuse', ede: 18, text: 'not yours' },
-      rcode: 5,
-      ede: 18,
-      from: 'policy',
-      why: 'refused',
-    },
-    {
-      ruling: { kind: 'nxdomain', ede: 15, text: 'blocked' },
-      rcode: 3,
-      ede: 15,
-      from: 'policy',
-      why: 'blocked',
-    },
-    {
-      ruling: { kind: 'servfail', ede: 14, text: 'no tunnel yet' },
-      rcode: 2,
-      ede: 14,
-      from: 'policy',
-      why: 'not ready',
-    },
-  ])('$why', async ({ ruling, rcode, ede, from }) => {
-    await using internet = await openInternet(WORLD, { before: async () => ruling });
-    expect(await internet.ask('www.example.com.', 'A')).toMatchObject({ rcode, ede });
-    expect(internet.events).toMatchObject([{ from, name: 'www.example.com.', type: 'A' }]);
-    expect(internet.asked).toEqual([]);
-  });
-
-  test('an alias out of our zone is followed, and ruled on again', async () => {
-    const ruled: string[] = [];
-    await using internet = await openInternet(WORLD, {
-      before: ({ name }) => {
-        ruled.push(name.key);
-        return name.key.startsWith('\x02me')
-          ? { kind: 'zone', authority: zone }
-          : { kind: 'recurse' };
-      },
-    });
-    const answer = await internet.ask('me.home.', 'A');
-    expect(answer.lines).toEqual([
-      'me.home. 30 IN CNAME www.example.com.',
-      'www.example.com. 300 IN A 198.51.100.1',
-    ]);
-    expect(answer.message.authoritative).toBe(true);
-    expect(ruled).toHaveLength(2);
-  });
-
-  test('an alias inside our zone is ruled on name by name, with and without RD (I10)', async () => {
-    const { crypto } = nodeRuntime();
-    const { publicKey, privateKey } = await crypto.generateSigningKey('ed25519');
-    const apex = parsedName('home.');
-    const records = ['me.home. 30 IN CNAME nas.home.', 'nas.home. 30 IN A 192.0.2.7'].map(recordOf);
-    const built = buildZone({
-      apex,
-      serial: 1,
-      ttl: 60,
-      nameServers: [parsedName('ns.home.')],
-      records,
-    });
-    if (!built.ok) throw new Error('the sample zone is wrong');
-    const keys = [{ algorithm: 'ed25519' as const, publicKey, privateKey }];
-    const authority = createAuthority({ zone: built.zone, keys, crypto });
-    await using internet = await openInternet(WORLD, {
-      before: ({ name }) =>
-        printName(name) === 'nas.home.'
-          ? { kind: 'refuse', ede: 18, text: 'not for you' }
-          : { kind: 'zone', authority },
-    });
-    for (const recursionDesired of [true, false]) {
-      const answer = await internet.ask('me.home.', 'A', { recursionDesired });
-      expect(answer).toMatchObject({ rcode: 5, ede: 18 });
-      expect(answer.lines).toEqual(['me.home. 30 IN CNAME nas.home.']);
-    }
-  });
-
-  test('what is denied is not reached through an alias (I10)', async () => {
-    await using internet = await openInternet(WORLD, {
-      before: ({ name }) =>
-        name.key.startsWith('\x03www\x05other')
-          ? { kind: 'nxdomain', ede: 15, text: 'blocked' }
-          : { kind: 'recurse' },
-    });
-    const answer = await internet.ask('outside.example.com.', 'A');
-    expect(answer).toMatchObject({ rcode: 3, ede: 15 });
-    expect(answer.lines).toHaveLength(1);
-  });
-
-  test('a hook that never decides ends in SERVFAIL, and holds nobody else up', async () => {
-    await using internet = await openInternet(WORLD, {
-      before: ({ name }) =>
-        name.key.startsWith('\x03www') ? new Promise<Ruling>(() => undefined) : { kind: 'recurse' },
-    });
-    const stuck = internet.ask('www.example.com.', 'A');
-    expect(await internet.ask('inside.example.com.', 'CNAME')).toMatchObject({ rcode: 0 });
-    expect(await stuck).toMatchObject({ rcode: 2, ede: 14 });
-  });
-
-  test('a hook that fails ends in SERVFAIL, not in silence', async () => {
-    await using internet = await openInternet(WORLD, {
-      before: () => Promise.reject(new Error('broken')),
-    });
-    expect(await internet.ask('www.example.com.', 'A')).toMatchObject({ rcode: 2 });
-  });
-});
-
-describe('local names', () => {
-  test.each([
-    { name: 'localhost.', type: 'A', rcode: 0, lines: 1, ede: undefined },
-    { name: 'printer.localhost.', type: 'AAAA', rcode: 0, lines: 1, ede: undefined },
-    { name: '1.0.0.127.in-addr.arpa.', type: 'PTR', rcode: 0, lines: 1, ede: undefined },
-    { name: '4.3.2.10.in-addr.arpa.', type: 'PTR', rcode: 3, lines: 0, ede: 29 },
-    { name: 'x.onion.', type: 'A', rcode: 3, lines: 0, ede: 29 },
-    { name: 'desktop.bob.nymote.', type: 'A', rcode: 3, lines: 0, ede: 29 },
-    { name: '_dns.resolver.arpa.', type: 'SVCB', rcode: 3, lines: 0, ede: 29 },
-    { name: 'home.arpa.', type: 'SOA', rcode: 0, lines: 1, ede: undefined },
-  ])('$name $type is answered here', async ({ name, type, rcode, lines, ede }) => {
-    await using internet = await openInternet(WORLD, { localZones: true });
-    const answer = await internet.ask(name, type);
-    expect(answer).toMatchObject({ rcode, ede });
-    expect(answer.lines).toHaveLength(lines);
-    expect(internet.asked).toEqual([]);
-  });
-});
-
 /** Client subnet (RFC 7871): whatever askers send, nobody is told where they are. */
 test.each([
   { subnet: '0001180051c8d9', why: 'a /24' },
@@ -408,82 +243,6 @@ test.each([
   expect(internet.events.at(-1)?.from).toBe('cache');
   expect(options.length).toBeGreaterThan(0);
   expect(options).not.toContain(SUBNET);
-});
-
-describe('forwarding', () => {
-  const upstream = '198.51.100.53';
-  const forward = [
-    { address: '198.51.100.54', port: 53 },
-    { address: upstream, port: 53 },
-  ];
-  test('fails over to the next forwarder, caches, follows aliases', async () => {
-    await using internet = await openInternet([], {
-      forward,
-      quirks: {
-        '198.51.100.54': (_query, right) => ({ ...right, rcode: 2 }),
-        [upstream]: (query, right) => ({
-          ...right,
-          rcode: 0,
-          recursionAvailable: true,
-          answers: [
-            recordOf('www.example.com. 300 CNAME a.net.'),
-            recordOf('a.net. 300 A 198.51.100.1'),
-          ].filter(({ owner }, index) => index === 1 || owner.key === query.questions[0]?.name.key),
-        }),
-      },
-    });
-    for (let round = 0; round < 2; round++) {
-      const answer = await internet.ask('www.example.com.', 'A');
-      expect(answer.lines).toEqual([
-        'www.example.com. 300 IN CNAME a.net.',
-        'a.net. 300 IN A 198.51.100.1',
-      ]);
-    }
-    expect(internet.asked.length).toBeLessThanOrEqual(4);
-    expect(internet.events.at(-1)).toMatchObject({ from: 'cache' });
-  });
-
-  const routes = [{ zone: '.', kind: 'forward', servers: forward, fallback: true }] as const;
-  const failing: Quirk = (query) => ({ ...query, response: true, rcode: 2 });
-
-  test.each([
-    { quirk: failing, why: 'both say SERVFAIL' },
-    { quirk: () => undefined, why: 'both are silent' },
-  ])('with a fallback the tree is asked when $why', async ({ quirk }) => {
-    const quirks = { [upstream]: quirk, '198.51.100.54': quirk };
-    await using internet = await openInternet(WORLD, { routes, quirks });
-    expect(await internet.ask('www.example.com.', 'A')).toMatchObject({ rcode: 0 });
-    expect(internet.events[0]?.from).toBe('recursion');
-  });
-
-  test('forwarders that are silent are not waited for each time, but tried again', async () => {
-    const quirks = { [upstream]: () => undefined, '198.51.100.54': () => undefined };
-    await using internet = await openInternet(WORLD, { routes, quirks });
-    const toForwarders = () =>
-      internet.asked.filter(({ server }) => Object.keys(quirks).includes(server)).length;
-    await internet.ask('www.example.com.', 'A');
-    const first = toForwarders();
-    expect((await internet.ask('nothing.example.com.', 'A')).rcode).toBe(3);
-    expect(toForwarders()).toBe(first);
-    await internet.clock.advance(61_000);
-    await internet.ask('other.example.com.', 'A');
-    expect(toForwarders()).toBeGreaterThan(first);
-  });
-
-  test('an answer is an answer: what forwarders deny is not looked for in the tree', async () => {
-    const deny: Quirk = (query) => ({
-      ...{ ...query, response: true, rcode: 3, recursionAvailable: true },
-      authorities: [recordOf('com. SOA a. b. 1 2 3 4 60')],
-    });
-    const quirks = { [upstream]: deny, '198.51.100.54': deny };
-    await using internet = await openInternet(WORLD, { routes, quirks });
-    expect((await internet.ask('www.example.com.', 'A')).rcode).toBe(3);
-  });
-
-  test('no forwarder works: SERVFAIL', async () => {
-    await using internet = await openInternet([], { forward });
-    expect(await internet.ask('www.example.com.', 'A')).toMatchObject({ rcode: 2, ede: 22 });
-  });
 });
 
 test('stats count, flush forgets, resolve follows aliases without the hook', async () => {
