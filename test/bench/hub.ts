@@ -1,7 +1,7 @@
 /**
- * A hub under a community: 10,000 realms of one router and one laptop each, ten commits a day, a poll
- * every half an hour; as it is, and all of it twenty times as fast. Hub and PostgreSQL have one core
- * together, the load another.
+ * A hub under a community: 10,000 realms of one router and one laptop each, ten commits a day that
+ * each of the two gives, a poll every half an hour; as it is, and all of it twenty times as fast.
+ * Hub and PostgreSQL have one core together, the load another.
  */
 
 import { spawn } from 'node:child_process';
@@ -247,11 +247,12 @@ async function poll(url: string, { name, devices }: Realm, { polls }: Times): Pr
   polls.push(await ask(`${url}/sync/v1/${name}/pull`, devices[1] as Device, body));
 }
 
+/** The author gives its commit, and then so does the other device, as every member does (ADR 18). */
 async function push(url: string, { name, devices }: Realm, { pushes }: Times): Promise<void> {
-  const [device] = devices as [Device];
-  device.seq += 1;
-  const body = envelope(name, device.id, device.seq);
-  pushes.push(await ask(`${url}/sync/v1/${name}/push`, device, body));
+  const [author] = devices as [Device];
+  author.seq += 1;
+  const body = envelope(name, author.id, author.seq);
+  for (const giver of devices) pushes.push(await ask(`${url}/sync/v1/${name}/push`, giver, body));
 }
 
 async function ask(url: string, { signer }: Device, body: Uint8Array): Promise<number> {
