@@ -20,6 +20,7 @@ import {
   type TokenView,
   WebAdminError,
 } from '#web-admin';
+import { createNewcomers, type Newcomers } from './newcomers.ts';
 import { createDisagreement, createNames, type Disagreement } from './together.ts';
 
 type Records = Readonly<Record<string, unknown>>;
@@ -27,7 +28,8 @@ type Commit = CommitView & { readonly records: Records };
 type Expiring = { readonly name: string; readonly expiresAt: number };
 
 export type Household = Backend &
-  Disagreement & {
+  Disagreement &
+  Newcomers & {
     /** Pretends that somebody asked something. */
     ask(question: Omit<QuestionView, 'id' | 'at'>): void;
     /** Makes a sign-in code without the link around it. */
@@ -82,14 +84,14 @@ export function createHousehold(now: () => number): Household {
   }
 
   commit({ 'realm/settings': { user: 'alice', apex: APEX } }, 'start the realm', 'cli');
-  for (const [name, kind] of [
-    ['laptop', 'node'],
-    ['router', 'signpost'],
-    ['phone', 'plain'],
-  ] as const) {
+  function admit(name: string, kind: Parameters<typeof makeDevice>[1]): void {
     const device = { ...makeDevice(name, kind, now()), self: name === 'laptop' };
     commit({ ...latest().records, [`devices/${device.id}`]: device }, `add ${name}`, 'cli');
   }
+
+  admit('laptop', 'node');
+  admit('router', 'signpost');
+  admit('phone', 'plain');
 
   const household: Household = {
     trouble: {},
@@ -201,11 +203,6 @@ export function createHousehold(now: () => number): Household {
     },
     apply: createRouter(now, () => emit({ topic: 'status', data: {} })),
     names: createNames(APEX, (message) => void commit(latest().records, message, 'cli')),
-    enrolments: {
-      waiting: () => ({ devices: [] }),
-      confirm: async () => undefined,
-      reject: () => undefined,
-    },
     exchange: {
       view: () => ({ parties: [{ name: 'desktop', ago: 12, refused: 0 }] }),
       joinHub: async () => undefined,
@@ -237,6 +234,7 @@ export function createHousehold(now: () => number): Household {
       unshare: async () => undefined,
     },
     ...createDisagreement(now, () => emit({ topic: 'status', data: {} })),
+    ...createNewcomers(now, (name) => admit(name, 'node')),
     ...createKeyring(now),
   };
   return household;

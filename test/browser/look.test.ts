@@ -175,6 +175,14 @@ const SCREENS: readonly {
     },
   },
   {
+    name: 'devices-newcomer',
+    async open({ page, household }) {
+      household.comes('tablet', '402917');
+      await page.getByRole('link', { name: 'Devices' }).click();
+      await page.getByText('402 917').waitFor();
+    },
+  },
+  {
     name: 'remove-device',
     async open({ page }) {
       await page.getByRole('link', { name: 'Devices' }).click();
