@@ -3,6 +3,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { WaitingDevices } from '../enrolment-schema.ts';
 import { call, sentenceOf } from './api.ts';
+import { Icon } from './icons.tsx';
 import { Button, say } from './parts.tsx';
 import { devices } from './state.ts';
 
@@ -28,19 +29,26 @@ export function Comparison() {
     setWaiting((all) => all.filter((each) => each.name !== name));
   return (
     <>
-      {waiting.map((device) => (
-        <Question key={device.name} device={device} onDecided={() => forget(device.name)} />
-      ))}
+      {waiting.map(({ name, code }) =>
+        code === undefined ? null : (
+          <Question key={name} {...{ name, code }} onDecided={() => forget(name)} />
+        ),
+      )}
     </>
   );
 }
 
-type QuestionProps = { readonly device: Waiting; readonly onDecided: () => void };
+type QuestionProps = {
+  readonly name: string;
+  readonly code: string;
+  readonly onDecided: () => void;
+};
 
-function Question({ device: { name, code }, onDecided }: QuestionProps) {
-  if (code === undefined) return null;
+function Question({ name, code, onDecided }: QuestionProps) {
+  const [isBusy, setBusy] = useState(false);
   const path = `/enrolments/${encodeURIComponent(name)}`;
   async function decide(isSame: boolean): Promise<void> {
+    setBusy(true);
     try {
       if (isSame) await call('POST', `${path}/confirm`, { body: { code } });
       else await call('DELETE', path);
@@ -48,25 +56,27 @@ function Question({ device: { name, code }, onDecided }: QuestionProps) {
       onDecided();
     } catch (thrown) {
       say(sentenceOf(thrown));
+      setBusy(false);
     }
     await devices.load();
   }
   return (
     <div class="note warn" role="alert">
-      <div>
-        <p>
-          {name} wants to join. Does it show{' '}
-          <strong>
-            {code.slice(0, 3)} {code.slice(3)}
-          </strong>
-          ?
-        </p>
-        <div class="actions">
-          <Button onClick={() => void decide(false)}>No, turn it away</Button>
-          <Button look="primary" onClick={() => void decide(true)}>
-            Yes, let {name} in
-          </Button>
-        </div>
+      <Icon name="devices" />
+      <p>
+        <strong>{name} wants to join.</strong> Let it in only if it shows{' '}
+        <span class="digits">
+          {code.slice(0, 3)} {code.slice(3)}
+        </span>{' '}
+        as well.
+      </p>
+      <div class="actions">
+        <Button isBusy={isBusy} onClick={() => void decide(false)}>
+          No, turn it away
+        </Button>
+        <Button look="primary" isBusy={isBusy} onClick={() => void decide(true)}>
+          Yes, let {name} in
+        </Button>
       </div>
     </div>
   );
