@@ -6,7 +6,6 @@
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import {
   type AddedDevice,
-  type ApplyView,
   type Author,
   type Backend,
   type CommitView,
@@ -17,23 +16,22 @@ import {
   type QuestionView,
   type RulesView,
   type Status,
-  type TokenView,
   WebAdminError,
 } from '#web-admin';
+import { createKeyring, type Keyring } from './keyring.ts';
 import { createNewcomers, type Newcomers } from './newcomers.ts';
+import { createRouter } from './router.ts';
 import { createDisagreement, createNames, type Disagreement } from './together.ts';
 
 type Records = Readonly<Record<string, unknown>>;
 type Commit = CommitView & { readonly records: Records };
-type Expiring = { readonly name: string; readonly expiresAt: number };
 
 export type Household = Backend &
   Disagreement &
+  Keyring &
   Newcomers & {
     /** Pretends that somebody asked something. */
     ask(question: Omit<QuestionView, 'id' | 'at'>): void;
-    /** Makes a sign-in code without the link around it. */
-    code(): string;
     /** What is to be shown as wrong. */
     trouble: Partial<Status>;
   };
@@ -258,98 +256,6 @@ export function createHousehold(now: () => number): Household {
     );
     return { kind: 'plain', device, config: wireGuardText(device), once: true };
   }
-}
-
-/** A router whose configuration was just changed. */
-function createRouter(now: () => number, changed: () => void): Household['apply'] {
-  const pending: ApplyView['pending'] & object = {
-    id: 'a1b2c3d4e5f60718',
-    commit: 'c'.repeat(64),
-    kind: 'risky',
-    options: ['network.lan.ipaddr'],
-    secondsLeft: 240,
-    failing: [],
-  };
-  let view: ApplyView = { state: 'off', reason: 'there is no guard', devices: [] };
-  const end = (outcome: 'confirmed' | 'rolled-back', reason: string): void => {
-    view = { state: 'on', devices: [], last: { commit: pending.commit, outcome, reason } };
-    changed();
-  };
-  return {
-    view: () => view,
-    async confirm() {
-      end('confirmed', 'everything works');
-      return pending.id;
-    },
-    rollback: () => end('rolled-back', 'taken back'),
-    extend: async () => undefined,
-    async retry() {
-      const router = { device: 'router', name: 'router', at: now() };
-      const reason = 'nobody confirmed it in time';
-      view = { state: 'on', pending, devices: [{ ...router, outcome: 'rolled-back', reason }] };
-      changed();
-    },
-    drift: async () => ({ drift: [] }),
-    heal: async () => ({ drift: [] }),
-    adopt: async () => ({ drift: [] }),
-    provenance: async () => ({ lines: [] }),
-    options: () => ({ options: [] }),
-    setOption: async () => undefined,
-    removeOption: async () => undefined,
-  };
-}
-
-/** Codes, sessions and tokens, as Maps. */
-function createKeyring(now: () => number): Pick<Household, 'code' | 'signIn' | 'tokens'> {
-  const codes = new Map<string, Expiring>();
-  const sessions = new Map<string, Expiring>();
-  const tokens = new Map<string, TokenView>();
-
-  function code(): string {
-    const made = randomBytes(16).toString('base64url');
-    codes.set(made, { name: 'browser', expiresAt: now() + 600 });
-    return made;
-  }
-
-  return {
-    code,
-    signIn: {
-      redeem(wanted) {
-        const found = codes.get(wanted);
-        if (found === undefined || found.expiresAt < now()) {
-          throw new WebAdminError('denied', 'This link was used already, or it is too old.');
-        }
-        codes.delete(wanted);
-        const secret = randomBytes(32).toString('base64url');
-        const session = { name: found.name, expiresAt: now() + 1800 };
-        sessions.set(secret, session);
-        return { ...session, secret };
-      },
-      check(secret, { touch }) {
-        const found = sessions.get(secret);
-        if (found === undefined || found.expiresAt < now()) return undefined;
-        if (touch) sessions.set(secret, { ...found, expiresAt: now() + 1800 });
-        return found;
-      },
-      end: (secret) => void sessions.delete(secret),
-      link: () => ({ url: `http://127.0.0.1:8053/sign-in#${code()}`, expiresAt: now() + 600 }),
-    },
-    tokens: {
-      list: () => [...tokens.values()],
-      issue({ name, days }) {
-        const token = `nym_${randomBytes(32).toString('base64url')}`;
-        const view = { id: String(tokens.size + 1), name, expiresAt: now() + days * 86_400 };
-        tokens.set(token, view);
-        return { ...view, token };
-      },
-      revoke(id) {
-        const found = [...tokens].find(([, view]) => view.id === id);
-        if (found === undefined) throw new WebAdminError('not-found', 'There is no such token.');
-        tokens.delete(found[0]);
-      },
-      check: (token) => tokens.get(token),
-    },
-  };
 }
 
 function makeDevice(name: string, kind: Device['kind'], addedAt: number): Device {
