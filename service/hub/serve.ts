@@ -37,6 +37,8 @@ const DEFAULT_DAILY_MB = 16;
 const MAX_CONNECTIONS = 50_000;
 /** A street behind one address. */
 const MAX_CONNECTIONS_PER_SOURCE = 2_000;
+/** What was asked before a stop may wait for the database so long. */
+const ANSWER_MS = 5_000;
 const MB = 1 << 20;
 const REALM = /^[0-9a-f]{64}$/;
 /** Octets of an invitation's code. */
@@ -104,7 +106,19 @@ export async function startHub(
   await using opening = new AsyncDisposableStack();
   const database = opening.use(await openHubDatabase(runtime, settings));
   const hub = await createHub(runtime, database, settings.isProxied);
-  const listener = opening.use(await listen(runtime, settings, hub));
+  const answering = new Set<Promise<Response>>();
+  const fetch: Hub['fetch'] = async (...request) => {
+    const answer = hub.fetch(...request);
+    answering.add(answer);
+    return await answer.finally(() => answering.delete(answer));
+  };
+  const listener = opening.use(await listen(runtime, settings, fetch));
+  opening.defer(async () => {
+    const patience = new AbortController();
+    const isOver = runtime.clock.sleep(ANSWER_MS, patience.signal).catch(() => undefined);
+    await Promise.race([Promise.allSettled(answering), isOver]);
+    patience.abort();
+  });
   // First of all: a stream would hold the server open.
   opening.use(hub);
   if (settings.metrics !== undefined) {
@@ -115,13 +129,17 @@ export async function startHub(
   return { endpoint, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
-async function listen(runtime: Runtime, settings: HubSettings, hub: Hub): Promise<Listener> {
+async function listen(
+  runtime: Runtime,
+  settings: HubSettings,
+  fetch: Hub['fetch'],
+): Promise<Listener> {
   const { http } = runtime;
   const { isProxied, tls, listen: local } = settings;
   const perSource = isProxied ? MAX_CONNECTIONS : MAX_CONNECTIONS_PER_SOURCE;
   const room = { connections: MAX_CONNECTIONS, perSource };
-  if (tls === undefined) return http.listen(local, hub.fetch, room);
-  return http.listenSecurely(local, await readCredentials(runtime, tls), hub.fetch, room);
+  if (tls === undefined) return http.listen(local, fetch, room);
+  return http.listenSecurely(local, await readCredentials(runtime, tls), fetch, room);
 }
 
 async function report(hub: Hub, { url }: Request): Promise<Response> {
