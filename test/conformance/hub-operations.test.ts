@@ -9,6 +9,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, request as requestSecurely } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type DeviceKeys, generateDeviceKeys } from '#identity';
 import { nodeRuntime } from '#runtime/node';
@@ -240,9 +241,18 @@ test('told to stop, it answers what was asked and lets its listeners go', async 
   const stream = await ask(owner, `${realm}/watch`, { at });
   const reader = (stream.body as ReadableStream<Uint8Array>).getReader();
   await reader.read();
-  const pushed = push(realm, owner, 1, at);
-  await arrived.promise;
-  await own[Symbol.asyncDispose]();
+  const sql = postgres(base.url, { max: 1, onnotice: () => undefined });
+  const { pushed, stopped } = await sql.begin(async (slow) => {
+    await slow`lock table nymote_commit in access exclusive mode`;
+    const pushed = push(realm, owner, 1, at);
+    await arrived.promise;
+    const stopped = own[Symbol.asyncDispose]();
+    // Longer than a server that closes waits for its answers.
+    await runtime.clock.sleep(1_000);
+    return { pushed, stopped };
+  });
+  await sql.end();
+  await stopped;
   // What was said before may still be on its way.
   while (!(await reader.read()).done);
   expect((await pushed).status).toBe(200);
