@@ -9,6 +9,7 @@ import type { DeviceKeys } from '#identity';
 import { type Cancel, type Runtime, RuntimeError } from '#runtime';
 import { chainOf, openStore, StorageError, type Store } from '#storage';
 import { decodeBase64 } from '../base64.ts';
+import { createSerially } from '../serially.ts';
 import { BackupError } from './error.ts';
 import { requireLine } from './keep/line.ts';
 import { amendLedger, type Memory, type Outcome, readLedger } from './ledger.ts';
@@ -75,12 +76,7 @@ export function createBackups(
 ): Backups {
   const house: House = { runtime, settings, store, keys };
   const { clock, log } = runtime;
-  let queue: Promise<unknown> = Promise.resolve();
-  const serially = <T>(action: () => Promise<T>): Promise<T> => {
-    const result = queue.then(action, action);
-    queue = result.catch(() => undefined);
-    return result;
-  };
+  const serially = createSerially();
   let cancel: Cancel = () => undefined;
   const lookAfter = (milliseconds: number): void => {
     cancel = clock.after(milliseconds, () => {

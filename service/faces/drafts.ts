@@ -17,6 +17,7 @@ import {
   MAX_DRAFTS,
 } from '../drafts.ts';
 import type { House } from '../house.ts';
+import { createSerially, type Serially } from '../serially.ts';
 import { viewChanges, viewCommit } from './history.ts';
 import { commitOrPropose } from './propose.ts';
 import { inApiWords, requireWriter } from './refusal.ts';
@@ -34,14 +35,8 @@ const DRAFTABLE =
 /** Makes that part of the backend. */
 export function createDraftsBackend(needs: Needs): DraftsBackend<Author> {
   const { draftFiles: files, store, clock } = needs;
-  let queue: Promise<unknown> = Promise.resolve();
-
-  /** One after the other: two steps at once would lose one. */
-  function serially<T>(action: () => Promise<T>): Promise<T> {
-    const result = queue.then(() => inDiskWords(() => inApiWords(action)));
-    queue = result.catch(() => undefined);
-    return result;
-  }
+  const line = createSerially();
+  const serially: Serially = (action) => line(() => inDiskWords(() => inApiWords(action)));
 
   return {
     list: () =>

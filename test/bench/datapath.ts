@@ -11,7 +11,8 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePorts, type House, startHouse, stop } from './house.ts';
+import { takePort } from '../suites/ports.ts';
+import { type House, startHouse, stop } from './house.ts';
 import { askInBatches, compile } from './load-run.ts';
 import {
   type Peer,
@@ -108,7 +109,7 @@ async function writeZone(
 }
 
 async function startEcho(program: string): Promise<Peer> {
-  const [port = 0] = await freePorts(1);
+  const port = await takePort();
   const [file = '', ...args] = [...SERVER, program, String(port)];
   const child = spawn(file, args, { stdio: 'ignore' });
   const shown = `:${port.toString(16).toUpperCase().padStart(4, '0')} `;

@@ -9,6 +9,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { decodeMessage, encodeMessage, type Name, parseName, TYPE } from '#resolver';
+import { takePort } from '../suites/ports.ts';
 import { cpuSeconds } from './process.ts';
 import { NODE, type Program } from './programs.ts';
 
@@ -39,7 +40,8 @@ const PATIENCE_MS = 20_000;
 /** Starts nymote and waits for its first signed answer. */
 export async function startHouse(options: HouseOptions): Promise<House> {
   const { program = NODE, directory, prefix = [], settings = [] } = options;
-  const [dns = 0, ...ports] = await freePorts(4);
+  const dns = await takePort();
+  const ports = [await takePort(), await takePort(), await takePort()];
   const [file = '', ...words] = [...prefix, ...program.command];
   const args = [...words, 'serve', '--data', directory, ...listening(dns, ports), ...settings];
   const env = { ...process.env, ...program.env };
@@ -122,16 +124,4 @@ export async function stop(child: ChildProcess): Promise<void> {
   child.removeAllListeners('exit');
   child.kill('SIGTERM');
   await once(child, 'exit');
-}
-
-/** Ports that nobody has at the moment. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const sockets = Array.from({ length: count }, () => createSocket('udp4'));
-  for (const socket of sockets) {
-    socket.bind(0, HOST);
-    await once(socket, 'listening');
-  }
-  const ports = sockets.map((socket) => socket.address().port);
-  for (const socket of sockets) socket.close();
-  return ports;
 }

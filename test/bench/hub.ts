@@ -14,7 +14,8 @@ import { nodeRuntime } from '#runtime/node';
 import { openDatabase, signRequest } from '#service';
 import { realmKey, sealFrame } from '#storage';
 import { startPostgres } from '../conformance/hub-stand.ts';
-import { freePorts, stop } from './house.ts';
+import { takePort } from '../suites/ports.ts';
+import { stop } from './house.ts';
 import { cpuSeconds, residentMegabytes } from './process.ts';
 import { NODE } from './programs.ts';
 import { progress } from './progress.ts';
@@ -54,7 +55,7 @@ export async function run(): Promise<readonly Row[]> {
   const database = stack.use(await startPostgres(SERVER));
   const realms = Array.from({ length: REALMS }, (_, index) => realmOf(index));
   await fill(database.url, realms);
-  const [port = 0] = await freePorts(1);
+  const port = await takePort();
   const [file = '', ...words] = [
     ...SERVER,
     ...NODE.command,

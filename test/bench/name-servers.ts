@@ -3,7 +3,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePorts, HOST, stop } from './house.ts';
+import { takePort } from '../suites/ports.ts';
+import { HOST, stop } from './house.ts';
 
 /** Where each program comes from. */
 const PACKAGES = {
@@ -39,7 +40,7 @@ export async function startNsd(
   prefix: readonly string[],
   processes = 1,
 ): Promise<Peer> {
-  const [port = 0] = await freePorts(1);
+  const port = await takePort();
   const file = join(directory, 'nsd.conf');
   const parts = zones.map(
     ({ apex, file: zonefile }) => `zone:
@@ -76,7 +77,7 @@ export async function startUnbound(
   forward: number,
   prefix: readonly string[],
 ): Promise<Peer> {
-  const [port = 0] = await freePorts(1);
+  const port = await takePort();
   const file = join(directory, 'unbound.conf');
   await writeFile(
     file,
@@ -107,7 +108,7 @@ export async function startDnsmasq(
   forward: number,
   prefix: readonly string[],
 ): Promise<Peer> {
-  const [port = 0] = await freePorts(1);
+  const port = await takePort();
   const where = [`--port=${port}`, `--listen-address=${HOST}`, '--bind-interfaces'];
   const upstream = ['--no-resolv', '--no-hosts', `--server=${HOST}#${forward}`];
   const rest = ['--cache-size=10000', '--user=root', `--pid-file=${directory}/dnsmasq.pid`];
@@ -121,7 +122,7 @@ export async function startDnsdist(
   forward: number,
   prefix: readonly string[],
 ): Promise<Peer> {
-  const [port = 0] = await freePorts(1);
+  const port = await takePort();
   const file = join(directory, 'dnsdist.conf');
   await writeFile(
     file,
@@ -141,7 +142,7 @@ export async function startPowerDns(
   forward: number,
   prefix: readonly string[],
 ): Promise<Peer> {
-  const [port = 0] = await freePorts(1);
+  const port = await takePort();
   const own = join(directory, 'pdns-recursor');
   await mkdir(own, { recursive: true });
   const settings = {

@@ -1,4 +1,4 @@
-/** What people do in the web admin when several devices write, and with names of their own. */
+/** What people do in the web admin when devices come, when several write, and with names of their own. */
 
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -132,4 +132,48 @@ test('the history is filtered by words and by device, and says who and what', as
   await page.getByRole('searchbox').fill('');
   await page.getByLabel('Whose changes').selectOption('laptop');
   await page.getByText('add phone', { exact: true }).waitFor();
+});
+
+test('a newcomer shows the same digits: it is one of the devices', async () => {
+  await using stage = await setStage(browser, assets);
+  const { page, household } = stage;
+  await stage.signIn();
+  await page.getByRole('link', { name: 'Devices' }).click();
+  household.comes('tablet', '402917');
+  await page.getByRole('alert').getByText('tablet wants to join').waitFor();
+  await page.getByText('402 917').waitFor();
+  await page.getByRole('button', { name: 'Yes, let tablet in' }).click();
+  await page.getByRole('status').getByText('tablet is one of your devices now.').waitFor();
+  await page.getByRole('alert').waitFor({ state: 'detached' });
+  await page.getByText('tablet', { exact: true }).waitFor();
+  expect(household.enrolments.waiting().devices).toEqual([]);
+  expect(stage.faults).toEqual([]);
+});
+
+test('a newcomer shows others: it is turned away, and was never in', async () => {
+  await using stage = await setStage(browser, assets);
+  const { page, household } = stage;
+  await stage.signIn();
+  household.comes('tablet', '402917');
+  await page.getByRole('link', { name: 'Devices' }).click();
+  await page.getByRole('button', { name: 'No, turn it away' }).click();
+  await page.getByRole('status').getByText('tablet was turned away.').waitFor();
+  await page.getByRole('alert').waitFor({ state: 'detached' });
+  expect((await household.devices()).map(({ name }) => name)).not.toContain('tablet');
+  expect(household.enrolments.waiting().devices).toEqual([]);
+});
+
+test('a newcomer began anew meanwhile: what was seen is not believed of what is there now', async () => {
+  await using stage = await setStage(browser, assets);
+  const { page, household } = stage;
+  await stage.signIn();
+  household.comes('tablet', '402917');
+  await page.getByRole('link', { name: 'Devices' }).click();
+  await page.getByText('402 917').waitFor();
+  const seen = household.enrolments.waiting();
+  await page.route('**/api/v1/enrolments', (route) => route.fulfill({ json: seen }));
+  household.comes('tablet', '111222');
+  await page.getByRole('button', { name: 'Yes, let tablet in' }).click();
+  await page.getByRole('status').getByText('The new device shows other digits.').waitFor();
+  expect((await household.devices()).map(({ name }) => name)).not.toContain('tablet');
 });

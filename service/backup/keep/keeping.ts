@@ -11,9 +11,9 @@
 
 import { type Runtime, RuntimeError } from '#runtime';
 import { manifestNames, manifestNumbers, readManifest } from '#storage';
-import { encodeBase64 } from '../../base64.ts';
 import { type Config, isAddress, printEndpoint, readEndpoint } from '../../config.ts';
 import type { Current } from '../../current.ts';
+import { createSerially } from '../../serially.ts';
 import { BackupError } from '../error.ts';
 import {
   digestOfToken,
@@ -90,12 +90,7 @@ export async function openKeeping(
     problem: read === undefined ? DAMAGED : undefined,
   };
   await resume(house);
-  let queue: Promise<unknown> = Promise.resolve();
-  const serially = <T>(action: () => Promise<T>): Promise<T> => {
-    const result = queue.then(action, action);
-    queue = result.catch(() => undefined);
-    return result;
-  };
+  const serially = createSerially();
   return {
     keep: (wish) => serially(() => keep(house, wish)),
     list: () => Promise.all(Object.keys(house.guests).map((name) => look(house, name))),
@@ -206,10 +201,7 @@ function decide(
       `${name} has a line already; --renew makes a new one and the old one worthless, --quota changes how much is kept`,
     );
   }
-  const token = encodeBase64(random(TOKEN_BYTES))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replace('=', '');
+  const token = Buffer.from(random(TOKEN_BYTES)).toString('base64url');
   const guest = {
     token: digestOfToken(crypto, token),
     quota: quota === undefined ? (before?.quota ?? readQuota(DEFAULT_QUOTA)) : readQuota(quota),

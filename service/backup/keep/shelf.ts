@@ -8,6 +8,7 @@
  */
 
 import type { AppendFile, Files } from '#runtime';
+import { createSerially } from '../../serially.ts';
 
 /** The names that a backup has (storage/backup/manifest.ts): nothing else is taken. */
 const NAME = /^(?:[0-9a-z]{26}\.age|[0-9]{8,15}\.json(?:\.sig)?)$/;
@@ -47,12 +48,7 @@ const charge = (size: number): number => Math.ceil(size / BLOCK_BYTES) * BLOCK_B
 /** Opens a guest's directory. */
 export async function openShelf(files: Files, directory: string): Promise<Shelf> {
   const sizes = await measure(files, directory);
-  let queue: Promise<unknown> = Promise.resolve();
-  const serially = <T>(action: () => Promise<T>): Promise<T> => {
-    const result = queue.then(action, action);
-    queue = result.catch(() => undefined);
-    return result;
-  };
+  const serially = createSerially();
   const pathOf = (name: string): string => `${directory}/${name}`;
   const used = (): number => [...sizes.values()].reduce((sum, size) => sum + charge(size), 0);
   const names = async () => (await files.list(directory)).filter(isKeptName);
