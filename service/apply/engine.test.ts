@@ -188,6 +188,64 @@ test('a change that was cut off before it was written is written, however late t
   await again.pass(3 * GREEN_MS);
   expect(router.values.get(ZONE)).toBe('CET');
   expect(again.engine.state().settled?.outcome).toBe('confirmed');
+  expect(again.engine.state().originals).toEqual({ [ZONE]: 'UTC' });
+});
+
+test.each([
+  {
+    meanwhile: (router: Router) => router.end('rolled-back', 'deadline'),
+    why: 'the guard took it back',
+  },
+  {
+    meanwhile: (router: Router) => {
+      router.secondsLeft = 3;
+    },
+    why: 'the guard is about to take it back',
+  },
+])('what takes too long to write is not written unguarded: $why', async ({ meanwhile }) => {
+  const home = await open(new Router());
+  const staging = Promise.withResolvers<void>();
+  home.router.slow = { stage: staging.promise };
+  await home.set(ZONE, 'CET');
+  await home.pass(6_000);
+  meanwhile(home.router);
+  await home.pass(6_000);
+  staging.resolve();
+  await home.pass(6_000);
+  expect(home.router.values.get(ZONE)).toBe('UTC');
+  expect(home.router.kept).toBeUndefined();
+  expect(home.status()).toMatchObject({
+    outcome: 'rolled-back',
+    reason: 'writing it took so long that nobody could have confirmed it',
+  });
+});
+
+test.each([
+  { slow: 'arm', why: 'before it is written' },
+  { slow: 'stage', why: 'while it is being written' },
+] as const)('a person takes a change back $why: nothing of it stays', async ({ slow }) => {
+  const home = await open(new Router());
+  const busy = Promise.withResolvers<void>();
+  home.router.slow = { [slow]: busy.promise };
+  await home.set(ZONE, 'CET');
+  home.engine.undo('phone');
+  await home.pass(3_000);
+  busy.resolve();
+  await home.pass(3_000);
+  expect(home.router.values.get(ZONE)).toBe('UTC');
+  expect(home.status()).toMatchObject({ outcome: 'rolled-back', reason: 'taken back by phone' });
+});
+
+test('an option that was removed by hand, and adopted so, is not given back', async () => {
+  const home = await open(new Router());
+  await home.set(ZONE, 'CET');
+  await home.pass(2 * GREEN_MS);
+  home.router.values.delete(ZONE);
+  home.engine.adopted([ZONE]);
+  await home.store.commit({ ...COMMIT, ops: [{ op: 'del', path: `options/${ZONE}` }] });
+  await home.pass(2 * GREEN_MS);
+  expect(home.router.values.has(ZONE)).toBe(false);
+  expect(home.status()).toMatchObject({ outcome: 'confirmed', reason: 'it was so already' });
 });
 
 test("somebody else's change is waited for", async () => {

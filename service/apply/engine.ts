@@ -49,6 +49,8 @@ export type Engine = {
   extend(seconds: number): Promise<boolean>;
   /** Applies what was taken back, or what drifted. */
   again(): Promise<void>;
+  /** The head is about to say what the system holds of these: nothing is given back. */
+  adopted(options: readonly string[]): void;
   stop(): Promise<void>;
 };
 
@@ -110,6 +112,7 @@ export async function startEngine(runtime: EngineRuntime, parties: EngineParties
       await look(running);
       feed(running, { kind: 'again', id: newId(runtime) });
     },
+    adopted: (options) => feed(running, { kind: 'adopted', options }),
     async stop() {
       running.isStopped = true;
       stopWatching();
@@ -187,15 +190,27 @@ async function arm(
     news.map(({ option }) => [option, found.get(option) ?? null]),
   );
   const files = packages.map((name) => `/etc/config/${name}`);
-  return { result: await guard.arm(id, seconds, files), lame, originals };
+  const result = await guard.arm(id, seconds, files);
+  // An earlier life of ours may have armed it.
+  const isOurs = result === 'busy' && (await guard.status())?.pending?.id === id;
+  return { result: isOurs ? 'armed' : result, lame, originals };
 }
+
+/** What is left until the guard goes back must be enough for replacing a file. */
+const COMMIT_SECONDS = 5;
+const TOO_SLOW = 'writing it took so long that nobody could have confirmed it';
 
 async function write(
   { parties }: Running,
-  { changes }: Pending,
+  { id, changes }: Pending,
 ): Promise<{ readonly problem?: string }> {
+  const { guard, uci } = parties;
   try {
-    await parties.uci.write(changes);
+    await uci.write(changes, async () => {
+      const pending = (await guard.status())?.pending;
+      const isGuarded = pending?.id === id && pending.secondsLeft >= COMMIT_SECONDS;
+      if (!isGuarded) throw new RuntimeError('refused', TOO_SLOW);
+    });
     return {};
   } catch (error) {
     if (!(error instanceof RuntimeError)) throw error;

@@ -283,11 +283,13 @@ async function heal(room: Room): Promise<readonly Drift[]> {
 }
 
 async function adopt(room: Room, author: Author): Promise<readonly Drift[]> {
-  const { store, self } = room;
+  const { store, self, engine } = room;
   const drifts = (await findDrift(room)).filter(({ target }) => target === 'uci');
   const ops = adoptionOf(drifts, store.state(), self);
   if (ops.length === 0) return [];
   const message = `Adopt what is on ${nameOf(room, self)}: ${drifts.map(({ line }) => line).join(', ')}`;
+  const removed = drifts.filter(({ kind }) => kind === 'missing').map(({ line }) => line);
+  if (removed.length > 0) engine?.adopted(removed);
   await store.commit({ ops, message, ...origin(author) });
   return drifts;
 }

@@ -153,6 +153,60 @@ test.each([
     why: 'a person took it back',
   },
   {
+    events: [wanted(plain), UNDO, ARMED, { kind: 'restored', ok: true } as const],
+    ends: ['arm', 'restore', 'look'],
+    outcome: 'rolled-back',
+    why: 'a person took it back before anything was written',
+  },
+  {
+    events: [wanted(plain), UNDO, { ...ARMED, result: 'busy' } as Event, wanted(plain, '2')],
+    ends: ['arm', 'look'],
+    outcome: 'rolled-back',
+    why: 'a person took back what could not even begin',
+  },
+  {
+    events: [wanted(plain), ARMED, UNDO],
+    ends: ['arm', 'write'],
+    outcome: undefined,
+    why: 'what is being written is not taken back at the same time',
+  },
+  {
+    events: [wanted(plain), ARMED, UNDO, WRITTEN, { kind: 'restored', ok: true } as const],
+    ends: ['arm', 'write', 'restore', 'look'],
+    outcome: 'rolled-back',
+    why: 'but when it is written',
+  },
+  {
+    events: [
+      ...until(plain),
+      health(0),
+      health(GREEN_MS),
+      UNDO,
+      { kind: 'confirmed', ok: true } as const,
+    ],
+    ends: ['arm', 'write', 'confirm', 'look'],
+    outcome: 'confirmed',
+    why: 'a person was too late',
+  },
+  {
+    events: [
+      ...until(plain),
+      health(0),
+      health(GREEN_MS),
+      UNDO,
+      { kind: 'confirmed', ok: false } as const,
+    ],
+    ends: ['arm', 'write', 'confirm', 'restore'],
+    outcome: undefined,
+    why: 'a person, and the guard did not confirm',
+  },
+  {
+    events: [wanted(plain), ARMED, guardSays(ended('1', 'rolled-back', 'deadline'))],
+    ends: ['arm', 'write'],
+    outcome: undefined,
+    why: 'the deadline passed while it is being written: nothing else begins meanwhile',
+  },
+  {
     events: [
       ...until(plain),
       health(0),
@@ -265,6 +319,32 @@ test('a start before the guard was asked begins anew', () => {
   expect(commands).toEqual(['look']);
 });
 
+test.each([
+  {
+    events: [wanted(plain)],
+    ends: ['arm'],
+    why: 'it was armed, and what options were before is not known yet',
+  },
+  { events: [wanted(plain), ARMED, UNDO], ends: ['restore'], why: 'a person had taken it back' },
+])('only we were restarted: $why', ({ events, ends }) => {
+  const restart: Event = { kind: 'start', guard: pendingGuard('1') };
+  expect(play([restart], play(events).state).commands).toEqual(ends);
+});
+
+test('what is adopted is not given back, also while something else is pending', () => {
+  const kept = { 'system.a.b': 'old', 'system.a.c': 'old' };
+  const { state } = play([
+    wanted(plain),
+    { ...ARMED, originals: kept } as Event,
+    { kind: 'adopted', options: ['system.a.b'] },
+  ]);
+  expect(state.pending?.originals).toEqual({ 'system.a.c': 'old' });
+  const after = play([{ kind: 'adopted', options: ['system.a.b'] }], {
+    ...{ originals: kept, isForced: false },
+  });
+  expect(after.state.originals).toEqual({ 'system.a.c': 'old' });
+});
+
 test('what comes meanwhile waits, and the newest follows', () => {
   const { state } = play([...until(plain), wanted(change('b'), '2'), wanted(change('c'), '3')]);
   expect(state.pending?.part).toBe('a');
@@ -306,6 +386,9 @@ class World {
     const next = step(this.state, event);
     this.state = next.state;
     this.queue.push(...next.commands);
+    // What is still being written would be written after it was taken back.
+    const kinds = this.queue.map(({ kind }) => kind);
+    expect(kinds.includes('write') && kinds.includes('restore')).toBe(false);
   }
 
   status(): GuardStatus {
@@ -322,10 +405,10 @@ class World {
   run(command: Command, luck: number): void {
     switch (command.kind) {
       case 'arm': {
-        expect(this.armed).toBeUndefined();
+        expect([undefined, command.pending.id]).toContain(this.armed);
         if (luck > 0) this.armed = command.pending.id;
         this.greenFrom = undefined;
-        const result = luck > 0 ? 'armed' : 'no-space';
+        const result = this.armed === undefined ? 'no-space' : 'armed';
         this.feed({ kind: 'armed', result, lame: [], originals: {} });
         break;
       }

@@ -45,7 +45,7 @@ export type Pending = Omit<Change, 'waitsFor'> & {
   readonly greenSince?: number;
   /** Who said that it is good. */
   readonly person?: string;
-  /** Why it is being taken back. */
+  /** Why it is being taken back, or will be when what is under way is done. */
   readonly reason?: string;
   readonly originals: Originals;
 };
@@ -99,6 +99,8 @@ export type Event =
   | { readonly kind: 'person'; readonly id: string; readonly by: string }
   | { readonly kind: 'undo'; readonly by: string }
   | { readonly kind: 'again'; readonly id: string }
+  /** What the system holds of these is the head's word: what was there before us is of no interest. */
+  | { readonly kind: 'adopted'; readonly options: readonly string[] }
   | { readonly kind: 'confirmed'; readonly ok: boolean }
   | { readonly kind: 'restored'; readonly ok: boolean };
 
@@ -123,6 +125,8 @@ export function step(state: Apply, event: Event): Step {
       return consider({ ...state, wanted: event.change }, event.id);
     case 'again':
       return consider({ ...state, isForced: true }, event.id);
+    case 'adopted':
+      return stay(forget(state, event.options));
     default:
       return state.pending === undefined
         ? { state, commands: [] }
@@ -130,7 +134,7 @@ export function step(state: Apply, event: Event): Step {
   }
 }
 
-type PendingEvent = Exclude<Event, { kind: 'start' | 'wanted' | 'again' }>;
+type PendingEvent = Exclude<Event, { kind: 'start' | 'wanted' | 'again' | 'adopted' }>;
 
 function stepPending(state: Apply, pending: Pending, event: PendingEvent): Step {
   const { phase } = pending;
@@ -141,6 +145,7 @@ function stepPending(state: Apply, pending: Pending, event: PendingEvent): Step 
       return armed(state, pending, event);
     case 'written':
       if (event.problem !== undefined) return takeBack(state, pending, event.problem);
+      if (pending.reason !== undefined) return takeBack(state, pending, pending.reason);
       return stay({ ...state, pending: { ...pending, phase: 'watching' } });
     case 'health':
       return judge(state, look(pending, event));
@@ -149,28 +154,31 @@ function stepPending(state: Apply, pending: Pending, event: PendingEvent): Step 
         ? stay({ ...state, pending: { ...pending, person: event.by } })
         : stay(state);
     case 'undo':
-      return takeBack(state, pending, `taken back by ${event.by}`);
+      return undo(state, pending, `taken back by ${event.by}`);
     case 'guard':
       return heed(state, pending, event.guard);
     case 'confirmed':
       // The deadline may have been faster: the guard knows.
-      return event.ok
-        ? settle(state, pending, 'confirmed', why(pending))
-        : stay({ ...state, pending: { ...pending, phase: 'watching' } });
+      if (event.ok) return settle(state, pending, 'confirmed', why(pending));
+      if (pending.reason !== undefined) return takeBack(state, pending, pending.reason);
+      return stay({ ...state, pending: { ...pending, phase: 'watching' } });
     case 'restored':
       if (!event.ok) return stay(state);
       return settle(state, pending, 'rolled-back', pending.reason ?? 'taken back');
   }
 }
 
-/** When an event means something; at other times it is late. */
+/**
+ * When an event means something; at other times it is late. While it is being written the guard's
+ * word waits: what follows from it would meet the writing, which goes on.
+ */
 const PHASES = {
   armed: ['arming'],
   written: ['writing'],
   health: ['watching'],
   person: ['arming', 'writing', 'watching'],
-  undo: ['writing', 'watching'],
-  guard: ['writing', 'watching', 'confirming', 'restoring'],
+  undo: ['arming', 'writing', 'watching', 'confirming'],
+  guard: ['watching', 'confirming', 'restoring'],
   confirmed: ['confirming'],
   restored: ['restoring'],
 } as const satisfies Record<PendingEvent['kind'], readonly Pending['phase'][]>;
@@ -184,8 +192,10 @@ function start(state: Apply, guard: GuardStatus | undefined): Step {
   // It is asked again soon; until then nothing is touched, or taken for written.
   if (guard === undefined) return stay(state);
   if (guard.pending?.id === pending.id) {
+    if (pending.reason !== undefined) return takeBack(state, pending, pending.reason);
+    // What options were before was not told yet. The guard knows a change that it has.
+    if (pending.phase === 'arming') return { state, commands: [{ kind: 'arm', pending }] };
     // Half of it may have been written: writing it again changes nothing (I4).
-    if (pending.phase === 'restoring') return takeBack(state, pending, pending.reason ?? '');
     const { greenSince: _, ...rest } = pending;
     const resumed: Pending = { ...rest, phase: 'writing' };
     return {
@@ -245,6 +255,11 @@ function armed(
   pending: Pending,
   { result, lame, originals }: Extract<Event, { kind: 'armed' }>,
 ): Step {
+  const { reason: undone } = pending;
+  if (undone !== undefined) {
+    if (result === 'armed') return takeBack(state, pending, undone);
+    return settle(state, pending, 'rolled-back', undone);
+  }
   if (result === 'armed') {
     const next: Pending = { ...pending, phase: 'writing', lame, originals };
     return { state: { ...state, pending: next }, commands: [{ kind: 'write', pending: next }] };
@@ -306,6 +321,12 @@ function describeRollback({ failing, kind, person }: Pending, reason: string): s
 const why = ({ person }: Pending): string =>
   person === undefined ? 'everything works' : `everything works, and ${person} confirmed it`;
 
+/** Takes it back, or notes that it is to be when what is under way is done. */
+function undo(state: Apply, pending: Pending, reason: string): Step {
+  if (pending.phase === 'watching') return takeBack(state, pending, reason);
+  return stay({ ...state, pending: { ...pending, reason } });
+}
+
 function takeBack(state: Apply, pending: Pending, reason: string): Step {
   return {
     state: { ...state, pending: { ...pending, phase: 'restoring', reason } },
@@ -330,6 +351,17 @@ function settle(
     isForced: false,
   };
   return { state, commands: [{ kind: 'look' }] };
+}
+
+function forget({ pending, originals, ...rest }: Apply, options: readonly string[]): Apply {
+  const without = (all: Originals): Originals =>
+    Object.fromEntries(Object.entries(all).filter(([option]) => !options.includes(option)));
+  const kept = pending && { ...pending, originals: without(pending.originals) };
+  return {
+    ...rest,
+    originals: without(originals),
+    ...(kept === undefined ? {} : { pending: kept }),
+  };
 }
 
 /** What an option was before us is of interest as long as the head has a word on it. */

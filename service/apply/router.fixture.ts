@@ -14,13 +14,20 @@ export class Router {
     ['system.main', 'system'],
     ['system.main.zonename', 'UTC'],
   ]);
+  /** What `uci commit` would write. */
+  staged: (readonly [string, string | undefined])[] = [];
   kept: { id: string; values: Map<string, string> } | undefined;
   last = { id: '', outcome: 'none', reason: '' };
   isBusy = false;
   /** The guard does not answer. */
   isMute = false;
-  /** On a slow disk: an arming is done, and a status that was read is told, after this. */
-  slow: { readonly arm?: Promise<void>; readonly status?: Promise<void> } = {};
+  /** On a slow disk: an arming or a commit of uci is done, and a status that was read is told, after this. */
+  slow: {
+    readonly arm?: Promise<void>;
+    readonly status?: Promise<void>;
+    readonly stage?: Promise<void>;
+  } = {};
+  secondsLeft = 9;
   failing: string[] = [];
   runtime: FakeRuntime = this.boot();
 
@@ -30,8 +37,11 @@ export class Router {
       ...options,
       exec: {
         ...options.exec,
-        uci: ({ args }) =>
-          this.uci(args.filter((word) => word !== '-q' && word !== '-t' && word !== STAGE)),
+        uci: async ({ args }) => {
+          const words = args.filter((word) => word !== '-q' && word !== '-t' && word !== STAGE);
+          if (words[0] === 'set') await this.slow.stage;
+          return this.uci(words);
+        },
         reload_config: {},
         [GUARD]: async ({ args }) => {
           if (args[0] === 'arm') await this.slow.arm;
@@ -49,9 +59,22 @@ export class Router {
       const own = [...this.values].filter(([each]) => each.startsWith(`${key}.`));
       return { stdout: own.map(([each, text]) => `${each}='${text}'\n`).join('') };
     }
-    if (verb === 'set') this.values.set(key, value);
-    if (verb === 'delete') this.values.delete(key);
+    if (verb === 'set') this.staged.push([key, value]);
+    if (verb === 'delete') this.staged.push([key, undefined]);
+    if (verb === 'revert' || verb === 'commit') {
+      const ofPackage = ([each]: readonly [string, unknown]) => each.startsWith(`${key}.`);
+      const own = this.staged.filter(ofPackage);
+      this.staged = this.staged.filter((change) => !ofPackage(change));
+      if (verb === 'commit') this.save(own);
+    }
     return {};
+  }
+
+  private save(changes: readonly (readonly [string, string | undefined])[]): void {
+    for (const [key, value] of changes) {
+      if (value === undefined) this.values.delete(key);
+      else this.values.set(key, value);
+    }
   }
 
   guard([verb, id = '']: readonly string[]) {
@@ -62,7 +85,8 @@ export class Router {
     if (verb === 'confirm' && isOurs) this.end('confirmed', 'asked');
     if (verb === 'restore' && isOurs) this.end('rolled-back', 'asked');
     if (verb === 'status') {
-      const pending = this.kept === undefined ? null : { id: this.kept.id, secondsLeft: 9 };
+      const pending =
+        this.kept === undefined ? null : { id: this.kept.id, secondsLeft: this.secondsLeft };
       return { stdout: JSON.stringify({ pending, last: this.last }) };
     }
     return { exitCode: verb === 'arm' || isOurs ? 0 : 6 };

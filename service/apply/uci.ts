@@ -24,8 +24,11 @@ export type UciValues = ReadonlyMap<string, UciValue>;
 export type Uci = {
   /** Everything in these packages; one that is missing is empty. Fails with RuntimeError. */
   read(packages: readonly string[]): Promise<UciValues>;
-  /** Makes it so and has the services hear of it. Fails with RuntimeError. */
-  write(lines: readonly OptionLine[]): Promise<void>;
+  /**
+   * Makes it so and has the services hear of it. Fails with RuntimeError, also when `mayCommit` does,
+   * which is asked before each file is replaced.
+   */
+  write(lines: readonly OptionLine[], mayCommit?: () => Promise<void>): Promise<void>;
 };
 
 const STAGE = '/tmp/nymote-uci';
@@ -53,7 +56,7 @@ export function createUci(exec: Exec): Uci {
   };
   return {
     read,
-    async write(lines) {
+    async write(lines, mayCommit = async () => undefined) {
       const packages = [...new Set(lines.map(({ option }) => packageOf(option)))];
       const before = await read(packages);
       const missing = lines.find(
@@ -65,7 +68,10 @@ export function createUci(exec: Exec): Uci {
       for (const name of packages) await refuseUnsaved(exec, name);
       for (const name of packages) await run('revert', name);
       for (const line of inOrder(lines)) await writeLine(line, before, { run, must });
-      for (const name of packages) await must('commit', name);
+      for (const name of packages) {
+        await mayCommit();
+        await must('commit', name);
+      }
       await reload(exec);
     },
   };

@@ -1,6 +1,7 @@
 /** Apply, confirm, or go back: the real service and the real guard on a router's files. */
 
 import { expect, test } from 'vitest';
+import { until } from '../suites/waiting.ts';
 import { NETWORK, SYSTEM, startRouter } from './apply-stand.ts';
 
 const LAN = ['option', 'set', 'network.lan.ipaddr', '10.9.9.9'] as const;
@@ -97,6 +98,18 @@ test.concurrent('a plain change stays by itself; drift is shown, healed and adop
   const why = await router.service().run('why', 'uci', 'system.main.zonename');
   expect(why.stdout).toMatch(/person {3}alice\n {2}commit {3}[0-9a-f]{12} by laptop \(cli\)/);
   expect(why.stdout).toContain('local-administrator');
+});
+
+test.concurrent('an option that somebody removed by hand, and adopted so, stays away', async () => {
+  await using router = await startRouter();
+  await router.service().run('option', 'set', 'system.main.zonename', 'Europe/Berlin');
+  expect(await router.outcome()).toMatchObject({ outcome: 'confirmed' });
+  const without = SYSTEM.replace(/.*zonename.*\n/, '');
+  await router.edit('system', without);
+  expect((await router.service().run('drift', '--adopt')).stdout).toContain('(missing');
+  const isSettled = async () => (await router.outcome())['reason'] === 'it was so already';
+  await until('there is nothing to give back', isSettled, 200);
+  expect(await router.config('system')).toBe(without);
 });
 
 // The time zone is what that program does not like.
