@@ -10,7 +10,7 @@
  */
 
 import type { Crypto } from '#runtime';
-import { createSegments, type Segments } from './backup/segments.ts';
+import { createSegments } from './backup/segments.ts';
 import { encodeText } from './bytes.ts';
 import { StorageError } from './error.ts';
 import type { History } from './history.ts';
@@ -31,16 +31,14 @@ export type GitFile = { readonly body: Uint8Array; readonly type: string };
 /** The repository's files by path, undefined for what it does not have. */
 export type GitView = (path: string) => Promise<GitFile | undefined>;
 
+const LIST_OF_PACKS = 'objects/info/packs';
 const PACKS = 'objects/pack/';
 const OBJECT = /^objects\/([0-9a-f]{2})\/([0-9a-f]{62})$/;
 
 /** The files of one line or a few. */
-const FIXED: Readonly<
-  Record<string, (history: History, segments: Segments) => string | undefined>
-> = {
+const FIXED: Readonly<Record<string, (history: History) => string | undefined>> = {
   HEAD: () => 'ref: refs/heads/main\n',
   'info/refs': (history) => listHeads(history),
-  'objects/info/packs': (_, segments) => `${segments.list()}\n`,
   // For whoever clones a pruned history: `git clone --template` with this file, or into `.git`.
   shallow: ({ base }) => base && `${base.id}\n`,
 };
@@ -74,19 +72,23 @@ export function createGitView(crypto: Pick<Crypto, 'hash'>, history: () => Histo
     }
   };
 
+  const inTurn = <Made>(make: () => Promise<Made>): Promise<Made> => {
+    const making = building.then(make);
+    building = making.catch(() => undefined);
+    return making;
+  };
+
   return async (path) => {
-    const fixed = FIXED[path]?.(history(), segments);
+    const fixed = FIXED[path]?.(history());
     if (fixed !== undefined) return text(fixed);
+    if (path === LIST_OF_PACKS) return text(`${await inTurn(() => segments.list())}\n`);
     if (path.startsWith(PACKS)) {
-      const finding = building.then(() => segments.find(path.slice(PACKS.length)));
-      building = finding.catch(() => undefined);
-      const body = await finding;
+      const body = await inTurn(() => segments.find(path.slice(PACKS.length)));
       return body && { body, type: 'application/octet-stream' };
     }
     const match = OBJECT.exec(path);
     if (match === null) return undefined;
-    building = building.then(extend, extend);
-    await building;
+    await inTurn(extend);
     const id = `${match[1]}${match[2]}`;
     const at = index.get(id);
     if (at === undefined) return undefined;

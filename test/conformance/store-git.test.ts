@@ -36,7 +36,10 @@ async function tool(file: string, args: readonly string[], stdin?: Uint8Array): 
   try {
     return (await running).stdout;
   } catch (thrown) {
-    if ((thrown as { code?: unknown }).code !== 'ENOENT') throw thrown;
+    const { code, stderr = '' } = thrown as { readonly code?: unknown; readonly stderr?: string };
+    if (code !== 'ENOENT') {
+      throw new Error(`${file} ${args.join(' ')}: ${code}\n${stderr.slice(0, 2000)}`);
+    }
     const packages: Record<string, string> = { git: 'git', 'ssh-keygen': 'openssh-client' };
     throw new Error(`${file} is missing: apt install ${packages[file]}`);
   }
@@ -169,6 +172,7 @@ describe('a long history', () => {
     const head = async () => (await tool('git', ['-C', target, 'rev-parse', 'origin/main'])).trim();
     expect(await head()).toBe(own.head);
     expect(await tool('git', ['-C', target, 'fsck', '--strict', '--full'])).toBe('');
+    expect(await tool('git', ['-C', target, 'count-objects', '-v'])).toMatch(/^garbage: 0$/m);
     await commit(own.seq);
     await tool('git', ['-C', target, 'fetch', '-q']);
     expect(await head()).toBe(own.head);
