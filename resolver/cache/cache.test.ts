@@ -132,12 +132,25 @@ test('kept octets do not share the packet they came in', () => {
   expect(octetOf(cache)).toBe(0);
 });
 
+test.each([
+  { isTimed: true, after: 'secure', why: 'checked by a date' },
+  { isTimed: false, after: 'bogus', why: 'believed without one (I9)' },
+])('what is bogus takes no place of what was $why', ({ isTimed, after }) => {
+  const cache = createCache();
+  const known = { kind: 'records', rrset: setOf('www.example.', 1), proof: [] } as const;
+  const before: Judgement = { state: 'secure', isDenial: false, isTimed };
+  const later: Judgement = { state: 'bogus', reason: 'signature-expired' };
+  cache.putJudged(WWW, TYPE.A, { ...known, judgement: before }, 60, 0);
+  cache.putJudged(WWW, TYPE.A, { ...known, judgement: later }, 60, 1);
+  expect(cache.find(WWW, TYPE.A, 2)?.judgement?.state).toBe(after);
+});
+
 describe('data past its end (RFC 8767)', () => {
   const STALE = 1000;
   const judged = (state: 'secure' | 'insecure' | 'bogus') =>
     ({
       secure: { state, isDenial: false, isTimed: true },
-      insecure: { state, reason: 'no-anchor' },
+      insecure: { state, reason: 'no-anchor', isTimed: true },
       bogus: { state, reason: 'signature-invalid' },
     })[state] as Judgement;
   const records = { kind: 'records', rrset: setOf('www.example.', 1), proof: [] } as const;

@@ -82,6 +82,12 @@ describe('when the old answer is given', () => {
       why: 'never what was bogus',
     },
     {
+      old: { ...SECURE, isTimed: false },
+      search: async () => ({ outcome: failure }),
+      isStale: false,
+      why: 'nor what was checked without a date, once there is one (I9)',
+    },
+    {
       search: async () => ({ outcome: failure }),
       isStale: false,
       why: 'nor what was never checked, where checking is the rule',

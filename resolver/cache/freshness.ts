@@ -13,6 +13,7 @@ import type { Clock, Log } from '#runtime';
 import type { Name } from '../message/name.ts';
 import { type Budget, MAX_MILLISECONDS, millisecondsLeft } from '../recursion/budget.ts';
 import type { Outcome } from '../recursion/frame.ts';
+import { isCurrent } from '../recursion/judgement.ts';
 import { fromCache } from '../recursion/known.ts';
 import { isFromAbove, type Route } from '../recursion/route.ts';
 import type { Judged, Validation } from '../recursion/validation.ts';
@@ -45,7 +46,8 @@ export function serveStale(parts: Parts): Pick<Validation, 'resolve'> {
 
   function stale(name: Name, type: number, budget: Budget): Judged | undefined {
     const outcome = knownIn(cache.past, name, type);
-    if (outcome === undefined || !isServable(outcome, isValidating)) return undefined;
+    if (outcome === undefined || !isServable(outcome, isValidating, clock.isSet()))
+      return undefined;
     const { judgement } = outcome;
     const judged = judgement === undefined ? {} : { judgement };
     return { outcome, budget, from: 'cache', isStale: true, ...judged };
@@ -91,10 +93,14 @@ export function serveStale(parts: Parts): Pick<Validation, 'resolve'> {
   };
 }
 
-/** What was never checked is not served where checking is the rule. */
-function isServable({ kind, judgement }: Outcome, isValidating: boolean): boolean {
+/** What was never checked, or not by a date, is not served where checking is the rule. */
+function isServable(
+  { kind, judgement }: Outcome,
+  isValidating: boolean,
+  clockIsSet: boolean,
+): boolean {
   if (kind === 'failure' || judgement?.state === 'bogus') return false;
-  return judgement !== undefined || !isValidating;
+  return judgement === undefined ? !isValidating : isCurrent(judgement, clockIsSet);
 }
 
 /** Nobody could tell; a loop and an over-long DNAME are what the zone says. */

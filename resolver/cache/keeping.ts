@@ -69,10 +69,12 @@ function storeJudged(
   const existing = findAlive(store, place.space, place.type, name, now);
   const before = existing === 0 ? undefined : trustIn(map.tagOf(existing));
   if (before === TRUST.secure && judgement.state !== 'secure') return;
-  // A broken one may be replaced by anything; what cannot be checked stays as good as it was.
+  const same = before ?? TRUST.answer;
+  // A broken one may be replaced by anything; what cannot be checked stays as good as it was, and
+  // so does what was checked without a date.
   const trust = {
-    secure: TRUST.secure,
-    insecure: before ?? TRUST.answer,
+    secure: judgement.state === 'secure' && judgement.isTimed ? TRUST.secure : same,
+    insecure: same,
     bogus: TRUST.additional,
   }[judgement.state];
   if (existing !== 0) map.remove(existing);

@@ -40,7 +40,11 @@ const denial: fc.Arbitrary<Denial> = fc.record({ soa, proof });
 
 const judgement: fc.Arbitrary<Judgement> = fc.oneof(
   fc.record({ state: fc.constant('secure'), isDenial: fc.boolean(), isTimed: fc.boolean() }),
-  fc.constant({ state: 'insecure', reason: 'unsigned-delegation' } as const),
+  fc.record({
+    state: fc.constant('insecure'),
+    reason: fc.constant('unsigned-delegation'),
+    isTimed: fc.boolean(),
+  }),
   fc.constant({ state: 'bogus', reason: 'signature-expired' } as const),
 );
 

@@ -80,12 +80,21 @@ const STATES = ['none', 'secure', 'insecure', 'bogus'] as const;
 function packJudgement(judgement: Judgement | undefined): void {
   if (!fits(1)) return;
   const state = STATES.indexOf(judgement?.state ?? 'none');
-  if (judgement?.state !== 'secure') {
-    packed[at++] = state;
-    if (judgement !== undefined) text(judgement.reason);
-    return;
+  switch (judgement?.state) {
+    case 'secure':
+      packed[at++] = state | (judgement.isDenial ? 4 : 0) | (judgement.isTimed ? 8 : 0);
+      return;
+    case 'insecure':
+      packed[at++] = state | (judgement.isTimed ? 8 : 0);
+      text(judgement.reason);
+      return;
+    case 'bogus':
+      packed[at++] = state;
+      text(judgement.reason);
+      return;
+    case undefined:
+      packed[at++] = state;
   }
-  packed[at++] = state | (judgement.isDenial ? 4 : 0) | (judgement.isTimed ? 8 : 0);
 }
 
 function packRecords(records: readonly ResourceRecord[]): void {
@@ -208,7 +217,7 @@ function readJudgement(): Judgement | undefined {
     case 'secure':
       return { state, isDenial: (octet & 4) !== 0, isTimed: (octet & 8) !== 0 };
     case 'insecure':
-      return { state, reason: readText() as InsecureReason };
+      return { state, reason: readText() as InsecureReason, isTimed: (octet & 8) !== 0 };
     case 'bogus':
       return { state, reason: readText() as BogusReason };
     default:

@@ -104,7 +104,7 @@ test.each<{
   { name: `${IS}11112.example.`, unchecked: true, fails: false, why: 'CD: not ours to judge' },
   {
     ...{ name: `${IS}11112.example.`, fails: false, why: 'not validated' },
-    judged: { judgement: { state: 'insecure', reason: 'unsigned-delegation' } },
+    judged: { judgement: { state: 'insecure', reason: 'unsigned-delegation', isTimed: true } },
   },
   {
     ...{ name: `${IS}11112.example.`, fails: false, why: 'a denial' },

@@ -51,8 +51,10 @@ let validation: Validation;
 beforeAll(async () => {
   zone = await sampleZone('example.');
   www = zone.sign(set('www.example. 300 A 192.0.2.1'));
-  soa = zone.sign(set('example. 300 SOA ns.example. host.example. 1 2 3 4 300'));
+  soa = zone.sign(soaAlone());
 });
+
+const soaAlone = () => set('example. 300 SOA ns.example. host.example. 1 2 3 4 300');
 
 function positive(rrset: RRset, ...proof: readonly RRset[]): () => Message {
   const [dot, type] = ['.', rrset.type];
@@ -255,6 +257,25 @@ test('what was believed without a clock is checked once it is set (I9)', async (
   expect((await ask()).judgement).toEqual({ state: 'secure', isDenial: false, isTimed: false });
   clock.set(NOW);
   expect((await ask()).judgement).toEqual({ state: 'bogus', reason: 'signature-expired' });
+});
+
+test('so is what was believed to be unsigned: the proof of that may be an old one', async () => {
+  clock = manualClock({ now: 17, isSet: false });
+  build();
+  const past = { expiration: NOW - 9 };
+  const noDs = zone.sign(nsec('plain.example. → www.example. NS RRSIG NSEC'), past);
+  says.set(`* plain.example. ${TYPE.DS}`, negative(zone.sign(soaAlone(), past), noDs));
+  says.set(`* www.plain.example. ${TYPE.A}`, positive(set('www.plain.example. 3600 A 192.0.2.6')));
+  const askPlain = () =>
+    validation.resolve(
+      name('www.plain.example.'),
+      TYPE.A,
+      fullBudget(clock.monotonic() / 1000),
+      false,
+    );
+  expect((await askPlain()).judgement).toMatchObject({ state: 'insecure' });
+  clock.set(NOW);
+  expect((await askPlain()).judgement).toEqual({ state: 'bogus', reason: 'signature-expired' });
 });
 
 test('a forwarder that passes no signatures on is told from an attack', async () => {

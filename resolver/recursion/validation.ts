@@ -24,7 +24,7 @@ import { type Name, parentOf } from '../message/name.ts';
 import { CLASS, TYPE } from '../message/type.ts';
 import { type Budget, type Exhausted, isAmple, isExhausted, type Purse } from './budget.ts';
 import { createFlights } from './flights.ts';
-import type { Judgement } from './judgement.ts';
+import { insecure, isCurrent, type Judgement } from './judgement.ts';
 import { fromCache } from './known.ts';
 import { isPoor, type Recursion, type Resolved } from './recursion.ts';
 
@@ -86,8 +86,9 @@ export function createValidation(parts: Parts): Validation {
     // Nothing signs signatures (RFC 4035 §2.2): they are passed on, and never with AD.
     if (type === TYPE.RRSIG && resolved.outcome.kind === 'answer') return resolved;
     const known = resolved.outcome.judgement;
-    const isCurrent = known?.state !== 'secure' || known.isTimed || !clock.isSet();
-    if (known !== undefined && isCurrent) return { ...resolved, judgement: known };
+    if (known !== undefined && isCurrent(known, clock.isSet())) {
+      return { ...resolved, judgement: known };
+    }
     return decide(parts, { name, type }, resolved, isAmple(budget, began));
   }
 
@@ -353,7 +354,7 @@ function judged({ clock, isForwarding, count }: Parts, verdict: Verdict): Judgem
 function judgementOf(verdict: Verdict, isTimed: boolean, isForwarding: boolean): Judgement {
   const { state } = verdict;
   if (state === 'secure') return { state, isDenial: verdict.isDenial, isTimed };
-  if (state === 'insecure') return verdict;
+  if (state === 'insecure') return insecure(verdict.reason, isTimed);
   // Home routers often pass no signatures on; that is to be told from an attack.
   const isStripped = isForwarding && verdict.reason === 'signatures-missing';
   return { state, reason: isStripped ? 'forwarder-unsigned' : verdict.reason };

@@ -11,6 +11,7 @@ import type { Name } from '../message/name.ts';
 import type { ResourceRecord } from '../message/record.ts';
 import { type RRset, recordsOf } from '../message/rrset.ts';
 import { RCODE, TYPE } from '../message/type.ts';
+import type { Judgement } from '../recursion/judgement.ts';
 import type { Judged } from '../recursion/validation.ts';
 import { bare, type Content } from './response.ts';
 
@@ -43,8 +44,7 @@ function fromValidation(query: Message, question: Question, judged: Judged): Par
     }
     case 'insecure': {
       const part = fromRecursion(query, question, judged);
-      const { reason } = judgement;
-      return isReason(reason) ? { ...part, error: part.error ?? extendedError(reason) } : part;
+      return { ...part, error: part.error ?? errorOf(judgement) };
     }
     case 'secure': {
       const part = { ...fromRecursion(query, question, judged), isSecure: true };
@@ -54,6 +54,12 @@ function fromValidation(query: Message, question: Question, judged: Judged): Par
       return { ...part, error, rcode: isTold ? RCODE.NXDOMAIN : part.rcode };
     }
   }
+}
+
+/** Why what is not vouched for is not: only what is no everyday matter. */
+function errorOf({ reason, isTimed }: Extract<Judgement, { state: 'insecure' }>) {
+  if (isReason(reason)) return extendedError(reason);
+  return isTimed ? undefined : extendedError('times-not-checked');
 }
 
 /** What is old is said to be (RFC 8767 §6), and is not vouched for: its signatures may have ended. */
