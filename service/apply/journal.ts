@@ -56,7 +56,8 @@ export function parseJournal(text: string): Apply | undefined {
 }
 
 /** The state as text, without what a new life finds out by itself. */
-export function printJournal({ wanted: _, isForced: __, pending, ...kept }: Apply): string {
+export function printJournal(state: Apply): string {
+  const { wanted: _, isForced: __, isBusy: ___, pending, ...kept } = state;
   return `${JSON.stringify(pending === undefined ? kept : { ...kept, pending: printable(pending) })}\n`;
 }
 

@@ -18,6 +18,7 @@ import { type Engine, startEngine } from './engine.ts';
 import { createGuard } from './guard.ts';
 import { createHealth } from './health.ts';
 import { packageOf } from './option.ts';
+import { waitOf } from './plan.ts';
 import { optionsOf, type Rendered, render } from './render.ts';
 import { createUci, type Uci } from './uci.ts';
 import { explainLine, findLines, type Provenance } from './why.ts';
@@ -26,6 +27,8 @@ export type Applying = AsyncDisposable & {
   /** Undefined where nothing is applied; `reason` says why. */
   readonly engine: Engine | undefined;
   readonly reason: string;
+  /** What the newest configuration of this device waits for. */
+  waiting(): string | undefined;
   /** Sentences about what is not as the head says. */
   warnings(): readonly string[];
   /** What every device says of itself. */
@@ -76,6 +79,7 @@ export async function openApplying(
   return {
     engine,
     reason,
+    waiting: () => waitingOf(room),
     warnings: () => warningsOf(room, reason),
     statuses: () => statusesOf(room),
     confirm: (id, author) => confirm(room, id, author),
@@ -186,6 +190,28 @@ function warningsOf({ engine, store, self }: Room, reason: string): readonly str
       ? []
       : [`The last change of this router's configuration was taken back: ${settled.reason}.`]),
   ];
+}
+
+function waitingOf(room: Room): string | undefined {
+  const { engine, store } = room;
+  const wait = engine && waitOf(engine.state());
+  switch (wait?.kind) {
+    case undefined:
+      return undefined;
+    case 'newer':
+      return 'a newer change waits until this one has ended';
+    case 'busy':
+      return 'another change is on trial here, of LuCI or armed by hand; ours follows when that one has ended';
+    case 'first': {
+      const name = nameOf(room, wait.device);
+      const { pending, outcome, reason } = (store.state().get('status')?.get(wait.device) ??
+        {}) as Partial<DeviceStatus>;
+      const isBack = pending === undefined && (outcome === 'rolled-back' || outcome === 'failed');
+      return isBack
+        ? `${name} was to try it first, and it did not stay there: ${reason ?? ''}`
+        : `${name} tries it first, and has not confirmed it yet`;
+    }
+  }
 }
 
 function statusesOf({ store, current }: Room): ReturnType<Applying['statuses']> {

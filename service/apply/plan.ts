@@ -59,7 +59,7 @@ export type Settled = {
   readonly id?: string;
 };
 
-/** Everything but `wanted` and `isForced` outlives the process. */
+/** Everything but `wanted`, `isForced` and `isBusy` outlives the process. */
 export type Apply = {
   readonly wanted?: Change;
   readonly pending?: Pending;
@@ -70,6 +70,8 @@ export type Apply = {
   readonly originals: Originals;
   /** Also a change that was taken back, or drift. */
   readonly isForced: boolean;
+  /** The guard has somebody else's change. */
+  readonly isBusy?: true;
 };
 
 export const NOTHING_APPLIED: Apply = { originals: {}, isForced: false };
@@ -132,6 +134,20 @@ export function step(state: Apply, event: Event): Step {
         ? { state, commands: [] }
         : stepPending(state, state.pending, event);
   }
+}
+
+/** What the newest wish of the head waits for. */
+export type Wait =
+  | { readonly kind: 'newer' | 'busy' }
+  | { readonly kind: 'first'; readonly device: string };
+
+/** Why the newest wish is not being tried, when it will be. */
+export function waitOf({ wanted, pending, settled, isBusy }: Apply): Wait | undefined {
+  if (wanted === undefined || wanted.changes.length === 0) return undefined;
+  if (pending !== undefined) return pending.part === wanted.part ? undefined : { kind: 'newer' };
+  if (wanted.part === settled?.part) return undefined;
+  if (wanted.waitsFor !== undefined) return { kind: 'first', device: wanted.waitsFor };
+  return isBusy === true ? { kind: 'busy' } : undefined;
 }
 
 type PendingEvent = Exclude<Event, { kind: 'start' | 'wanted' | 'again' | 'adopted' }>;
@@ -221,16 +237,17 @@ function drop(state: Apply): Step {
 function consider(state: Apply, id: string): Step {
   const { wanted, pending, settled } = state;
   if (wanted === undefined || pending !== undefined) return stay(state);
-  if (wanted.changes.length === 0) return stay(inPlace(state, wanted));
+  const { isBusy: _, ...idle } = state;
+  if (wanted.changes.length === 0) return stay(inPlace(idle, wanted));
   const isNews = wanted.part !== settled?.part;
   if (wanted.waitsFor !== undefined || !(isNews || state.isForced)) return stay(state);
-  const { waitsFor: _, ...change } = wanted;
+  const { waitsFor: __, ...change } = wanted;
   const begun: Pending = {
     ...change,
     ...{ id, phase: 'arming', lame: [], failing: [], originals: {} },
   };
   return {
-    state: { ...state, isForced: false, pending: begun },
+    state: { ...idle, isForced: false, pending: begun },
     commands: [{ kind: 'arm', pending: begun }],
   };
 }
@@ -266,7 +283,7 @@ function armed(
   }
   if (result === 'busy') {
     const { pending: _, ...rest } = state;
-    return stay(rest);
+    return stay({ ...rest, isBusy: true });
   }
   const reason =
     result === 'no-space'

@@ -31,13 +31,15 @@ async function laptopAndRouter(): Promise<{ a: Home; b: Home; router: Router }> 
   };
 }
 
+async function advance(home: Home, milliseconds: number): Promise<void> {
+  for (let passed = 0; passed < milliseconds; passed += 500) await home.runtime.clock.advance(500);
+}
+
 test('what one device says is applied on the other, and confirmed from the first', async () => {
   const { a, b, router } = await laptopAndRouter();
   await using _a = await a.start();
   await using _b = await joinHome(a, b);
-  const pass = async (milliseconds: number): Promise<void> => {
-    for (let passed = 0; passed < milliseconds; passed += 500) await a.runtime.clock.advance(500);
-  };
+  const pass = (milliseconds: number) => advance(a, milliseconds);
   await a.run('option set network.lan.ipaddr 10.9.9.9 --device desktop');
   await pass(100_000);
   expect(router.values.get('network.lan.ipaddr')).toBe('10.9.9.9');
@@ -50,4 +52,23 @@ test('what one device says is applied on the other, and confirmed from the first
     last: { outcome: 'confirmed', reason: 'everything works, and laptop (cli) confirmed it' },
     devices: [{ name: 'desktop', outcome: 'confirmed' }],
   });
+});
+
+test('what a change waits for is said on the device that waits', async () => {
+  const { a, b, router } = await laptopAndRouter();
+  await using _a = await a.start();
+  await using _b = await joinHome(a, b);
+  const reason = async () => {
+    await advance(a, 100_000);
+    return (await b.json('apply status'))['reason'];
+  };
+  router.isBusy = true;
+  await a.run('option set system.main.zonename CET --device desktop');
+  expect(await reason()).toContain('another change is on trial here');
+  router.isBusy = false;
+  expect(await reason()).toBeUndefined();
+  await a.run('option set system.main.zonename EET');
+  await a.run('option set system.main.zonename EET --device desktop --first-on laptop');
+  expect(await reason()).toBe('laptop tries it first, and has not confirmed it yet');
+  expect(router.values.get('system.main.zonename')).toBe('CET');
 });

@@ -38,6 +38,9 @@ test('where nothing is applied that is said', () => {
     'Options are not applied here: this machine has no uci.',
   );
   expect(printApply({ state: 'on', devices: [] })).toBe('Nothing was applied yet.');
+  expect(printApply({ state: 'on', reason: 'kitchen tries it first', devices: [] })).toBe(
+    'Not applied: kitchen tries it first.',
+  );
 });
 
 test('drift is a diff', () => {
@@ -98,7 +101,7 @@ test('a line has a chain', () => {
   `);
 });
 
-describe('confirm', () => {
+describe('what is asked is waited for', () => {
   const PENDING = { id: 'f00', commit: COMMIT, kind: 'risky', options: [], secondsLeft: 60 };
   const last = (outcome: string) => ({ commit: COMMIT, outcome, reason: 'so' });
   const waiting = { state: 'on', devices: [], pending: { ...PENDING, failing: ['tunnels'] } };
@@ -106,23 +109,40 @@ describe('confirm', () => {
   const elsewhere = { state: 'on', devices: [{ ...away, pending: PENDING }] };
   const stays = { state: 'on', devices: [], last: last('confirmed') };
   const back = { state: 'on', devices: [], last: last('rolled-back') };
+  const lost = { state: 'on', devices: [], last: last('failed') };
   const WAITS = 'waits: tunnels does not work; otherwise it is taken back in 60 s';
+  async function ask(verb: string, views: readonly object[]) {
+    const runtime = fakeRuntime({});
+    const left = [...views];
+    const api = async (method: string) =>
+      method === 'POST' ? { id: 'f00' } : left.length > 1 ? left.shift() : left[0];
+    const action = APPLY_VERBS[verb] as Action;
+    const invocation = { operands: {}, flags: {} } as Parameters<Action>[1];
+    const answer = action(api as Parameters<Action>[0], invocation, runtime);
+    for (let turn = 0; turn < 120; turn++) await runtime.clock.advance(500);
+    return answer;
+  }
+
   test.each<[readonly object[], string, number, string]>([
     [[waiting, waiting, stays], 'is confirmed: it stays', 0, 'the guard knows in the end'],
     [[waiting, back], 'taken back all the same: so', 1, 'too late'],
     [[waiting], WAITS, 1, 'what does not work is not kept'],
     [[elsewhere, { ...elsewhere, devices: [away] }], 'it stays', 0, 'on another router'],
     [[elsewhere], 'its router has not heard', 1, 'that is away'],
-  ])('%j: %s %s (%s)', async (views, text, exitCode) => {
-    const runtime = fakeRuntime({});
-    const left = [...views];
-    const api = async (method: string) =>
-      method === 'POST' ? { id: 'f00' } : left.length > 1 ? left.shift() : left[0];
-    const action = APPLY_VERBS['confirm'] as Action;
-    const invocation = { operands: {}, flags: {} } as Parameters<Action>[1];
-    const answer = action(api as Parameters<Action>[0], invocation, runtime);
-    for (let turn = 0; turn < 120; turn++) await runtime.clock.advance(500);
-    expect((await answer).text).toContain(text);
-    expect((await answer).exitCode).toBe(exitCode);
+  ])('confirm, %j: %s %s (%s)', async (views, text, exitCode) => {
+    const answer = await ask('confirm', views);
+    expect(answer.text).toContain(text);
+    expect(answer.exitCode).toBe(exitCode);
+  });
+
+  test.each<[readonly object[], string, number, string]>([
+    [[waiting, waiting, back], 'It is taken back.', 0, 'the guard puts it back'],
+    [[waiting, stays], 'Too late', 1, 'a confirmation was faster'],
+    [[waiting], 'It is being taken back', 1, 'on slow flash'],
+    [[waiting, lost], 'It ended otherwise: so.', 1, 'nobody knows'],
+  ])('rollback, %j: %s %s (%s)', async (views, text, exitCode) => {
+    const answer = await ask('rollback', views);
+    expect(answer.text).toContain(text);
+    expect(answer.exitCode).toBe(exitCode);
   });
 });

@@ -63,9 +63,11 @@ export const APPLY_VERBS: Readonly<Record<string, Action>> = {
     const known = await untilKnown(() => api<ApplyView>('GET', '/apply'), clock, confirmed.id);
     return { value: { ...confirmed, ...known.value }, text: known.text, exitCode: known.exitCode };
   },
-  async rollback(api) {
+  async rollback(api, _, { clock }) {
+    const { pending } = await api<ApplyView>('GET', '/apply');
     await api('POST', '/apply/rollback');
-    return { value: {}, text: 'It is taken back.' };
+    const back = await untilBack(() => api<ApplyView>('GET', '/apply'), clock, pending?.id);
+    return { value: back.value, text: back.text, exitCode: back.exitCode };
   },
   async drift(api, { flags }) {
     const path = DRIFT_PATHS.find((each) => flags[each] !== undefined);
@@ -117,6 +119,35 @@ async function untilKnown(
   return { value: { stays: !isBack }, text, exitCode: isBack ? 1 : 0 };
 }
 
+/** Waits until the old configuration is there again; a confirmation may have been faster. */
+async function untilBack(
+  look: () => Promise<ApplyView>,
+  clock: Parameters<Action>[2]['clock'],
+  id: string | undefined,
+): Promise<Known> {
+  const end = clock.monotonic() + KNOWN_MS;
+  let view = await look();
+  while (view.pending !== undefined && view.pending.id === id && clock.monotonic() < end) {
+    await clock.sleep(LOOK_MS);
+    view = await look();
+  }
+  if (view.pending !== undefined && view.pending.id === id) {
+    const text = "It is being taken back; 'nymote apply status' says when it is.";
+    return { value: { back: false }, text, exitCode: 1 };
+  }
+  const { outcome, reason = '' } = view.last ?? {};
+  if (outcome === 'confirmed') {
+    return {
+      value: { back: false },
+      text: 'Too late: it was confirmed, and stays.',
+      exitCode: 1,
+    };
+  }
+  return outcome === 'failed'
+    ? { value: { back: false }, text: `It ended otherwise: ${reason}.`, exitCode: 1 }
+    : { value: { back: true }, text: 'It is taken back.', exitCode: 0 };
+}
+
 function printWaiting({ pending }: ApplyView, id: string): string {
   if (pending?.id !== id) {
     return `Change ${id} is confirmed; its router has not heard of it yet, or waits until everything works there.`;
@@ -133,7 +164,7 @@ export function printApply({ state, reason, pending, last, applied, devices }: A
   const lines = [
     ...(pending === undefined ? [] : printPending(pending)),
     ...(state === 'off' ? [`Options are not applied here: ${reason ?? ''}.`] : []),
-    ...(state === 'on' && reason !== undefined ? [`Not applied: ${reason}`] : []),
+    ...(state === 'on' && reason !== undefined ? [`Not applied: ${reason}.`] : []),
     ...(applied === undefined ? [] : [`In force: the options of ${applied.slice(0, SHORT_ID)}.`]),
     ...(last === undefined
       ? []

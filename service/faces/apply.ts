@@ -87,7 +87,7 @@ function viewApply({ applying }: House): ApplyView {
     .map(({ pending, ...status }) => (pending === undefined ? status : { ...status, pending }));
   if (engine === undefined) return { state: 'off', reason, devices };
   const { pending, settled, applied } = engine.state();
-  const problem = engine.problem();
+  const problem = engine.problem() ?? applying.waiting();
   return {
     state: 'on',
     devices,
