@@ -78,6 +78,53 @@ describe('what a revoked device wrote', () => {
     });
   });
 
+  test('may be about a list: what it put in, moved and took out', async () => {
+    const founder = await household();
+    const desk = await openDesk(founder);
+    const path = 'names/l/items';
+    await change(desk, { op: 'ins', path, at: 0, value: 'a' });
+    await change(
+      desk,
+      { op: 'ins', path, at: 1, value: 'b' },
+      { op: 'ins', path, at: 2, value: 'c' },
+    );
+    await change(desk, { op: 'mv', path, item: 2, at: 0 });
+    await change(desk, { op: 'rem', path, item: 1 });
+    await change(founder, { op: 'revoke', path: DESK.path, lastSeq: 1 });
+    await send(desk, founder);
+    await founder.decideLate(DESK.id, adopt);
+    expect(founder.state().get('names')?.get('l')).toEqual({ items: ['c', 'b'] });
+    expect(await founder.late()).toEqual([]);
+  });
+
+  test('is taken over but for what needs another owner as well', async () => {
+    const founder = await household();
+    const desk = await openDesk(founder);
+    await change(desk, { op: 'set', path: 'rules/r', value: {} });
+    await put(desk, 'one');
+    await change(founder, { op: 'set', path: 'realm/settings/twoOwners', value: ['rules'] });
+    await change(founder, { op: 'set', path: TABLET.path, value: { name: 'tablet' } });
+    await change(founder, { op: 'revoke', path: DESK.path, lastSeq: 0 });
+    await send(desk, founder);
+    const { omitted } = await founder.decideLate(DESK.id, adopt);
+    expect([namesIn(founder), omitted.map(({ path }) => path)]).toEqual([['one'], ['rules/r']]);
+  });
+
+  test('is not taken back once more by who looks at the history', async () => {
+    const founder = await household();
+    await change(founder, { op: 'set', path: 'names/c', value: { n: 10 } });
+    const desk = await openDesk(founder);
+    const after = founder.head;
+    const { id } = await change(desk, { op: 'inc', path: 'names/c/n', value: 5 });
+    await change(founder, { op: 'revoke', path: DESK.path, lastSeq: 0 });
+    await send(desk, founder);
+    await put(founder, 'later');
+    const one = founder.revert(id, 'test');
+    await expect(one).rejects.toMatchObject({ code: 'does-not-apply' });
+    await founder.revert({ after, to: founder.head }, 'test', { path: 'names' });
+    expect([...(founder.state().get('names') ?? [])]).toEqual([['c', { n: 10 }]]);
+  });
+
   test('is nothing where nothing was revoked', async () => {
     expect(await (await household()).late()).toEqual([]);
   });

@@ -3,14 +3,23 @@
  * shown with its evidence, and an owner takes it over or lets it go.
  */
 
-import { adoptOps, decideOps, lateChanges, readDecided } from './adopt.ts';
+import {
+  type Adopter,
+  adoptOps,
+  decideOps,
+  lateChanges,
+  type Renamed,
+  readDecided,
+} from './adopt.ts';
 import type { Commit, CommitId } from './commit.ts';
 import type { Draft } from './draft.ts';
 import { StorageError } from './error.ts';
 import type { History } from './history.ts';
-import { type Fork, findForks, findVoid, type VoidReason } from './judge.ts';
+import { type Fork, findForks, findVoid, RECOVERY_RANK, type VoidReason } from './judge.ts';
+import { readMember } from './members.ts';
 import type { Merged } from './merge/merged.ts';
 import { type Op, readRecord } from './op.ts';
+import { needsSecondOwner } from './second-owner.ts';
 
 /** The commits of one device that do not count and about which nobody decided. */
 export type Late = {
@@ -57,16 +66,18 @@ export async function findLate(history: History, merged: Merged): Promise<readon
 /** Takes over or lets go of all that `device` wrote, by as many commits as that needs. */
 export async function decideLate(
   held: () => { readonly history: History; readonly merged: Merged },
-  commit: (draft: Draft) => Promise<unknown>,
+  { self, commit }: Decider,
   device: string,
   { via, adopts }: { readonly via: string; readonly adopts: boolean },
 ): Promise<Decided> {
   const omitted: Op[] = [];
+  const renamed: Renamed = new Map();
   let commits = 0;
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const { history, merged } = held();
     const before = history.entries.length;
-    const step = await nextStep(history, merged, device, adopts);
+    const adopter = adopterIn(merged, self, renamed);
+    const step = await nextStep({ history, merged }, adopter, device, adopts);
     if (step === undefined && round === 0) {
       throw new StorageError('does-not-apply', 'there is nothing of it to decide about');
     }
@@ -79,12 +90,27 @@ export async function decideLate(
   return { commits, omitted };
 }
 
-type Step = Decided & { readonly draft: Pick<Draft, 'ops' | 'message'> };
+/** Who decides. */
+type Decider = {
+  readonly self: string;
+  readonly commit: (draft: Draft) => Promise<unknown>;
+};
+
+function adopterIn({ state, vector }: Merged, device: string, renamed: Renamed): Adopter {
+  const isAlone = readMember(state, device)?.rank === RECOVERY_RANK;
+  return {
+    author: { device, seq: (vector.get(device) ?? 0) + 1 },
+    needsAnother: (op) => !isAlone && needsSecondOwner(state, op),
+    renamed,
+  };
+}
+
+type Step = Decided & { readonly draft: Pick<Draft, 'ops' | 'message' | 'isExact'> };
 
 /** The next commit of a decision; undefined when nothing is left. */
 async function nextStep(
-  history: History,
-  merged: Merged,
+  { history, merged }: { readonly history: History; readonly merged: Merged },
+  adopter: Adopter,
   device: string,
   adopts: boolean,
 ): Promise<Step | undefined> {
@@ -95,12 +121,12 @@ async function nextStep(
     return { draft: removeForked(merged, device, forks.get(device)), commits: 0, omitted: [] };
   }
   const shown = await showAll(history, late.slice(0, MAX_SHOWN));
-  const { ops, message, adopted, omitted } = adoptOps(shown);
+  const { ops, message, adopted, omitted } = adoptOps(shown, adopter);
   const done = decideOps(device, adopted);
   const letGo = `Let go of what ${shown[0]?.name ?? device} wrote late`;
   const commits = adopted.length;
   return adopts
-    ? { draft: { ops: [...ops, ...done], message }, commits, omitted }
+    ? { draft: { ops: [...ops, ...done], message, isExact: true }, commits, omitted }
     : { draft: { ops: done, message: letGo }, commits, omitted: [] };
 }
 

@@ -97,7 +97,10 @@ export class Store extends StoreView implements AsyncDisposable {
   /** Takes it over as this owner's own, or lets it go; a device that forked is removed by that. */
   decideLate(device: string, decision: Parameters<typeof decideLate>[3]): Promise<Decided> {
     const held = () => this.held;
-    return this.#serially(() => decideLate(held, (draft) => this.#commit(draft), device, decision));
+    const { writer } = this.options;
+    if (writer === undefined) return Promise.reject(new StorageError('not-writer', NOT_WRITER));
+    const by = { self: writer.deviceId, commit: (draft: Draft) => this.#commit(draft) };
+    return this.#serially(() => decideLate(held, by, device, decision));
   }
 
   /**
@@ -123,7 +126,7 @@ export class Store extends StoreView implements AsyncDisposable {
   /** Takes a commit or a range back by a new one; 'does-not-apply' when it was overwritten since. */
   revert(what: CommitId | Range, via: string, options: UndoOptions = {}): Promise<Commit> {
     return this.#serially(async () => {
-      const draft = await draftRevert(this.held.history, what, this.merged(), options.path);
+      const draft = await draftRevert(this.held.history, what, this.held.merged, options.path);
       return this.#commitChange({ ...options, ...draft, via });
     });
   }

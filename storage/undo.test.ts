@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fakeRuntime, manualClock } from '#runtime/fake';
+import type { Json } from './json.ts';
+import { someone } from './members.fixture.ts';
 import type { Op } from './op.ts';
 import { LAPTOP, pair, send } from './pair.fixture.ts';
 import { openFounder } from './realm.fixture.ts';
@@ -141,6 +143,97 @@ describe('a point restored', () => {
     await write(store, { key: 'names/b', field: undefined, value: 9 });
     await store.restore(point, 'test', { path });
     expect(Object.fromEntries(store.state().get('names') ?? [])).toEqual(names);
+  });
+});
+
+describe('what devices keep for themselves', () => {
+  const KEPT = [
+    ['keys/k/router', { sealed: 'AAAA' }, 'without the newest key a removed device reads again'],
+    ['late/router/decided', ['a'], 'it would be asked again'],
+    ['status/router/at', 1, 'a device tells it of itself'],
+    ['confirmations/c/at', 1, 'it is about a change that was tried then'],
+    ['anchors/root/keys', [1], 'old keys of the root are not trusted again'],
+  ] as const;
+  const begin = async (path: string, value: Json) => {
+    const { first: store } = await pair();
+    const point = store.head;
+    await store.commit({
+      ops: [
+        { op: 'set', path, value },
+        { op: 'set', path: 'names/a', value: { x: 1 } },
+      ],
+      message: 'Change both',
+      via: 'test',
+    });
+    return { store, point };
+  };
+  const read = (store: Store, path: string) => {
+    const [collection = '', key = '', field = ''] = path.split('/');
+    return store.state().get(collection)?.get(key)?.[field];
+  };
+
+  test.each(KEPT)('%s outlives a restored point: %o, %s', async (path, value, _why) => {
+    const { store, point } = await begin(path, value);
+    await store.restore(point, 'test');
+    expect([store.state().has('names'), read(store, path)]).toEqual([false, value]);
+    const alone = store.restore(point, 'test', { path });
+    await expect(alone).rejects.toMatchObject({ code: 'does-not-apply' });
+  });
+
+  test.each(KEPT)('%s outlives the commit that wrote it: %o, %s', async (path, value, _why) => {
+    const { store, point } = await begin(path, value);
+    await store.revert({ after: point, to: store.head }, 'test');
+    expect([store.state().has('names'), read(store, path)]).toEqual([false, value]);
+  });
+});
+
+describe('who belongs to the realm', () => {
+  const NEW = someone(3);
+  const record = { role: 'owner', rank: 3, name: 'tablet', signingKey: NEW.signingKey };
+  const admit: Op = { op: 'set', path: NEW.path, value: record };
+  const name: Op = { op: 'set', path: 'names/a', value: { x: 1 } };
+  const members = (store: Store) => new Set(store.state().get('devices')?.keys());
+
+  test.each([
+    { ops: [admit], why: 'who is taken back so would not be revoked, and keep the keys' },
+    { ops: [{ op: 'revoke', path: `devices/${LAPTOP}`, lastSeq: 0 }], why: 'and nobody returns' },
+  ] as const)('is not taken back: $why', async ({ ops }) => {
+    const { first: store } = await pair();
+    const { id } = await store.commit({ ops, message: 'Decide', via: 'test' });
+    const after = members(store);
+    await expect(store.revert(id, 'test')).rejects.toMatchObject({
+      code: 'does-not-apply',
+      message: expect.stringContaining('add or remove a device'),
+    });
+    expect(members(store)).toEqual(after);
+  });
+
+  test('stays when the rest of a range is taken back', async () => {
+    const { first: store } = await pair();
+    const after = store.head;
+    await store.commit({ ops: [admit, name], message: 'Both', via: 'test' });
+    await store.revert({ after, to: store.head }, 'test');
+    expect([store.state().has('names'), members(store)]).toEqual([
+      false,
+      new Set([NEW.id, LAPTOP, 'router']),
+    ]);
+  });
+
+  test('is as it is when one of them is restored by name', async () => {
+    const { first: store } = await pair();
+    const point = store.head;
+    await store.commit({ ops: [admit], message: 'Let it in', via: 'test' });
+    const restored = store.restore(point, 'test', { path: NEW.path });
+    await expect(restored).rejects.toMatchObject({ code: 'does-not-apply' });
+    expect(members(store)).toContain(NEW.id);
+  });
+
+  test('says nothing of a phone, which has no key of the history', async () => {
+    const { first: store } = await pair();
+    const phone: Op = { op: 'set', path: 'devices/phone', value: { name: 'phone' } };
+    const { id } = await store.commit({ ops: [phone], message: 'Add phone', via: 'test' });
+    await store.revert(id, 'test');
+    expect(members(store)).toEqual(new Set([LAPTOP, 'router']));
   });
 });
 

@@ -8,6 +8,10 @@ import { type Change, diffStates, invert, toOps, within } from './change.ts';
 import type { CommitId } from './commit.ts';
 import { StorageError } from './error.ts';
 import type { History } from './history.ts';
+import { isObject, type Json } from './json.ts';
+import { findVoid } from './judge.ts';
+import { readKey } from './members.ts';
+import type { Merged } from './merge/merged.ts';
 import type { Op, State } from './op.ts';
 import { pastOf } from './past.ts';
 import { isSubtree } from './path.ts';
@@ -20,19 +24,40 @@ type Undoing = { readonly ops: readonly Op[]; readonly message: string };
 const MAX_TITLE = 100;
 /** Each is read. */
 const MAX_RANGE = 10_000;
-/** Who belongs to the realm, and what devices tell of themselves, is no configuration of then. */
-const NOT_RESTORED: ReadonlySet<string> = new Set(['devices', 'realm', 'proposals', 'status']);
+/** Who belongs to the realm is no configuration of then. */
+const NOT_RESTORED: ReadonlySet<string> = new Set(['devices', 'realm', 'proposals']);
+/**
+ * Collections that devices keep for themselves. Without a key that came since, whoever was removed
+ * could read again.
+ */
+export const BOOKKEEPING: ReadonlySet<string> = new Set([
+  'keys',
+  'late',
+  'status',
+  'confirmations',
+  'anchors',
+]);
+const BASE = 'realm/base-';
 
-/** The draft that takes a commit, or a range, back in the state `now`; only what is at `path`. */
+/** The draft that takes a commit, or a range, back from what all make; only what is at `path`. */
 export async function draftRevert(
   history: History,
   what: CommitId | Range,
-  now: State,
+  { state: now, revoked }: Merged,
   path?: string,
 ): Promise<Undoing> {
+  const voids = findVoid(await history.judge(revoked));
   const { changes, ops, message } =
-    typeof what === 'string' ? await readOne(history, what) : await readRange(history, what);
-  const inverse = invert(select(changes, path), ops, now);
+    typeof what === 'string'
+      ? await readOne(history, what, voids)
+      : await readRange(history, what, voids);
+  const chosen = select(changes, path);
+  const inverse = invert(chosen.filter(isReturnable), ops, now);
+  if (inverse.ok && inverse.ops.length === 0 && !chosen.every(isReturnable)) {
+    const words =
+      'who belongs to the realm, and its keys, are not taken back: add or remove a device';
+    throw new StorageError('does-not-apply', words);
+  }
   if (!inverse.ok) {
     const problems = inverse.overwritten.map((at) => ({ path: at, message: 'changed since' }));
     throw new StorageError('does-not-apply', 'what it changed was changed since', { problems });
@@ -51,9 +76,11 @@ export async function draftRestore(
   path?: string,
 ): Promise<Undoing> {
   const { state } = await history.stateAt(indexOf(history, point));
-  const changes = select(diffStates(now, state), path).filter(
-    (change) => path !== undefined || !NOT_RESTORED.has(change.path.split('/', 1).join('')),
-  );
+  const changes = select(diffStates(now, state), path).filter((change) => {
+    const { path: at, before, after } = change;
+    const isAsked = path !== undefined || !NOT_RESTORED.has(collectionOf(at));
+    return isAsked && isReturnable({ path: at, before: after, after: before });
+  });
   const what = path ?? 'everything';
   const message = `Restore ${what} as of ${point.slice(0, 12)}\n\nThis restores commit ${point}.`;
   return { ops: required(toOps(changes)), message };
@@ -61,16 +88,21 @@ export async function draftRestore(
 
 type Made = { readonly changes: readonly Change[] } & Undoing;
 
-async function readOne(history: History, id: CommitId): Promise<Made> {
+/** Commits that count for nothing: what they changed in the eyes of their authors is not there. */
+type Voids = ReadonlyMap<CommitId, unknown>;
+
+async function readOne(history: History, id: CommitId, voids: Voids): Promise<Made> {
   const index = indexOf(history, id);
+  if (voids.has(id)) throw new StorageError('does-not-apply', 'it counts for nothing already');
   const { message: first, ops, parents } = await history.show(index);
+  if (parents.length === 0) throw new StorageError('invalid', 'the realm began with it');
   const before = await history.join(parents);
   const changes = diffStates(before.state, (await history.stateAt(index)).state);
   const title = first.split('\n', 1).join('').slice(0, MAX_TITLE).toWellFormed();
   return { changes, ops, message: `Revert "${title}"\n\nThis reverts commit ${id}.` };
 }
 
-async function readRange(history: History, { after, to }: Range): Promise<Made> {
+async function readRange(history: History, { after, to }: Range, voids: Voids): Promise<Made> {
   const [first, last] = [indexOf(history, after), indexOf(history, to)];
   const known = pastOf(history, first);
   const past = pastOf(history, last);
@@ -78,7 +110,10 @@ async function readRange(history: History, { after, to }: Range): Promise<Made> 
   const range = [...past].filter((index) => !known.has(index));
   if (range.length > MAX_RANGE) throw new StorageError('too-large', 'too many changes at once');
   const ops: Op[] = [];
-  for (const index of range) ops.push(...(await history.show(index)).ops);
+  for (const index of range) {
+    const { id, ops: own } = await history.show(index);
+    if (!voids.has(id)) ops.push(...own);
+  }
   const before = await history.stateAt(first);
   const changes = diffStates(before.state, (await history.stateAt(last)).state);
   const count = `${range.length} ${range.length === 1 ? 'change' : 'changes'}`;
@@ -90,6 +125,26 @@ function select(changes: readonly Change[], path: string | undefined): readonly 
   if (path === undefined) return changes;
   if (!isSubtree(path)) throw new StorageError('invalid', `no path: ${path.slice(0, 100)}`);
   return within(changes, path);
+}
+
+/**
+ * A member is let in or removed by a decision that says so: revoked, and with a new key for the others.
+ * Where history begins stays where it is, and a proposal can be made once.
+ */
+function isReturnable({ path, before, after }: Change): boolean {
+  const collection = collectionOf(path);
+  if (BOOKKEEPING.has(collection) || path.startsWith(BASE)) return false;
+  if (collection === 'proposals') return before === undefined;
+  return !(isMember(path, before) || isMember(path, after));
+}
+
+function isMember(path: string, value: Json | undefined): boolean {
+  if (collectionOf(path) !== 'devices') return false;
+  return path.endsWith('/signingKey') || (isObject(value) && readKey(value) !== undefined);
+}
+
+function collectionOf(path: string): string {
+  return path.split('/', 1).join('');
 }
 
 function required(ops: readonly Op[]): readonly Op[] {
