@@ -8,6 +8,9 @@ import { bare, respond } from './response.ts';
 import { MISSING_MILLISECONDS, startListeners } from './server.ts';
 import {
   createTcpService,
+  IDLE_MILLISECONDS,
+  MAX_CONNECTIONS,
+  MAX_CONNECTIONS_PER_CLIENT,
   MAX_IN_FLIGHT_PER_CONNECTION,
   MAX_UNREAD_BYTES,
   WRITE_MILLISECONDS,
@@ -110,18 +113,20 @@ describe('an address that is not there', () => {
 });
 
 /** A connection in the test's hand: what is pushed arrives, writes end when released. */
-function handmade() {
+function handmade(address = '198.51.100.1') {
   const arrived: Uint8Array[] = [];
   const written: Uint8Array[] = [];
   let wake: () => void = () => undefined;
   let isOver = false;
+  let isClosed = false;
   let isReading = false;
   const connection: Connection = {
-    remote: { address: '198.51.100.1', port: 4000 },
+    remote: { address, port: 4000 },
     async *received() {
       while (!isOver) {
         const next = arrived.shift();
         if (next !== undefined) yield next;
+        else if (isClosed) return;
         else {
           await new Promise<void>((resolve) => {
             wake = resolve;
@@ -145,6 +150,10 @@ function handmade() {
     connection,
     written,
     isOver: () => isOver,
+    close() {
+      isClosed = true;
+      wake();
+    },
     read: () => {
       isReading = true;
     },
@@ -205,5 +214,84 @@ describe('TCP askers that take and do not give', () => {
     expect(written.map((data) => decodeMessage(data.slice(2)))).toMatchObject([
       { message: { id: 0 } },
     ]);
+  });
+});
+
+describe('TCP askers that stay', () => {
+  /** A service whose answers the test gives. */
+  function stand() {
+    const { clock } = fakeRuntime();
+    const asked: (() => void)[] = [];
+    const service = createTcpService(
+      clock,
+      (query) =>
+        new Promise((resolve) => {
+          asked.push(() => resolve(empty(query)));
+        }),
+    );
+    const accept = (address: string) => {
+      const made = handmade(address);
+      made.read();
+      service.accept(made.connection);
+      return { ...made, ask: () => made.push(frame(encodeMessage(queryOf(1)))) };
+    };
+    return { clock, asked, service, accept };
+  }
+
+  test('who waits for an answer is not idle, however long that takes (RFC 7766 §3)', async () => {
+    const { clock, asked, service, accept } = stand();
+    await using _service = service;
+    const { ask, isOver, written } = accept('198.51.100.1');
+    ask();
+    await clock.advance(2 * IDLE_MILLISECONDS);
+    expect(isOver()).toBe(false);
+    asked[0]?.();
+    await clock.advance(IDLE_MILLISECONDS - 1);
+    expect([isOver(), written.length]).toEqual([false, 1]);
+    await clock.advance(2);
+    expect(isOver()).toBe(true);
+  });
+
+  test('who closes its side still gets its answer', async () => {
+    const { clock, asked, service, accept } = stand();
+    await using _service = service;
+    const { ask, close, isOver, written } = accept('198.51.100.1');
+    ask();
+    await clock.settle();
+    close();
+    await clock.advance(2 * IDLE_MILLISECONDS);
+    asked[0]?.();
+    await clock.settle();
+    expect([isOver(), written.length]).toEqual([true, 1]);
+  });
+
+  test.each([
+    { waits: [], ended: 0, why: 'the one that said nothing for longest' },
+    { waits: [0, 1], ended: 2, why: 'not one that waits for its answer' },
+    {
+      waits: Array.from({ length: MAX_CONNECTIONS }, (_, index) => index),
+      ended: 0,
+      why: 'the one that asked longest ago, when all of them wait',
+    },
+  ])('of too many $why makes room', async ({ waits, ended }) => {
+    const { clock, service, accept } = stand();
+    await using _service = service;
+    const all = Array.from({ length: MAX_CONNECTIONS }, (_, index) =>
+      accept(`198.51.100.${Math.floor(index / MAX_CONNECTIONS_PER_CLIENT)}`),
+    );
+    for (const index of waits) all[index]?.ask();
+    await clock.settle();
+    const late = accept('203.0.113.1');
+    await clock.settle();
+    expect(all.flatMap(({ isOver }, index) => (isOver() ? [index] : []))).toEqual([ended]);
+    expect(late.isOver()).toBe(false);
+  });
+
+  test('one address has a limit, and its own are not ended for it', async () => {
+    const { clock, service, accept } = stand();
+    await using _service = service;
+    const all = Array.from({ length: MAX_CONNECTIONS_PER_CLIENT + 1 }, () => accept('192.0.2.7'));
+    await clock.settle();
+    expect(all.map(({ isOver }) => isOver()).indexOf(true)).toBe(MAX_CONNECTIONS_PER_CLIENT);
   });
 });

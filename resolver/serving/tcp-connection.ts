@@ -3,14 +3,15 @@
  *
  * Slow and greedy askers hurt only themselves: a connection has a limit of questions under way
  * (then it is not read on), of bytes waiting to be read by the asker, and of time; an address and
- * the whole service have a limit of connections.
+ * the whole service have a limit of connections. When all are taken, the one that has been idle for
+ * longest makes room: many addresses that only hold connections keep nobody out.
  *
  * @see RFC 7766 §6.2: persistent, pipelined, out of order  @see RFC 7766 §6.2.3: idle timeouts
  * @see RFC 7858 §3.3: the same under TLS
  * @see CVE-2024-0760, CVE-2024-12705: askers that never read
  */
 
-import type { Clock, Connection } from '#runtime';
+import type { Cancel, Clock, Connection } from '#runtime';
 import { extendedError } from '../message/ede.ts';
 import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
 import { RCODE } from '../message/type.ts';
@@ -25,12 +26,15 @@ export const MAX_CONNECTIONS_PER_CLIENT = 32;
 export const MAX_IN_FLIGHT_PER_CONNECTION = 64;
 /** Bytes of answers an asker may leave unread: a few of the largest messages. */
 export const MAX_UNREAD_BYTES = 4 * 65_537;
-/** Milliseconds without a complete question, then the connection is closed (RFC 7766 §6.2.3). */
+/** Milliseconds in which nothing is asked and nothing due, then it is closed (RFC 7766 §6.2.3). */
 export const IDLE_MILLISECONDS = 10_000;
 /** Milliseconds one answer may take to leave. */
 export const WRITE_MILLISECONDS = 5_000;
 
 export type TcpService = AsyncDisposable & { readonly accept: (connection: Connection) => void };
+
+/** Who is at the other end, and how many of its questions are under way. */
+type Client = { readonly address: string; underWay: number };
 
 /** Makes what accepts connections. */
 export function createTcpService(
@@ -39,25 +43,38 @@ export function createTcpService(
   transport: Transport = 'tcp',
   waiting: Waiting = createWaiting(clock),
 ): TcpService {
-  const open = new Map<Connection, string>();
+  /** Those that asked longest ago first. */
+  const open = new Map<Connection, Client>();
+
+  function makeRoom(): void {
+    const [first] = open.keys();
+    const [idle = first] = [...open.keys()].filter((one) => open.get(one)?.underWay === 0);
+    if (idle === undefined) return;
+    open.delete(idle);
+    idle.abort();
+  }
 
   function accept(connection: Connection): void {
     const { remote } = connection;
     const address = 'address' in remote ? remote.address : undefined;
-    const mine = [...open.values()].filter((other) => other === address).length;
-    const isFull = open.size >= MAX_CONNECTIONS || mine >= MAX_CONNECTIONS_PER_CLIENT;
-    if (isFull || !('address' in remote)) {
+    const mine = [...open.values()].filter((other) => other.address === address).length;
+    if (!('address' in remote) || mine >= MAX_CONNECTIONS_PER_CLIENT) {
       connection.abort();
       return;
     }
-    open.set(connection, remote.address);
+    if (open.size >= MAX_CONNECTIONS) makeRoom();
+    const client = { address: remote.address, underWay: 0 };
+    open.set(connection, client);
     const answer = async (query: Message) => {
+      if (open.delete(connection)) open.set(connection, client);
       // Nobody forges the sender of a stream; but who holds most still loses first.
       const ticket = waiting.enter(remote.address, () => true);
       if (ticket === undefined) return overloaded(query);
+      client.underWay++;
       try {
         return await handle(query, remote, transport);
       } finally {
+        client.underWay--;
         ticket.leave();
       }
     };
@@ -82,16 +99,23 @@ async function serve(
 ): Promise<void> {
   const writer = createWriter(connection, clock);
   const slots = createSlots(MAX_IN_FLIGHT_PER_CONNECTION);
-  let cancelIdle = clock.after(IDLE_MILLISECONDS, () => connection.abort());
+  let cancelIdle: Cancel = () => undefined;
+
+  /** Who waits for an answer is not idle. */
+  function watchIdle(): void {
+    cancelIdle();
+    if (slots.areFree()) cancelIdle = clock.after(IDLE_MILLISECONDS, () => connection.abort());
+  }
 
   async function reply(query: Message): Promise<void> {
     writer.write(frame(encodeMessage(await answer(query))));
     slots.free();
+    watchIdle();
   }
 
   try {
+    watchIdle();
     for await (const data of unframe(connection.received())) {
-      cancelIdle();
       const decoded = decodeMessage(data);
       const refusal = decoded.ok ? undefined : refusalOf(decoded);
       if (refusal !== undefined) writer.write(frame(encodeMessage(refusal)));
@@ -101,7 +125,7 @@ async function serve(
         await slots.take();
         void reply(decoded.message);
       }
-      cancelIdle = clock.after(IDLE_MILLISECONDS, () => connection.abort());
+      watchIdle();
     }
     // The asker may have closed its side and still wait for answers.
     await slots.idle();
@@ -146,6 +170,7 @@ function createWriter(
 function createSlots(limit: number): {
   take(): Promise<void>;
   free(): void;
+  areFree(): boolean;
   idle(): Promise<void>;
 } {
   let taken = 0;
@@ -168,6 +193,7 @@ function createSlots(limit: number): {
       taken--;
       wake?.();
     },
+    areFree: () => taken === 0,
     idle: () => until(() => taken === 0),
   };
 }
