@@ -8,8 +8,10 @@
  *     run.mjs bench …          measurements
  *     run.mjs package …        packages for OpenWrt
  *
- * What failed is said again at the end, for those who see no more of it; the last line is
- * `N passed, N failed`. Plain JavaScript, because it runs on any Node from 20 on.
+ * A few files that failed beside real programs are run once more, by themselves: a busy machine is
+ * no defect of ours. Both what failed and what did only the first time is said again at the end, for
+ * those who see no more of it; the last line is `N passed, N failed`. Plain JavaScript, because it
+ * runs on any Node from 20 on.
  */
 
 import { spawn, spawnSync } from 'node:child_process';
@@ -30,6 +32,9 @@ const CHECKS = [
   { name: 'tsc web-admin/ui', args: ['typescript/bin/tsc', '-p', 'web-admin/ui/tsconfig.json'] },
   { name: 'knip', args: ['knip/bin/knip.js'] },
 ].filter(({ args }) => args.at(-2) !== '-p' || existsSync(join(ROOT, args.at(-1))));
+
+/** When more files fail, it is not by chance. */
+const MAX_SECOND_TRIES = 3;
 
 const LINES_OF_A_FAILURE = 12;
 
@@ -85,7 +90,7 @@ async function check() {
     ...CHECKS.map(({ name, args }) => runQuietly(name, args)),
     runQuietly('unit tests', vitestArgs(['unit'], join(directory, 'unit.json'))),
   ]);
-  const { passed, failures, skipped } = readReport(join(directory, 'unit.json'));
+  const { passed, failures, skipped } = sum(readReport(join(directory, 'unit.json')));
   rmSync(directory, { recursive: true });
   const failed = results.filter(({ status }) => status !== 0);
   for (const { name, output } of failed) console.log(`\n── ${name} ──\n${output}`);
@@ -102,7 +107,7 @@ async function test(projects) {
     console.log(`no such project: ${unknown.join(' ')} (there are: ${GROUPS.flat().join(' ')})`);
     process.exit(2);
   }
-  const total = { passed: 0, failures: [], skipped: 0 };
+  const total = { passed: 0, failures: [], skipped: 0, onlyAlone: [] };
   const onlyUnit = projects.length > 0 && projects.every((project) => project === 'unit');
   if (!onlyUnit) total.failures.push(...ensureTools());
   report(total.failures);
@@ -111,15 +116,17 @@ async function test(projects) {
   for (const group of GROUPS) {
     const wanted = group.filter((project) => projects.length === 0 || projects.includes(project));
     if (wanted.length === 0) continue;
-    const { passed, failures, skipped } = await runTests(
-      wanted,
-      join(directory, `${wanted[0]}.json`),
-    );
+    const first = await runTests(wanted, join(directory, `${wanted[0]}.json`));
+    const { results, onlyAlone } = await tryAgain(wanted, first, join(directory, 'again.json'));
+    const { passed, failures, skipped } = sum(results);
     total.passed += passed;
     total.skipped += skipped;
     total.failures.push(...failures);
+    total.onlyAlone.push(...onlyAlone);
   }
   rmSync(directory, { recursive: true });
+  if (total.onlyAlone.length > 0) console.log('\n── what failed once, and passed by itself ──');
+  report(total.onlyAlone);
   if (total.failures.length > 0) console.log('\n── what failed ──');
   report(total.failures);
   finish({ ...total, failed: total.failures.length });
@@ -134,14 +141,46 @@ async function runChecks() {
   return failures;
 }
 
-async function runTests(projects, reportFile) {
-  console.log(`\n── tests: ${projects.join(', ')} ──`);
-  const status = await runLoudly(vitestArgs(projects, reportFile));
+async function runTests(projects, reportFile, files = []) {
+  console.log(`\n── tests: ${[...projects, ...files].join(', ')} ──`);
+  const status = await runLoudly([...vitestArgs(projects, reportFile), ...files]);
   const results = readReport(reportFile);
-  if (status !== 0 && results.failures.length === 0) {
-    results.failures.push(`${projects.join(', ')}: an error outside of any test, see above`);
+  if (status !== 0 && results.every(({ failures }) => failures.length === 0)) {
+    const failure = `${projects.join(', ')}: an error outside of any test, see above`;
+    results.push({ file: '', passed: 0, failures: [failure], skipped: 0 });
   }
   return results;
+}
+
+/** The same results but for files that are run again, and what failed in those only before. */
+async function tryAgain(projects, first, reportFile) {
+  const files = filesToTryAgain(first);
+  if (files.length === 0) return { results: first, onlyAlone: [] };
+  rmSync(reportFile, { force: true });
+  const second = await runTests(projects, reportFile, files);
+  const others = first.filter(({ file }) => !files.includes(file));
+  const failedAgain = new Set(sum(second).failures.map(headline));
+  const onlyAlone = sum(first).failures.filter((failure) => !failedAgain.has(headline(failure)));
+  return { results: [...others, ...second], onlyAlone };
+}
+
+function headline(failure) {
+  return failure.split('\n', 1)[0];
+}
+
+/** Those beside real programs, unless they are many. In the rooms what fails once is wrong. */
+function filesToTryAgain(results) {
+  const failed = results.filter(({ failures }) => failures.length > 0).map(({ file }) => file);
+  const chanceIsPossible = failed.every((file) => file.startsWith('test/'));
+  return chanceIsPossible && failed.length <= MAX_SECOND_TRIES ? failed : [];
+}
+
+function sum(results) {
+  return {
+    passed: results.reduce((count, { passed }) => count + passed, 0),
+    failures: results.flatMap(({ failures }) => failures),
+    skipped: results.reduce((count, { skipped }) => count + skipped, 0),
+  };
 }
 
 function vitestArgs(projects, reportFile) {
@@ -156,25 +195,24 @@ function vitestArgs(projects, reportFile) {
   ];
 }
 
+/** What became of each file. */
 function readReport(reportFile) {
-  if (!existsSync(reportFile)) return { passed: 0, failures: [], skipped: 0 };
-  const written = JSON.parse(readFileSync(reportFile, 'utf8'));
-  return {
-    passed: written.numPassedTests,
-    failures: written.testResults.flatMap(failuresOf),
-    skipped: written.numPendingTests + written.numTodoTests,
-  };
+  if (!existsSync(reportFile)) return [];
+  const { testResults } = JSON.parse(readFileSync(reportFile, 'utf8'));
+  return testResults.map(resultOf);
 }
 
-/** Failed tests of one file, or the file itself where it could not be loaded. */
-function failuresOf({ name, status, message, assertionResults }) {
+function resultOf({ name, status, message, assertionResults }) {
   const file = relative(ROOT, name);
   const failed = assertionResults.filter((test) => test.status === 'failed');
-  if (status === 'failed' && failed.length === 0) return [`${file}: ${message}`];
-  return failed.map(
+  const failures = failed.map(
     ({ fullName, failureMessages }) =>
       `${file}: ${fullName}\n${indent(failureMessages.join('\n'))}`,
   );
+  // The file itself could not be loaded.
+  if (status === 'failed' && failed.length === 0) failures.push(`${file}: ${message}`);
+  const passed = assertionResults.filter((test) => test.status === 'passed').length;
+  return { file, passed, failures, skipped: assertionResults.length - passed - failed.length };
 }
 
 /** Without what other people's code adds to a stack. */
