@@ -24,6 +24,7 @@ import { conflictRule } from './conflict-rules.ts';
 import { followEndpoints, ownAddresses } from './endpoints.ts';
 import { createSealing } from './peers/sealed.ts';
 import { checkState } from './project.ts';
+import { mustBeSealed } from './records.ts';
 import { beginRecovery } from './recovery.ts';
 import { findRemoval } from './sync/farewell.ts';
 import { giveNewKey } from './sync/keys.ts';
@@ -195,7 +196,7 @@ async function openRealmStore(
       return String(record?.['name'] ?? config.name);
     },
   };
-  const rules = { schema, rule: conflictRule };
+  const rules = { schema, mustBeSealed, rule: conflictRule };
   if (realm === undefined) {
     await beginRealm(runtime, config, keys, { directory, endpoints, schema });
   }

@@ -57,6 +57,9 @@ export const KeyRecord = v.record(
   v.union([v.string(), v.strictObject({ sealed: v.pipe(v.string(), v.base64()) })]),
 );
 
+/** Tells of `collection/key/field` that nothing may be written there in the clear (I2). */
+export const mustBeSealed = (path: string): boolean => /^keys\/[^/]+\/(?!after$)/.test(path);
+
 /** `proposals/<device>.<name>`: what an owner wants another one to do with it. */
 export const ProposalRecord = v.strictObject({ ops: v.array(v.record(v.string(), v.unknown())) });
 
