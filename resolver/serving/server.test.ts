@@ -58,6 +58,28 @@ describe('UDP under load', () => {
   });
 });
 
+test.each([
+  { octets: encodeMessage(queryOf(1)), why: 'a question' },
+  {
+    octets: encodeMessage(queryOf(1)).subarray(0, 14),
+    why: 'what is none: FORMERR can be aimed, too',
+  },
+])('beyond the limit there is silence about $why', async ({ octets }) => {
+  const runtime = fakeRuntime({ addresses: [SERVER.address] });
+  const rulings = ['serve', 'drop', 'serve'] as const;
+  let turn = 0;
+  const guard = { gate: () => rulings[turn++] ?? 'drop', proves: () => false };
+  const handle = async (query: Message) => empty(query);
+  await using _listeners = await startListeners(runtime, [SERVER], handle, guard);
+  const client = { address: '198.51.100.1', port: 999 };
+  let answers = 0;
+  const { udp } = runtime.network.join(client.address);
+  const socket = await udp.bind(client, () => answers++);
+  for (let index = 0; index < 5; index++) socket.send(octets, SERVER);
+  await runtime.clock.settle();
+  expect(answers).toBe(2);
+});
+
 describe('an address that is not there', () => {
   const LATE: Endpoint = { address: '192.0.2.2', port: 53 };
 

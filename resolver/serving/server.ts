@@ -168,7 +168,8 @@ function createUdpService(
     const decoded = decodeMessage(data);
     if (!decoded.ok) {
       const refusal = refusalOf(decoded);
-      if (refusal !== undefined) socket.send(encodeMessage(refusal), from);
+      const isServed = refusal !== undefined && gate(refusal, from) === 'serve';
+      if (isServed) socket.send(encodeMessage(refusal), from);
       return;
     }
     if (decoded.message.response) return;
