@@ -2,7 +2,7 @@
  * Names that mean something only here, or nowhere, and are never asked of the root.
  *
  * @see RFC 6761: localhost, invalid, test  @see RFC 6303: reverse zones of private addresses
- * @see RFC 7686 onion, RFC 6762 §22 local, RFC 8375 home.arpa, RFC 9462 §8 resolver.arpa,
+ * @see RFC 7686 onion, RFC 6762 §22 local, RFC 8375 home.arpa, RFC 9462 §6.4 resolver.arpa,
  *   RFC 9476 alt, RFC 7793 100.64.0.0/10
  *
  * Whoever holds a zone below one of these (home.arpa, a realm's .nymote) answers before this does.
@@ -40,7 +40,7 @@ type LocalZone = {
   readonly reason: Reason;
   /** Whether the apex itself exists; names that are reserved whole do not (RFC 6761 §6.4). */
   readonly hasApex: boolean;
-  /** Records at the apex and, for localhost, at every name below (RFC 6761 §6.3). */
+  /** Records at the apex and, where `isWild`, at every name below (localhost: RFC 6761 §6.3). */
   readonly data: readonly { readonly type: number; readonly rdata: Uint8Array }[];
   readonly isWild: boolean;
 };
@@ -88,7 +88,6 @@ const NOWHERE = ['invalid', 'test', 'onion', 'local', 'alt'];
 /** Empty zones: SOA at the apex and nothing else. */
 const EMPTY = [
   'home.arpa',
-  'resolver.arpa',
   '10.in-addr.arpa',
   ...Array.from({ length: 16 }, (_, index) => `${index + 16}.172.in-addr.arpa`),
   '168.192.in-addr.arpa',
@@ -127,6 +126,8 @@ const ZONES: ReadonlyMap<string, LocalZone> = new Map([
   ...NOWHERE.map((text) => zoneOf(text, { ...WHOLE, hasApex: false })),
   ...EMPTY.map((text) => zoneOf(text, { ...WHOLE, hasApex: true })),
   zoneOf('nymote', { ...WHOLE, reason: 'realm-not-held', hasApex: false }),
+  // Who designates no encrypted resolver says NODATA below it (RFC 9462 §4 and §6.4).
+  zoneOf('resolver.arpa', { ...WHOLE, hasApex: true, isWild: true }),
   zoneOf('localhost', { ...WHOLE, hasApex: true, data: LOCALHOST, isWild: true }),
   zoneOf('1.0.0.127.in-addr.arpa', { ...WHOLE, hasApex: true, data: TO_LOCALHOST }),
   zoneOf(`1.${NO_REVERSE}ip6.arpa`, { ...WHOLE, hasApex: true, data: TO_LOCALHOST }),

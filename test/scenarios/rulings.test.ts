@@ -150,7 +150,8 @@ describe('local names', () => {
     { name: '4.3.2.10.in-addr.arpa.', type: 'PTR', rcode: 3, lines: 0, ede: 29 },
     { name: 'x.onion.', type: 'A', rcode: 3, lines: 0, ede: 29 },
     { name: 'desktop.bob.nymote.', type: 'A', rcode: 3, lines: 0, ede: 29 },
-    { name: '_dns.resolver.arpa.', type: 'SVCB', rcode: 3, lines: 0, ede: 29 },
+    { name: '_dns.resolver.arpa.', type: 'SVCB', rcode: 0, lines: 0, ede: 29 },
+    { name: 'x.resolver.arpa.', type: 'A', rcode: 0, lines: 0, ede: 29 },
     { name: 'home.arpa.', type: 'SOA', rcode: 0, lines: 1, ede: undefined },
   ])('$name $type is answered here', async ({ name, type, rcode, lines, ede }) => {
     await using internet = await openInternet(WORLD, { localZones: true });
