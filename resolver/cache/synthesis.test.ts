@@ -20,7 +20,7 @@ import { encodeRdata } from '../message/rdata.ts';
 import { type RRset, recordsOf } from '../message/rrset.ts';
 import { TYPE, typeName } from '../message/type.ts';
 import { type Cache, createCache } from './cache.ts';
-import { createSynthesis, MAX_LABELS, type Synthesis } from './synthesis.ts';
+import { createSynthesis, MAX_HASHES_FOR_NAME, MAX_LABELS, type Synthesis } from './synthesis.ts';
 
 const { crypto } = nodeRuntime();
 const { nsec3Chain } = samples(crypto);
@@ -246,6 +246,21 @@ describe('what is made, and for how long', () => {
     expect(full.budget.hashes).toBeLessThan(purse().budget.hashes);
     const empty = { budget: { ...full.budget, hashes: 0 } };
     expect(synthesis.find(name('b.example.'), TYPE.A, empty, 1)).toBeUndefined();
+  });
+
+  test.each([
+    { iterations: 0, of: 'b.example.', kind: 'no-name', why: 'what zones should have' },
+    { iterations: 30, of: 'b.example.', kind: 'no-name', why: 'what many have' },
+    { iterations: 140, of: 'b.example.', kind: undefined, why: 'the servers are asked instead' },
+    { iterations: 30, of: 'b.c.d.e.f.example.', kind: undefined, why: 'and for deep names' },
+  ])('with $iterations iterations $of is $kind: $why', ({ iterations, of, kind }) => {
+    const { synthesis } = stand();
+    const hashing = { iterations, salt: new Uint8Array(0) };
+    const chain = nsec3Chain(APEX, ['example. NS SOA', 'a.example. A'], hashing);
+    synthesis.learn(told(...chain), 300, 0);
+    const full = purse();
+    expect(synthesis.find(name(of), TYPE.A, full, 1)?.kind).toBe(kind);
+    expect(purse().budget.hashes - full.budget.hashes).toBeLessThanOrEqual(MAX_HASHES_FOR_NAME);
   });
 });
 

@@ -47,6 +47,12 @@ import { negativeTtl } from './worth.ts';
 /** Deeper names are asked for: each label costs a hash (CVE-2023-50868). */
 export const MAX_LABELS = 16;
 
+/**
+ * SHA-1 rounds for one name; what costs more is asked for, and the servers prove it with fewer
+ * (CVE-2023-50868; PowerDNS Recursor `aggressive-cache-max-nsec3-hash-cost`: 150).
+ */
+export const MAX_HASHES_FOR_NAME = 150;
+
 export type Synthesis = {
   /** Remembers the proofs in what was found and validated, for `ttl` seconds at most. */
   learn(found: Found, ttl: number, now: number): void;
@@ -197,8 +203,10 @@ function fromHashes(
   const { name, type } = asked;
   const { iterations, salt } = hashing;
   const used = new Map<string, RRset>();
+  let left = MAX_HASHES_FOR_NAME;
   const hash = remembering((each) => {
-    if (!pay(purse, 'hashes', 1 + iterations)) return undefined;
+    left -= 1 + iterations;
+    if (left < 0 || !pay(purse, 'hashes', 1 + iterations)) return undefined;
     return toDigits(BASE32, nsec3.hashName(crypto, each, salt, iterations));
   });
   const gapsFor = (wanted: Name | undefined): nsec3.HashedGap[] => {

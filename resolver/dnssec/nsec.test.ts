@@ -171,6 +171,13 @@ test.each([
     why: 'it has',
   },
   {
+    gaps: ['a.example. → c.example. A', 'example. → x.*.example. NS SOA'],
+    of: 'b.example.',
+    type: 'A',
+    proven: true,
+    why: 'the wildcard is an empty non-terminal (RFC 4592 §2.2.2)',
+  },
+  {
     gaps: ['*.example. → a.example. TXT'],
     of: 'b.example.',
     type: 'A',

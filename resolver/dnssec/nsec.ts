@@ -85,13 +85,18 @@ export function proveNoData(
   }
   const isProven = gaps.some((gap) => {
     if (!covers(gap, name, zone)) return false;
-    // An empty non-terminal: something lives below it (RFC 4035 §3.1.3.2).
-    if (isWithin(gap.next, name)) return true;
+    if (isEmpty(gap, name, zone)) return true;
     const wildcard = prepend('*', closestEncloser(gap, name));
     const source = gaps.find(({ owner }) => owner.key === wildcard?.key);
-    return source !== undefined && lacks(source.types, type, false);
+    if (source !== undefined) return lacks(source.types, type, false);
+    return wildcard !== undefined && gaps.some((other) => isEmpty(other, wildcard, zone));
   });
   return isProven ? { kind: 'proven' } : undefined;
+}
+
+/** Whether `name` is an empty non-terminal: something lives below it (RFC 4035 §3.1.3.2). */
+function isEmpty(gap: Gap, name: Name, zone: Name): boolean {
+  return covers(gap, name, zone) && isWithin(gap.next, name);
 }
 
 /** Proof that no name nearer than the wildcard exists; `nextCloser` is the nearest there could be. */

@@ -259,6 +259,7 @@ function read(state: State, sent: Send, message: Message, now: number, world: Wo
   if (wasRefused && !EDNS_REFUSALS.includes(message.rcode)) {
     world.servers.plainWorked(sent.server, now);
   }
+  if (sent.edns && message.edns !== undefined) world.servers.ednsWorked(sent.server);
   const frame = top(state);
   const { settings } = world;
   const reply = scrub(message, {

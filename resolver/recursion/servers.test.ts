@@ -78,6 +78,15 @@ test('EDNS is given up after several plain answers, for a time', () => {
   expect(servers.speaksEdns(ONE, PLAIN_SECONDS)).toBe(true);
 });
 
+test('EDNS that worked in between disproves what came before', () => {
+  const servers = createServers();
+  for (let i = 0; i < 2 * PLAIN_EVIDENCE; i++) {
+    servers.plainWorked(ONE, 0);
+    servers.ednsWorked(ONE);
+  }
+  expect(servers.speaksEdns(ONE, 0)).toBe(true);
+});
+
 test('memory is bounded, the longest unused is forgotten', () => {
   const servers = createServers(10);
   for (let i = 0; i < 100; i++) servers.answered({ address: `192.0.2.${i}`, port: 53 }, 1);

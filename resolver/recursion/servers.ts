@@ -15,7 +15,7 @@ export const MAX_SERVERS = 4096;
 export const MAX_LAME_ZONES = 32;
 /** Seconds a server stays lame for a zone (BIND `lame-ttl`: 600). */
 export const LAME_SECONDS = 600;
-/** Plain answers after a refused EDNS question until the server counts as one without EDNS … */
+/** Plain answers in a row after a refused EDNS question until the server counts as one without EDNS … */
 export const PLAIN_EVIDENCE = 3;
 /** … and for how many seconds. */
 export const PLAIN_SECONDS = 3600;
@@ -56,6 +56,8 @@ export type Servers = {
   isLame(server: Endpoint, zone: string, now: number): boolean;
   /** Notes that a question without EDNS worked after one with EDNS was refused. */
   plainWorked(server: Endpoint, now: number): void;
+  /** Notes that EDNS was answered with EDNS: what refused it was a forgery, or somebody in between. */
+  ednsWorked(server: Endpoint): void;
   speaksEdns(server: Endpoint, now: number): boolean;
   readonly size: number;
 };
@@ -138,6 +140,10 @@ export function createServers(limit: number = MAX_SERVERS): Servers {
       if (memory.plainAnswers < PLAIN_EVIDENCE) return;
       memory.plainAnswers = 0;
       memory.plainUntil = now + PLAIN_SECONDS;
+    },
+    ednsWorked(server) {
+      const memory = recall(server);
+      if (memory !== undefined) memory.plainAnswers = 0;
     },
     speaksEdns: (server, now) => (recall(server)?.plainUntil ?? 0) <= now,
     get size() {

@@ -32,7 +32,7 @@ import { nameOf, replyTo } from './reply.fixture.ts';
 import { createValidation, type Validation } from './validation.ts';
 
 const { crypto } = nodeRuntime();
-const { zone: sampleZone, counting } = samples(crypto);
+const { zone: sampleZone, counting, nsec3Chain } = samples(crypto);
 
 const FIRST = '198.51.100.1';
 const SECOND = '198.51.100.2';
@@ -307,6 +307,20 @@ test.each([
   sends = [];
   await resolve('nas.lan.example.');
   expect(sends.filter((sent) => sent.includes('nas.lan.')).length > 0 ? 1 : 0).toBe(asked);
+});
+
+test('what is hashed for proofs that prove nothing is paid for (I6)', async () => {
+  const [apex, ...rest] = nsec3Chain(name('example.'), ['example. NS SOA', 'www.example. A']);
+  if (apex === undefined) throw new Error('no chain');
+  const chain = [apex, ...rest].map((each) => zone.sign(each));
+  const denied = negative(soa, ...chain);
+  says.set(`* no.example. ${TYPE.A}`, () => ({ ...denied(), rcode: RCODE.NXDOMAIN }));
+  const budget = fullBudget(clock.monotonic() / 1000);
+  await validation.resolve(name('no.example.'), TYPE.A, budget, false);
+  // There is such a name, so nothing follows; and its set is signed without any hash.
+  const judged = await ask();
+  expect(judged.judgement?.state).toBe('secure');
+  expect(judged.budget.hashes).toBeLessThan(budget.hashes);
 });
 
 test('the KeyTrap packet costs no more than the budget (CVE-2023-50387, I6)', async () => {

@@ -79,10 +79,11 @@ export function createValidation(parts: Parts): Validation {
       memory.clear();
       wasSet = true;
     }
-    const made = synthesised(parts, name, type, budget);
+    const purse: Purse = { budget };
+    const made = synthesised(parts, name, type, purse);
     if (made !== undefined) return made;
     const began = monotonic(clock);
-    const resolved = await recursion.resolve(name, type, budget);
+    const resolved = await recursion.resolve(name, type, purse.budget);
     // Nothing signs signatures (RFC 4035 §2.2): they are passed on, and never with AD.
     if (type === TYPE.RRSIG && resolved.outcome.kind === 'answer') return resolved;
     const known = resolved.outcome.judgement;
@@ -122,14 +123,13 @@ function synthesised(
   { anchors, cache, clock, synthesis }: Parts,
   name: Name,
   type: number,
-  budget: Budget,
+  purse: Purse,
 ): Judged | undefined {
   const place = type === TYPE.DS ? (parentOf(name) ?? name) : name;
   const anchor = closestAnchor(anchors, place);
   if (typeof anchor === 'string') return undefined;
   const now = monotonic(clock);
   if (synthesis === undefined || fromCache(name, type, now, cache) !== undefined) return undefined;
-  const purse: Purse = { budget };
   const outcome = synthesis.find(name, type, purse, now, anchor.name);
   if (outcome === undefined) return undefined;
   const { judgement } = outcome;

@@ -99,6 +99,22 @@ test('EDNS is given up for a server only after several plain answers (CVE-2026-5
   expect(leaf.slice(-2).map(({ edns }) => edns)).toEqual([false, false]);
 });
 
+test('EDNS stays where it works in between: refusals that come now and then are forged', async () => {
+  const now: Quirk = (query, right, transport) =>
+    query.questions[0]?.name.key.startsWith('\x02f') === true
+      ? withoutEdns(query, right, transport)
+      : right;
+  const quirks = { [EXAMPLE]: now, [SECOND]: now };
+  await using internet = await openInternet(WORLD, { quirks, minimise: false });
+  for (let i = 0; i < 9; i++) {
+    await internet.ask(`f${i}.example.com.`, 'A');
+    await internet.ask(`n${i}.example.com.`, 'A');
+    await internet.ask(`m${i}.example.com.`, 'A');
+  }
+  const sound = internet.asked.filter(({ name }) => /^[nm]/.test(name));
+  expect(sound.filter(({ edns }) => !edns)).toEqual([]);
+});
+
 test('nobody answers: SERVFAIL with the reason, soon from memory (RFC 9520)', async () => {
   const quirks = { [EXAMPLE]: silent, [SECOND]: silent };
   await using internet = await openInternet(WORLD, { quirks });
