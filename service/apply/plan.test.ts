@@ -307,6 +307,12 @@ test.each([
   },
   { guard: pendingGuard('1'), reason: undefined, ends: ['write'], why: 'only we were restarted' },
   {
+    guard: { pending: { id: '1', secondsLeft: 0 }, last: NONE },
+    reason: undefined,
+    ends: ['restore'],
+    why: 'the guard could not put it back before us',
+  },
+  {
     guard: ended('0', 'confirmed', 'asked'),
     reason: expect.stringContaining('does not know'),
     ends: ['look'],
@@ -316,6 +322,19 @@ test.each([
   const { state, commands } = play([{ kind: 'start', guard }], play(until(risky)).state);
   expect(commands).toEqual(ends);
   expect(state.settled?.reason).toEqual(reason);
+});
+
+test('why a change was taken back before us the guard knows', () => {
+  const late: GuardStatus = { pending: { id: '1', secondsLeft: 0 }, last: NONE };
+  const { state } = play(
+    [
+      { kind: 'start', guard: late },
+      { kind: 'restored', ok: true },
+      guardSays(ended('1', 'rolled-back', 'power-cut')),
+    ],
+    play(until(risky)).state,
+  );
+  expect(state.settled?.reason).toBe('the power went before it was confirmed');
 });
 
 test('a guard that cannot be asked at the start is asked again', () => {

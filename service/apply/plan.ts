@@ -179,8 +179,9 @@ function stepPending(state: Apply, pending: Pending, event: PendingEvent): Step 
       if (pending.reason !== undefined) return takeBack(state, pending, pending.reason);
       return stay({ ...state, pending: { ...pending, phase: 'watching' } });
     case 'restored':
-      if (!event.ok) return stay(state);
-      return settle(state, pending, 'rolled-back', pending.reason ?? 'taken back');
+      // Without a reason of ours the guard has one: the power, or the deadline.
+      if (!event.ok || pending.reason === undefined) return stay(state);
+      return settle(state, pending, 'rolled-back', pending.reason);
   }
 }
 
@@ -208,7 +209,8 @@ function start(state: Apply, guard: GuardStatus | undefined): Step {
   // It is asked again soon; until then nothing is touched, or taken for written.
   if (guard === undefined) return stay(state);
   if (guard.pending?.id === pending.id) {
-    if (pending.reason !== undefined) return takeBack(state, pending, pending.reason);
+    const isBack = pending.reason !== undefined || pending.phase === 'restoring';
+    if (isBack || guard.pending.secondsLeft <= 0) return restore(state, pending);
     // What options were before was not told yet. The guard knows a change that it has.
     if (pending.phase === 'arming') return { state, commands: [{ kind: 'arm', pending }] };
     // Half of it may have been written: writing it again changes nothing (I4).
@@ -345,8 +347,12 @@ function undo(state: Apply, pending: Pending, reason: string): Step {
 }
 
 function takeBack(state: Apply, pending: Pending, reason: string): Step {
+  return restore(state, { ...pending, reason });
+}
+
+function restore(state: Apply, pending: Pending): Step {
   return {
-    state: { ...state, pending: { ...pending, phase: 'restoring', reason } },
+    state: { ...state, pending: { ...pending, phase: 'restoring' } },
     commands: [{ kind: 'restore', id: pending.id }],
   };
 }

@@ -100,6 +100,35 @@ describe.each(SHELLS)('$name', (shell) => {
     expect(stand.status().pending.id).toBe('change');
   });
 
+  // What could not be put back before the network started is asked for by the service.
+  test.each([
+    { boot: 'boot-1', seconds: 1_010, reason: 'asked', why: 'in time' },
+    { boot: 'boot-1', seconds: 1_060, reason: 'deadline', why: 'when it was over anyway' },
+    { boot: 'boot-2', seconds: 5, reason: 'power-cut', why: 'when the power had gone' },
+  ])('asked to go back $why: the reason is $reason', ({ boot, seconds, reason }) => {
+    change();
+    stand.setClock(boot, seconds);
+    expect(stand.run('restore', 'change').status).toBe(0);
+    expect(stand.status().last).toMatchObject({ outcome: 'rolled-back', reason });
+  });
+
+  test('a file that cannot be put back yet is named, and the others are back', () => {
+    change();
+    rmSync(join(stand.config, 'wireless'));
+    mkdirSync(join(stand.config, 'wireless'));
+    const { status, stderr } = stand.run('restore');
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: 'nymote-guard: cannot put back, will be tried again: /etc/config/wireless\n',
+    });
+    expect(readFileSync(join(stand.config, 'network'), 'utf8')).toBe(OLD.network);
+    expect(stand.status().pending.id).toBe('change');
+    rmSync(join(stand.config, 'wireless'), { recursive: true });
+    stand.setClock('boot-2', 3);
+    expect(stand.run('boot').status).toBe(0);
+    expect(stand.read()).toEqual(OLD);
+  });
+
   test('a folder that went missing comes back with its file', () => {
     change();
     rmSync(stand.config, { recursive: true });
@@ -184,6 +213,13 @@ describe.each(SHELLS)('$name', (shell) => {
     ])('of $minutesAgo minutes ago $why', ({ minutesAgo, status }) => {
       applyInLuci(minutesAgo);
       expect(arm().status).toBe(status);
+    });
+
+    test('keeps nothing from being put back, whatever is in its place', () => {
+      change();
+      mkdirSync(snapshot(), { recursive: true });
+      expect(stand.run('restore').status).toBe(0);
+      expect(stand.read()).toEqual(OLD);
     });
 
     test('does not bring back what we took back', () => {
