@@ -46,8 +46,7 @@ async function write(store: Store, key: string, count: number): Promise<void> {
   for (let value = 0; value < count; value++) await store.commit(setName(key, value));
 }
 
-// Hundreds of commits are made; a busy machine takes its time.
-describe('of a device that used a number twice', { timeout: 60_000 }, () => {
+describe('of a device that used a number twice', () => {
   test.each([
     { before: 3, one: 1, other: 1, why: 'at once' },
     { before: 250, one: 1, other: 1, why: 'after more commits than one page holds' },

@@ -79,10 +79,7 @@ async function work(files: FakeFiles, acknowledged: Set<CommitId>): Promise<Stor
   return store;
 }
 
-/** Many stores are opened; a busy machine takes its time. */
-const PATIENCE = 60_000;
-
-describe('a disk with commits of several', { timeout: PATIENCE }, () => {
+describe('a disk with commits of several', () => {
   test.each(['lost', 'kept', 'torn'] as const)(
     'that loses power at any step holds what it said it holds (unsynced bytes: %s)',
     async (unsynced) => {

@@ -7,7 +7,8 @@ import axe from 'axe-core';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Assets } from '#web-admin';
-import { buildAssets, launchBrowser, POLL, type Stage, setStage } from './stage.ts';
+import { PATIENCE } from '../suites/waiting.ts';
+import { buildAssets, launchBrowser, type Stage, setStage } from './stage.ts';
 
 let browser: Browser;
 let assets: Assets;
@@ -370,7 +371,7 @@ test('nothing jumps while a screen loads', async () => {
   await page.evaluate(`document.body.prepend(Object.assign(document.createElement('div'), {
     style: 'height: 200px',
   }))`);
-  await expect.poll(() => page.evaluate('shift'), POLL).toBeGreaterThan(0.02);
+  await expect.poll(() => page.evaluate('shift'), PATIENCE).toBeGreaterThan(0.02);
 });
 
 /** Until what is there was painted. */

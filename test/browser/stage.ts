@@ -11,6 +11,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 
 import { nodeRuntime } from '#runtime/node';
 import { type Assets, createApp, parseAssets } from '#web-admin';
+import { PATIENCE_MS } from '../suites/waiting.ts';
 import { createHousehold, type Household } from './household.ts';
 
 const CHROMIUM = '/usr/bin/chromium';
@@ -24,10 +25,6 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
 ];
-
-/** Long enough for a busy machine, which is no failure. */
-const PATIENCE_MS = 40_000;
-export const POLL = { timeout: PATIENCE_MS };
 
 export type Stage = AsyncDisposable & {
   readonly household: Household;

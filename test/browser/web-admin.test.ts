@@ -8,7 +8,8 @@ import { promisify } from 'node:util';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Assets } from '#web-admin';
-import { buildAssets, launchBrowser, POLL, type Stage, setStage } from './stage.ts';
+import { PATIENCE } from '../suites/waiting.ts';
+import { buildAssets, launchBrowser, type Stage, setStage } from './stage.ts';
 
 let browser: Browser;
 let assets: Assets;
@@ -128,7 +129,7 @@ test('a device is removed after a question, and not when something changed meanw
   await page.getByRole('button', { name: 'Remove', exact: true }).click();
   await page.getByRole('status').getByText('phone was removed.').waitFor();
   await page.getByText('Only this device so far').waitFor();
-  await expect.poll(() => focused(stage), POLL).toBe('Devices');
+  await expect.poll(() => focused(stage), PATIENCE).toBe('Devices');
   expect(await household.devices()).toHaveLength(1);
 });
 
@@ -143,7 +144,7 @@ test('questions appear as they are asked, wait while paused, and can be filtered
   household.ask({ ...question, name: 'live.alice.nymote.' });
   await page.getByText('live.alice.nymote', { exact: true }).waitFor();
   await expect
-    .poll(() => rows.allTextContents(), POLL)
+    .poll(() => rows.allTextContents(), PATIENCE)
     .toEqual(['live.alice.nymote', 'early.alice.nymote']);
 
   await page.getByRole('button', { name: 'Pause' }).click();
@@ -151,10 +152,10 @@ test('questions appear as they are asked, wait while paused, and can be filtered
   await page.getByRole('button', { name: '1 new question' }).waitFor();
   expect(await rows.count()).toBe(2);
   await page.getByRole('button', { name: '1 new question' }).click();
-  await expect.poll(() => rows.count(), POLL).toBe(3);
+  await expect.poll(() => rows.count(), PATIENCE).toBe(3);
 
   await page.getByRole('searchbox').fill('ALICE');
-  await expect.poll(() => rows.count(), POLL).toBe(2);
+  await expect.poll(() => rows.count(), PATIENCE).toBe(2);
   await page.getByRole('searchbox').fill('nobody');
   await page.getByText('No question fits').waitFor();
   await page.getByRole('searchbox').fill('');
@@ -166,7 +167,7 @@ test('questions appear as they are asked, wait while paused, and can be filtered
   for (let round = 0; round < 100; round++)
     household.ask({ ...question, name: `n${round}.example.` });
   await page.getByText('n99.example', { exact: true }).waitFor();
-  await expect.poll(() => rows.count(), POLL).toBe(103);
+  await expect.poll(() => rows.count(), PATIENCE).toBe(103);
   expect(stage.faults).toEqual([]);
 });
 
@@ -226,18 +227,18 @@ test('with the keyboard alone: skip, move, add a device, and the focus is where 
   await stage.signIn();
   const { keyboard } = page;
   await keyboard.press('Tab');
-  await expect.poll(() => focused(stage), POLL).toBe('Skip to content');
+  await expect.poll(() => focused(stage), PATIENCE).toBe('Skip to content');
   await keyboard.press('Enter');
-  await expect.poll(() => focused(stage), POLL).toBe('All is well');
+  await expect.poll(() => focused(stage), PATIENCE).toBe('All is well');
 
   await tabTo(stage, 'Devices', 'Shift+Tab');
   await keyboard.press('Enter');
-  await expect.poll(() => page.evaluate('document.activeElement.tagName'), POLL).toBe('H1');
-  await expect.poll(() => focused(stage), POLL).toBe('Devices');
+  await expect.poll(() => page.evaluate('document.activeElement.tagName'), PATIENCE).toBe('H1');
+  await expect.poll(() => focused(stage), PATIENCE).toBe('Devices');
   await page.getByText('phone', { exact: true }).waitFor();
   await tabTo(stage, 'Add device', 'Tab');
   await keyboard.press('Enter');
-  await expect.poll(() => page.evaluate('document.activeElement.name'), POLL).toBe('name');
+  await expect.poll(() => page.evaluate('document.activeElement.name'), PATIENCE).toBe('name');
   await keyboard.type('desk');
   await keyboard.press('Tab');
   await keyboard.press('ArrowDown');
@@ -246,10 +247,10 @@ test('with the keyboard alone: skip, move, add a device, and the focus is where 
   await tabTo(stage, 'Done', 'Tab');
   await keyboard.press('Enter');
   await page.getByRole('dialog').waitFor({ state: 'detached' });
-  await expect.poll(() => focused(stage), POLL).toBe('Add device');
+  await expect.poll(() => focused(stage), PATIENCE).toBe('Add device');
 
   await keyboard.press('Enter');
-  await expect.poll(() => page.evaluate('document.activeElement.name'), POLL).toBe('name');
+  await expect.poll(() => page.evaluate('document.activeElement.name'), PATIENCE).toBe('name');
   await keyboard.type('watch');
   await keyboard.press('Enter');
   await page.locator('.qr path').waitFor();

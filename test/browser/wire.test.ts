@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { nodeRuntime } from '#runtime/node';
 import { createApp } from '#web-admin';
+import { PATIENCE } from '../suites/waiting.ts';
 import { createHousehold } from './household.ts';
 
 test('the command line’s requests work over a unix socket, bodies of any framing too', async () => {
@@ -82,7 +83,7 @@ test('a stream of events reaches its reader at once and ends with the app', asyn
   };
   for (let round = 0; round < 12; round++) {
     // It takes the server a moment to notice that somebody left.
-    await expect.poll(visit, { timeout: 30_000 }).toBe(200);
+    await expect.poll(visit, PATIENCE).toBe(200);
   }
   app[Symbol.dispose]();
   let isDone = false;

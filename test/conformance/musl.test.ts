@@ -16,7 +16,6 @@ import { MUSL_LOADER, makeMuslLibraries } from './musl-shim.ts';
 import { findPorts } from './service-stand.ts';
 
 const PROJECT = join(import.meta.dirname, '../..');
-const BUILD_MS = 300_000;
 
 const directory = mkdtempSync(join(tmpdir(), 'nymote-musl-'));
 const libraries = join(directory, 'lib');
@@ -31,7 +30,7 @@ beforeAll(() => {
     cwd: PROJECT,
     stdio: 'pipe',
   });
-}, BUILD_MS);
+});
 
 afterAll(async () => {
   if (running?.exitCode === null) {
