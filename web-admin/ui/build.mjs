@@ -1,12 +1,9 @@
 /**
- * Builds the browser's files with esbuild: `built/index.html`, `built/assets/*` with a hash in each
- * name, a `.gz` beside each, and `built/assets.json`, which holds them all for `parseAssets` (a
- * single-file build embeds that one file).
- *
- * `node web-admin/ui/build.mjs` builds; importing `build` does the same and returns the sizes.
+ * Builds the browser's files with esbuild into `built/assets.json`, which `parseAssets` reads and the
+ * executable for routers contains: index.html and the assets, with a hash in each name, also packed.
  */
 
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -22,7 +19,7 @@ const TYPES = {
 };
 
 /** Builds everything; returns `{ path, bytes }` per file, bytes after gzip. */
-export async function build() {
+async function build() {
   const result = await bundle({
     entryPoints: {
       main: fileURLToPath(new URL('./main.tsx', import.meta.url)),
@@ -55,22 +52,20 @@ export async function build() {
 }
 
 async function write(files) {
-  await rm(here('./built'), { recursive: true, force: true });
-  await mkdir(here('./built/assets'), { recursive: true });
   const assets = [];
   const sizes = [];
   for (const [path, text] of files) {
     const gzip = gzipSync(text, { level: 9 });
     const extension = path.split('.').at(-1);
-    await writeFile(here(`./built${path}`), text);
-    await writeFile(here(`./built${path}.gz`), gzip);
     assets.push({ path, type: TYPES[extension], text, gzip: gzip.toString('base64') });
     sizes.push({ path, bytes: gzip.length });
   }
-  await writeFile(here('./built/assets.json'), JSON.stringify(assets));
+  await mkdir(here('./built'), { recursive: true });
+  // In one piece: whoever starts meanwhile finds the whole page, the old one or the new.
+  const own = here(`./built/assets.json.${process.pid}`);
+  await writeFile(own, JSON.stringify(assets));
+  await rename(own, here('./built/assets.json'));
   return sizes;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const { path, bytes } of await build()) console.log(String(bytes).padStart(7), path);
-}
+for (const { path, bytes } of await build()) console.log(String(bytes).padStart(7), path);
