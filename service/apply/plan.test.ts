@@ -19,6 +19,7 @@ import {
   type Command,
   type Event,
   GREEN_MS,
+  type GuardStatus,
   type Settled,
   type Wait,
   waitOf,
