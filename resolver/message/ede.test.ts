@@ -6,6 +6,7 @@ test.each<{ reason: Reason; code: number; why: string }>([
   { reason: 'failure-cached', code: 13, why: 'RFC 8914 §4.14' },
   { reason: 'recursion-not-desired', code: 20, why: 'RFC 8914 §4.21' },
   { reason: 'unsupported-type', code: 21, why: 'RFC 8914 §4.22' },
+  { reason: 'bitmap-type', code: 30, why: 'Invalid Query Type, RFC 9824 §3.5' },
   { reason: 'local-zone', code: 29, why: 'Synthesized, IANA registry' },
   { reason: 'unsupported-algorithm', code: 1, why: 'RFC 8914 §4.2' },
   { reason: 'unsupported-digest', code: 2, why: 'RFC 8914 §4.3' },

@@ -47,6 +47,7 @@ export type Reason =
   | 'forwarder-untrusted'
   | 'unsupported-type'
   | 'unsupported-class'
+  | 'bitmap-type'
   | 'recursion-not-desired'
   | 'local-zone'
   | 'realm-not-held'
@@ -102,6 +103,7 @@ const EXTENDED_ERRORS = {
   'times-not-checked': { code: 0, text: 'the clock is not set: signature times were not checked' },
   'unsupported-type': { code: 21, text: 'questions of this type are not answered' },
   'unsupported-class': { code: 21, text: 'only class IN is served' },
+  'bitmap-type': { code: 30, text: 'this type stands in NSEC records only' },
   'recursion-not-desired': { code: 20, text: 'not authoritative, and recursion was not asked for' },
   'local-zone': { code: 29, text: 'this name is only meaningful locally (RFC 6303, RFC 6761)' },
   'realm-not-held': { code: 29, text: 'this .nymote name belongs to no realm known here' },

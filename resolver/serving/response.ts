@@ -2,7 +2,7 @@
  * Queries checked and responses put together: everything about a message that is not its answer.
  *
  * @see RFC 1035 §4.1.1, RFC 6891 §6 and §7, RFC 8906: what servers must say to odd queries
- * @see RFC 4035 §3.2.2: CD is copied
+ * @see RFC 4035 §3.2.2: CD is copied; RFC 9824 §3.5: NXNAME is no question
  * @see RFC 6840 §5.7, §5.8: AD for who asked with AD or DO, and only when all is secure (I1)
  */
 
@@ -97,6 +97,9 @@ export function checkQuery(
   ) {
     return refuse(bare(RCODE.FORMERR));
   }
+  if (question.type === TYPE.NXNAME) {
+    return refuse(bare(RCODE.FORMERR, extendedError('bitmap-type')));
+  }
   if (question.class !== CLASS.IN) {
     return refuse(bare(RCODE.REFUSED, extendedError('unsupported-class')));
   }
@@ -104,13 +107,7 @@ export function checkQuery(
 }
 
 /** Types that are asked of zones only: transfers, and what RFC 1035 made obsolete. */
-const NOT_RECURSED: ReadonlySet<number> = new Set([
-  TYPE.AXFR,
-  TYPE.IXFR,
-  TYPE.MAILA,
-  TYPE.MAILB,
-  TYPE.NXNAME,
-]);
+const NOT_RECURSED: ReadonlySet<number> = new Set([TYPE.AXFR, TYPE.IXFR, TYPE.MAILA, TYPE.MAILB]);
 
 /** Tells whether questions of this type can be recursed for. */
 export function canRecurse(type: number): boolean {

@@ -59,6 +59,11 @@ describe('packets that are no good query', () => {
       why: 'type TSIG is no question',
     },
     {
+      octets: '1234010000010000000000000000800001',
+      reply: { id: 0x1234, rcode: 1 },
+      why: 'type NXNAME stands in NSEC records only (RFC 9824 §3.5)',
+    },
+    {
       octets: '1234010000010000000000000000010003',
       reply: { id: 0x1234, rcode: 5 },
       why: 'class CH',
