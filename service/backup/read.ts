@@ -42,7 +42,36 @@ type Hashing = Pick<Crypto, 'hash' | 'verify'>;
 /** Reads the newest list; undefined when there is none. Throws 'damaged' when it cannot be read. */
 export async function findNewest(crypto: Hashing, target: Target): Promise<Found | undefined> {
   const [number] = manifestNumbers(await target.list());
-  if (number === undefined) return undefined;
+  return number === undefined ? undefined : readList(crypto, target, number);
+}
+
+/**
+ * The newest list that can be read, and the names of those that cannot: who wrote them may have lost
+ * its power, and is gone now. Throws 'damaged' when there is none but such.
+ */
+export async function findReadable(
+  crypto: Hashing,
+  target: Target,
+): Promise<{ readonly found: Found | undefined; readonly damaged: readonly string[] }> {
+  const damaged: string[] = [];
+  let first: BackupError | undefined;
+  for (const number of manifestNumbers(await target.list()).slice(0, MAX_LISTS)) {
+    try {
+      return { found: await readList(crypto, target, number), damaged };
+    } catch (thrown) {
+      if (!(thrown instanceof BackupError) || thrown.code !== 'damaged') throw thrown;
+      first ??= thrown;
+      damaged.push(manifestNames(number).list);
+    }
+  }
+  if (first !== undefined) throw first;
+  return { found: undefined, damaged };
+}
+
+/** A target may list as many as it likes. */
+const MAX_LISTS = 16;
+
+async function readList(crypto: Hashing, target: Target, number: number): Promise<Found> {
   const names = manifestNames(number);
   const list = await target.get(names.list, MAX_MANIFEST);
   const sig = await target.get(names.sig, MAX_MANIFEST);

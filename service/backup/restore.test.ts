@@ -72,6 +72,36 @@ async function expectWhole(files: FakeFiles): Promise<void> {
   expect(store.head).toBe(head);
 }
 
+/** The backup, with these lists put beside its own. */
+function withLists(lists: Readonly<Record<string, Uint8Array>>): Target {
+  return {
+    ...target,
+    list: async () => [...(await target.list()), ...Object.keys(lists)],
+    get: async (name, limit) => lists[name] ?? target.get(name, limit),
+  };
+}
+
+test.each([
+  { lists: { '00000002.json': new Uint8Array(7) }, why: 'without its signature' },
+  {
+    lists: { '00000002.json': new Uint8Array(7), '00000002.json.sig': new Uint8Array(9) },
+    why: 'garbage',
+  },
+])('a list that was cut off while it was written hides nothing: $why', async ({ lists }) => {
+  const files = fakeFiles();
+  const restored = await bringInto(files, 'age1own', withLists(lists));
+  expect(restored).toMatchObject({ number: 1, damaged: ['00000002.json'] });
+  await expectWhole(files);
+});
+
+test('where no list can be read that is said, and of which', async () => {
+  const from: Target = { ...target, get: async () => new Uint8Array(3) };
+  await expect(bringInto(fakeFiles(), 'age1own', from)).rejects.toMatchObject({
+    code: 'damaged',
+    message: expect.stringContaining('the list 00000001.json or its signature is damaged'),
+  });
+});
+
 test('a full disk at any step leaves no half realm, and the next attempt goes on', async () => {
   for (let step = 1; ; step++) {
     const files = fakeFiles();

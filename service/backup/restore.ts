@@ -11,7 +11,7 @@ import type { Runtime } from '#runtime';
 import { openStore, StorageError, type Store } from '#storage';
 import { decodeZoneKeys, restoringMark } from '../realm.ts';
 import { BackupError } from './error.ts';
-import { bringBack, findNewest, type Report } from './read.ts';
+import { bringBack, findReadable, type Report } from './read.ts';
 import { type Recovery, recoveryOf } from './recovery.ts';
 import type { Secrets } from './secrets.ts';
 import type { Target } from './target.ts';
@@ -24,6 +24,8 @@ export type Restored = {
   /** Number and date of the list, by which people know whether it is the newest. */
   readonly number: number;
   readonly at: number;
+  /** Newer lists that cannot be read. */
+  readonly damaged: readonly string[];
   readonly apex: string;
 };
 
@@ -46,7 +48,7 @@ export async function restore(
   const mark = restoringMark(directory);
   await files.makeDirectory(directory, 0o700);
   if ((await files.read(mark)) === undefined) await requireBlank(runtime, directory);
-  const found = await findNewest(crypto, target);
+  const { found, damaged } = await findReadable(crypto, target);
   if (found === undefined) throw new BackupError('no-backup', `${target.name} holds no backup`);
   await files.replace(mark, new Uint8Array(0), SECRET_MODE);
   const { realm, number, at } = found.manifest;
@@ -65,7 +67,7 @@ export async function restore(
   await files.replace(`${directory}/realm`, new TextEncoder().encode(`${realm}\n`));
   await files.remove(mark);
   const apex = String(store.state().get('realm')?.get('settings')?.['apex']);
-  return { realm, heads: store.heads, commits, number, at, apex };
+  return { realm, heads: store.heads, commits, number, at, damaged, apex };
 }
 
 /** Nothing of a realm is overwritten, ever. */

@@ -202,10 +202,13 @@ export async function runRestore(
     if (typeof opened === 'string') return refusal(flags, EXIT.denied, opened, 'wrong-key');
     const restored = await restore(runtime, directory, target, { ...opened, report });
     report.clear();
-    const { apex, commits, number, at, heads } = restored;
+    const { apex, commits, number, at, heads, damaged } = restored;
     const text = [
       `${apex} is back: ${counted(commits)}, all verified, and the keys. Head ${heads.join(', ')}.`,
       `This was backup ${number} of ${date(at)}. If you know of a later one, the place held it back.`,
+      ...damaged.map(
+        (name) => `There is a later list, ${name}, but it is damaged: it was passed over.`,
+      ),
       `Start it with: nymote serve --data ${directory}`,
       'The machine that had these keys before must not be started again: it would be the same device twice.',
     ].join('\n');
