@@ -2,7 +2,8 @@
  * The outside world of a test: every seam deterministic, nothing real touched.
  *
  * Only the mathematics of `crypto` are the machine's own; its randomness is the seed's, except that
- * two signatures by the same ECDSA key always differ.
+ * two signatures by the same ECDSA key always differ. What is done elsewhere is done here, so that no
+ * thread decides what comes first.
  */
 
 import { createECDH, createPrivateKey } from 'node:crypto';
@@ -69,6 +70,7 @@ function seededCrypto(random: Random): Crypto {
   const crypto = nodeCrypto(random);
   return {
     ...crypto,
+    verifyElsewhere: async (...args) => crypto.verify(...args),
     async generateSigningKey(algorithm) {
       const privateKey =
         algorithm === 'ed25519'

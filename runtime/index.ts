@@ -194,7 +194,12 @@ export type HttpSession = AsyncDisposable & {
 };
 
 /** How many connections a server holds, where a household's are not enough. */
-export type ConnectionRoom = { readonly connections: number; readonly perSource: number };
+export type ConnectionRoom = {
+  readonly connections: number;
+  readonly perSource: number;
+  /** What one connection under TLS may leave unread of its answers, and for how long; unlimited unless told. */
+  readonly unread?: { readonly octets: number; readonly milliseconds: number };
+};
 
 /** HTTP with the web's Request and Response. */
 export type Http = {
@@ -307,6 +312,13 @@ export type Crypto = {
     data: Uint8Array,
     signature: Uint8Array,
   ): boolean;
+  /** The same, while the main thread goes on with something else; for what costs much. */
+  verifyElsewhere(
+    algorithm: SignatureAlgorithm,
+    publicKey: Uint8Array,
+    data: Uint8Array,
+    signature: Uint8Array,
+  ): Promise<boolean>;
   /** An X25519 pair as raw 32-byte keys, as WireGuard has them. */
   generateAgreementKey(): KeyPair;
   /** The raw X25519 public key of a raw private key. */

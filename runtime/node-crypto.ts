@@ -1,5 +1,6 @@
 /**
- * Keys and digests by OpenSSL, synchronous, with the parsed keys remembered.
+ * Keys and digests by OpenSSL, synchronous, with the parsed keys remembered; only `verifyElsewhere`
+ * takes a thread of libuv's pool (of Bun's own there).
  *
  * Making a KeyObject costs as much as a verification, and a resolver sees the same keys all day.
  * Generating keys goes through @peculiar/webcrypto, the reference for key formats; it is loaded on
@@ -91,6 +92,12 @@ export function nodeCrypto(random: Random): Crypto {
       const key = parsedKey(algorithm, publicKey);
       return key !== undefined && isSigned(algorithm, key, data, signature);
     },
+    verifyElsewhere(algorithm, publicKey, data, signature) {
+      const key = parsedKey(algorithm, publicKey);
+      return key === undefined
+        ? Promise.resolve(false)
+        : isSignedElsewhere(algorithm, key, data, signature);
+    },
     generateAgreementKey() {
       const privateKey = clamp(random(X25519_BYTES));
       return { publicKey: agreementPublicKey(agreementPrivate(privateKey)), privateKey };
@@ -177,15 +184,37 @@ function isSigned(
   data: Uint8Array,
   signature: Uint8Array,
 ): boolean {
+  const read = asRead(algorithm, signature);
+  if (read === undefined) return false;
   try {
-    const octets = COORDINATE_OCTETS[algorithm];
-    if (octets === undefined) return verify(DIGEST[algorithm], data, key, signature);
-    return (
-      signature.length === 2 * octets && verify(DIGEST[algorithm], data, key, toDer(signature))
-    );
+    return verify(DIGEST[algorithm], data, key, read);
   } catch {
     return false;
   }
+}
+
+function isSignedElsewhere(
+  algorithm: SignatureAlgorithm,
+  key: KeyObject,
+  data: Uint8Array,
+  signature: Uint8Array,
+): Promise<boolean> {
+  const read = asRead(algorithm, signature);
+  if (read === undefined) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    try {
+      verify(DIGEST[algorithm], data, key, read, (error, isGood) => resolve(!error && isGood));
+    } catch {
+      resolve(false);
+    }
+  });
+}
+
+/** A signature as OpenSSL reads it; undefined when it cannot be one. */
+function asRead(algorithm: SignatureAlgorithm, signature: Uint8Array): Uint8Array | undefined {
+  const octets = COORDINATE_OCTETS[algorithm];
+  if (octets === undefined) return signature;
+  return signature.length === 2 * octets ? toDer(signature) : undefined;
 }
 
 /** Of an ECDSA signature, half of it (RFC 6605 §4). */

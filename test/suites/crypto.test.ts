@@ -4,20 +4,29 @@ import { describe, expect, test } from 'vitest';
 import type { SignatureAlgorithm } from '#runtime';
 import { bunRuntime } from '#runtime/bun';
 import { fakeRuntime } from '#runtime/fake';
-import { cryptoSuite, flip, hex, SIGNATURES, type SignatureVector } from './crypto.ts';
+import {
+  cryptoSuite,
+  elsewhereSuite,
+  flip,
+  hex,
+  SIGNATURES,
+  type SignatureVector,
+} from './crypto.ts';
 import { REAL, realRuntime } from './real.ts';
 
 const { crypto, random } = realRuntime();
 
 cryptoSuite(REAL, crypto);
+elsewhereSuite(REAL, crypto);
 
 if (REAL === 'node') {
   cryptoSuite('fake', fakeRuntime().crypto);
   // Nearly the same as Node's, so only its own Ed448 is at stake here.
   cryptoSuite('bun', bunRuntime().crypto);
+  elsewhereSuite('bun', bunRuntime().crypto);
 
-  test('Ed448 by arithmetic agrees with OpenSSL about new keys', () => {
-    const { verify } = bunRuntime().crypto;
+  test('Ed448 by arithmetic agrees with OpenSSL about new keys', async () => {
+    const { verify, verifyElsewhere } = bunRuntime().crypto;
     for (let round = 0; round < 5; round += 1) {
       const { publicKey, privateKey } = generateKeyPairSync('ed448');
       const { x = '' } = publicKey.export({ format: 'jwk' });
@@ -26,6 +35,8 @@ if (REAL === 'node') {
       const signature = new Uint8Array(sign(null, data, privateKey));
       expect(verify('ed448', raw, data, signature)).toBe(true);
       expect(verify('ed448', raw, flip(data), signature)).toBe(false);
+      expect(await verifyElsewhere('ed448', raw, data, signature)).toBe(true);
+      expect(await verifyElsewhere('ed448', raw, flip(data), signature)).toBe(false);
     }
   });
 }
