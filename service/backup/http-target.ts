@@ -1,6 +1,6 @@
 /** Requests to a target over HTTP: what its statuses mean, and bodies that are not believed. */
 
-import type { Runtime } from '#runtime';
+import { type Clock, type Runtime, RuntimeError } from '#runtime';
 import { encodeBase64 } from '../base64.ts';
 import { BackupError, type BackupErrorCode } from './error.ts';
 import { type Credentials, translated } from './target.ts';
@@ -17,13 +17,20 @@ export type Ask = (
 
 /** A backup of a long history, on a line of 128 kbit/s. */
 const TIMEOUT_MS = 20 * 60_000;
+/** Between two parts of a body: who says nothing for so long will not go on. */
+const STALL_MS = 60_000;
 const HTTPS_PORT = 443;
 
 /** Makes the sender for a target called `name`; with a pin, only that key is spoken to. */
-export function askOver({ http }: Pick<Runtime, 'http'>, name: string, pin?: string): Ask {
+export function askOver(
+  { http, clock }: Pick<Runtime, 'http' | 'clock'>,
+  name: string,
+  pin?: string,
+): Ask {
   const read = async (response: Response, fine: readonly number[], limit: number) => {
     const { status } = response;
-    if (fine.includes(status)) return { status, body: await readBody(name, response, limit) };
+    if (fine.includes(status))
+      return { status, body: await readBody(clock, name, response, limit) };
     await response.body?.cancel();
     throw new BackupError(STATUS[status] ?? 'io', `${name} ${WORDS[status] ?? `says ${status}`}`);
   };
@@ -62,6 +69,7 @@ const WORDS: Readonly<Record<number, string>> = {
 
 /** The body, at most `limit` bytes and one more: who sends more than was listed sends another file. */
 export async function readBody(
+  clock: Pick<Clock, 'after'>,
   name: string,
   response: Response,
   limit: number,
@@ -69,13 +77,15 @@ export async function readBody(
   const parts: Uint8Array[] = [];
   let length = 0;
   try {
-    for await (const part of response.body ?? []) {
+    for await (const part of inTime(clock, response.body)) {
       parts.push(part);
       length += part.length;
       if (length > limit) break;
     }
   } catch (thrown) {
-    throw new BackupError('unreachable', `${name} broke off`, thrown);
+    const isLate = thrown instanceof RuntimeError && thrown.code === 'timeout';
+    const words = isLate ? 'stopped sending before the end' : 'broke off';
+    throw new BackupError('unreachable', `${name} ${words}`, thrown);
   }
   const body = new Uint8Array(length);
   let offset = 0;
@@ -84,6 +94,30 @@ export async function readBody(
     offset += part.length;
   }
   return body.subarray(0, limit + 1);
+}
+
+/** The parts of a body, as long as they keep coming and end some day. */
+async function* inTime(
+  clock: Pick<Clock, 'after'>,
+  body: ReadableStream<Uint8Array> | null,
+): AsyncGenerator<Uint8Array> {
+  const reader = body?.getReader();
+  if (reader === undefined) return;
+  const late = Promise.withResolvers<never>();
+  const giveUp = () => late.reject(new RuntimeError('timeout', 'it stopped sending'));
+  const cancelAll = clock.after(TIMEOUT_MS, giveUp);
+  try {
+    for (;;) {
+      const cancel = clock.after(STALL_MS, giveUp);
+      const { done, value } = await Promise.race([reader.read(), late.promise]).finally(cancel);
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    cancelAll();
+    // Whoever is silent may be silent about this, too.
+    reader.cancel().catch(() => undefined);
+  }
 }
 
 /** User and password as HTTP has them (RFC 7617). */

@@ -40,7 +40,7 @@ export async function openTarget(
 
 /** Opens what another nymote keeps for us. */
 export async function openLine(
-  runtime: Pick<Runtime, 'http'>,
+  runtime: Pick<Runtime, 'http' | 'clock'>,
   { place, credentials }: Line,
 ): Promise<Target> {
   return (await import('./webdav.ts')).webdavTarget(runtime, place, credentials);

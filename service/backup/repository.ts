@@ -22,7 +22,7 @@ import { basic, readBody } from './http-target.ts';
 import type { Report } from './read.ts';
 import { type Credentials, translated } from './target.ts';
 
-type Needs = Pick<Runtime, 'files' | 'http' | 'crypto'>;
+type Needs = Pick<Runtime, 'files' | 'http' | 'crypto' | 'clock'>;
 
 /** The files of a bare repository. */
 type Repository = {
@@ -127,7 +127,7 @@ function remote(get: (url: string) => Promise<Uint8Array | undefined>, source: s
 }
 
 async function fetchFile(
-  { http }: Needs,
+  { http, clock }: Needs,
   url: string,
   credentials: Credentials | undefined,
 ): Promise<Uint8Array | undefined> {
@@ -137,7 +137,7 @@ async function fetchFile(
   const headers = credentials === undefined ? {} : { authorization: basic(credentials) };
   return translated(url, async () => {
     const response = await http.fetch(new Request(url, { headers }));
-    const body = await readBody(url, response, MAX_FILE);
+    const body = await readBody(clock, url, response, MAX_FILE);
     if (response.status === 404) return undefined;
     if (response.ok) return body;
     throw new BackupError('unreachable', `${url} says ${response.status}`);

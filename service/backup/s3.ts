@@ -18,7 +18,7 @@ const MAX_PAGES = 100;
 
 /** Makes the target of a prefix in a bucket. */
 export function s3Target(
-  runtime: Pick<Runtime, 'http'>,
+  runtime: Pick<Runtime, 'http' | 'clock'>,
   text: string,
   { user, secret, region = 'us-east-1' }: Credentials,
 ): Target {

@@ -16,7 +16,7 @@ const MAX_LISTING = 4 * 1024 * 1024;
 
 /** Makes the target of a collection; it is made when it is missing, its parent is not. */
 export function webdavTarget(
-  runtime: Pick<Runtime, 'http'>,
+  runtime: Pick<Runtime, 'http' | 'clock'>,
   text: string,
   credentials: Credentials | undefined,
 ): Target {
