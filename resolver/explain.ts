@@ -36,6 +36,7 @@ import { answerLocally } from './recursion/local-zones.ts';
 import type { Recursion } from './recursion/recursion.ts';
 import type { Upstream } from './recursion/upstream.ts';
 import { createValidation, type Judged } from './recursion/validation.ts';
+import type { Verifier } from './recursion/verifier.ts';
 import type { IsLocal } from './serving/answering.ts';
 import { canRecurse } from './serving/response.ts';
 
@@ -51,6 +52,7 @@ export type Explain = (name: Name, type: number, isFresh: boolean) => Promise<Ex
 type Parts = {
   readonly clock: Clock;
   readonly crypto: Pick<Crypto, 'hash' | 'verify'>;
+  readonly verifier: Pick<Verifier, 'settle'>;
   readonly cache: Cache;
   readonly anchors: Anchors;
   readonly isForwarding: boolean;
@@ -99,7 +101,7 @@ type Walk = {
 };
 
 function openWalk(parts: Parts, isFresh: boolean): Walk {
-  const { clock, crypto, anchors, isForwarding, synthesis } = parts;
+  const { clock, crypto, verifier, anchors, isForwarding, synthesis } = parts;
   const cache = isFresh ? createCache(FRESH_BYTES, 0) : parts.cache;
   const heard: Heard = { steps: [], isCut: false };
   const ask: Upstream['ask'] = async (send) => {
@@ -118,7 +120,7 @@ function openWalk(parts: Parts, isFresh: boolean): Walk {
   const { memory, chain } = listenToChain();
   const made = synthesis === undefined || isFresh ? {} : { synthesis };
   const { resolve } = createValidation({
-    ...{ clock, crypto, recursion, cache, anchors, memory, isForwarding },
+    ...{ clock, crypto, verifier, recursion, cache, anchors, memory, isForwarding },
     ...made,
   });
   return {

@@ -29,6 +29,7 @@ import { findRoute } from './recursion/route.ts';
 import { withKeyTagSignal, withSentinel } from './recursion/trust-signals.ts';
 import { createUpstream, UDP_SIZE, type Upstream } from './recursion/upstream.ts';
 import { createValidation } from './recursion/validation.ts';
+import { createVerifier } from './recursion/verifier.ts';
 import type { ResolverOptions } from './resolver.ts';
 import { createRouting } from './routing.ts';
 import { type Answering, createAnswering, type IsLocal } from './serving/answering.ts';
@@ -61,11 +62,13 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const recursion = recursionOver(cache, bounded);
   const anchors: Anchors = { ...configured, positive };
   const memory = createChainMemory();
+  const verifier = createVerifier({ clock, crypto });
   const isForwarding = findRoute(settings.routes, ROOT, TYPE.NS)?.kind === 'forward';
   const isSignalling = options.keyTagSignal === true && !isForwarding;
   const now = () => clock.monotonic() / 1000;
   const telling = isSignalling ? withKeyTagSignal(recursion, anchors, now) : recursion;
-  const parts = { clock, crypto, recursion: telling, cache, anchors, memory, isForwarding };
+  const proving = { clock, crypto, verifier };
+  const parts = { ...proving, recursion: telling, cache, anchors, memory, isForwarding };
   // What is set by hand for a zone says more than what is known of names in general.
   const { isRouted } = routing;
   const isLocal: IsLocal = (name, type) => localZones && !isRouted(name, type);
@@ -94,14 +97,14 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   };
   const root = configured.positive.get(ROOT.key);
   const trust = rootTrust(positive, validation.clear);
-  const watch = watchRoot({ clock, crypto, log, recursion: telling }, options, root, trust);
+  const watch = watchRoot({ ...proving, log, recursion: telling }, options, root, trust);
   const watches = together(watch, nat64, options);
   const explain = createExplain({
-    ...{ clock, crypto, cache, anchors, isForwarding, isLocal, upstream: bounded },
+    ...{ ...proving, cache, anchors, isForwarding, isLocal, upstream: bounded },
     ...{ recursionOver, ...synthesis },
   });
   const asking = { cache, upstream, recursion, answering };
-  return { ...asking, forget, kept, routing, watches, explain, seen };
+  return { ...asking, verifier, forget, kept, routing, watches, explain, seen };
 }
 
 /** Asks others, in the clear or not; their TTLs within bounds. */
@@ -166,7 +169,7 @@ function nat64Watch(
 
 /** Follows the root's keys, where that is wanted and there is an anchor to begin with. */
 function watchRoot(
-  parts: Pick<Parameters<typeof createAnchorWatch>[0], 'clock' | 'crypto' | 'log' | 'recursion'>,
+  parts: Omit<Parameters<typeof createAnchorWatch>[0], 'anchor' | 'saved' | 'save' | 'apply'>,
   { followRoot }: ResolverOptions,
   anchor: TrustAnchor | undefined,
   apply: (anchor: TrustAnchor | undefined) => void,

@@ -263,6 +263,7 @@ export function createResolver(runtime: Seams, options: ResolverOptions): Resolv
       await lane[Symbol.asyncDispose]();
       await listeners?.[Symbol.asyncDispose]();
       await upstream[Symbol.asyncDispose]();
+      pipeline.verifier[Symbol.dispose]();
     },
   };
 }

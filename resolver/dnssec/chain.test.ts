@@ -226,7 +226,7 @@ describe('the cost (CVE-2023-50387)', () => {
     const { check: counted, verifies } = counting();
     judge({ memory, check: counted });
     expect(verifies()).toBe(4);
-    judge({ memory, check: counted });
+    judge({ memory, check: { ...counted, tried: [] } });
     expect(verifies()).toBe(5);
   });
 

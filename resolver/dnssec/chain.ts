@@ -29,6 +29,7 @@ import {
   type Check,
   isZoneKey,
   type SignedZone,
+  type Unverified,
   usableKeys,
   type ValidationKey,
   verifySet,
@@ -63,11 +64,8 @@ export type Supplied =
   | Outcome
   | { readonly kind: 'no-ds'; readonly proof: readonly ResourceRecord[] };
 
-/** A question whose outcome is needed first. */
-export type Missing = {
-  readonly kind: 'missing';
-  readonly ask: readonly Wanted[];
-};
+/** What is needed first: the outcomes of questions, or a verification. */
+export type Missing = { readonly kind: 'missing'; readonly ask: readonly Wanted[] } | Unverified;
 
 /** Where a name's data is. */
 export type Place =
@@ -208,6 +206,7 @@ function delegated(name: Name, zone: SignedZone, chain: Chain): Made | Missing {
         : aliased(name, outcome.dname, zone, check);
     case 'answer': {
       const checked = verifySet(outcome.rrset, zone, check);
+      if ('kind' in checked) return checked;
       if (!checked.ok) return bogus(checked.reason, name, TYPE.DS);
       // A wildcard is no delegation: no zone is below it.
       if (checked.nextCloser !== undefined) return bogus('signature-invalid', name, TYPE.DS);
@@ -226,9 +225,15 @@ function delegated(name: Name, zone: SignedZone, chain: Chain): Made | Missing {
 }
 
 /** Where an alias is, no zone can begin (RFC 1034 §3.6.2); nor below a DNAME (RFC 6672 §2.4). */
-function aliased(name: Name, alias: RRset | undefined, zone: SignedZone, check: Check): Made {
+function aliased(
+  name: Name,
+  alias: RRset | undefined,
+  zone: SignedZone,
+  check: Check,
+): Made | Missing {
   if (alias === undefined) throw new Error('unreachable: an alias without records');
   const checked = verifySet(alias, zone, check);
+  if ('kind' in checked) return checked;
   if (!checked.ok) return bogus(checked.reason, name, TYPE.DS);
   return { link: { kind: 'no-cut' }, ttl: checked.ttl };
 }
@@ -238,8 +243,9 @@ function undelegated(
   proof: readonly ResourceRecord[],
   zone: SignedZone,
   { check, witness }: Chain,
-): Made {
+): Made | Missing {
   const evidence = gather(proof, zone, check);
+  if ('kind' in evidence) return evidence;
   const { ttl } = evidence;
   const noDs = proveNoDs(evidence, name, check);
   switch (noDs.kind) {
@@ -302,6 +308,7 @@ function zoneKeys(
     return bogus(isPoor ? 'too-many-hashes' : other, name, TYPE.DNSKEY);
   }
   const checked = verifySet(rrset, { zone: name, keys: entries }, chain.check);
+  if ('kind' in checked) return checked;
   if (!checked.ok) return bogus(checked.reason, name, TYPE.DNSKEY);
   return { link: { kind: 'zone', keys }, ttl: Math.min(ttl, checked.ttl) };
 }

@@ -14,7 +14,7 @@ import { groupRecords, type RRset } from '../message/rrset.ts';
 import { TYPE } from '../message/type.ts';
 import * as nsec from './nsec.ts';
 import * as nsec3 from './nsec3.ts';
-import { type Check, type SignedZone, signerOf, verifySet } from './verify.ts';
+import { type Check, type SignedZone, signerOf, type Unverified, verifySet } from './verify.ts';
 
 /** NSEC and NSEC3 sets of one reply that are looked at (PowerDNS Recursor: 10, Knot Resolver: 8; CVE-2023-50868). */
 export const MAX_PROOF_SETS = 10;
@@ -42,7 +42,7 @@ export function gather(
   records: readonly ResourceRecord[],
   zone: SignedZone,
   check: Check,
-): Evidence {
+): Evidence | Unverified {
   const gaps: nsec.Gap[] = [];
   const hashedGaps: nsec3.HashedGap[] = [];
   const sets: RRset[] = [];
@@ -50,6 +50,7 @@ export function gather(
   let doubt: BogusReason | undefined;
   for (const set of candidates(records, zone.zone).slice(0, MAX_PROOF_SETS)) {
     const checked = verifySet(set, zone, check);
+    if ('kind' in checked) return checked;
     if (!checked.ok) doubt ??= checked.reason;
     // No name has an NSEC of a wildcard's making: it would deny what it was not made for.
     if (!checked.ok || checked.nextCloser !== undefined) continue;

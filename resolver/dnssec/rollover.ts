@@ -22,7 +22,13 @@ import type { RRset } from '../message/rrset.ts';
 import { BASE64, fromDigits, toDigits } from '../message/wire/digits.ts';
 import { dsDigest, keyTag } from './algorithms.ts';
 import type { TrustAnchor } from './anchors.ts';
-import { type Check, usableKeys, verifySet } from './verify.ts';
+import {
+  type Check,
+  type Unverified,
+  usableKeys,
+  type ValidationKey,
+  verifySet,
+} from './verify.ts';
 
 /** Seconds a new key must have been there (RFC 5011 §2.4.1). */
 export const ADD_HOLD_DOWN = 30 * 86_400;
@@ -178,40 +184,52 @@ export function trustedNow(
 const SEP = 0x01;
 const REVOKE = 0x80;
 
-/** Reads a zone's DNSKEY set; `trusted` is what is trusted before it. */
+/**
+ * Reads a zone's DNSKEY set; `trusted` is what is trusted before it. A verification that is not made
+ * here is named, and the set read again when its result is known.
+ */
 export function sight(
   rrset: RRset,
   trusted: TrustAnchor | undefined,
   check: Check,
-): Sighting | undefined {
-  const { owner: zone, rdatas } = rrset;
+): Sighting | Unverified | undefined {
+  const { rdatas } = rrset;
   const times = signatureTimes(rrset, check.time.now);
   if (times === undefined) return undefined;
   const entries = rdatas.filter((rdata) => ((rdata[1] ?? 0) & SEP) !== 0);
-  const revoked = entries
-    .filter((rdata) => ((rdata[1] ?? 0) & REVOKE) !== 0)
-    .filter((rdata) => signsItself(rrset, rdata, check))
-    .map(withoutRevoke);
+  const revoked: Uint8Array[] = [];
+  for (const rdata of entries.filter((rdata) => ((rdata[1] ?? 0) & REVOKE) !== 0)) {
+    const isOwnWord = signedBy(rrset, revokedKeys(rdata), check);
+    if (typeof isOwnWord !== 'boolean') return isOwnWord;
+    if (isOwnWord) revoked.push(withoutRevoke(rdata));
+  }
   // Only keys of algorithms we know can be trusted some day; revoked ones never again.
   const alive = usableKeys(entries).filter(({ rdata }) => !revoked.some(same(rdata)));
   const keys = alive.filter(
     ({ rdata }) =>
       trusted !== undefined && isConfigured(rdata, { anchor: trusted, crypto: check.crypto }),
   );
-  const isVouched = keys.length > 0 && verifySet(rrset, { zone, keys }, check).ok;
+  const isVouched = signedBy(rrset, keys, check);
+  if (typeof isVouched !== 'boolean') return isVouched;
   const present = isVouched ? alive.map(({ rdata }) => rdata) : undefined;
   return { present, revoked, ...times };
 }
 
-/** Revoking is the key's own word, nobody else's (RFC 5011 §2.1). */
-function signsItself(rrset: RRset, revoked: Uint8Array, check: Check): boolean {
-  const keys = usableKeys([withoutRevoke(revoked)]).map((key) => ({
-    ...key,
-    rdata: revoked,
-    // REVOKE changes the tag too (RFC 5011 §2.1).
-    tag: keyTag(revoked),
-  }));
-  return keys.length > 0 && verifySet(rrset, { zone: rrset.owner, keys }, check).ok;
+function signedBy(
+  rrset: RRset,
+  keys: readonly ValidationKey[],
+  check: Check,
+): boolean | Unverified {
+  if (keys.length === 0) return false;
+  const checked = verifySet(rrset, { zone: rrset.owner, keys }, check);
+  return 'kind' in checked ? checked : checked.ok;
+}
+
+/** Revoking is the key's own word, nobody else's (RFC 5011 §2.1): the key as it signs then. */
+function revokedKeys(revoked: Uint8Array): ValidationKey[] {
+  // REVOKE changes the tag too (RFC 5011 §2.1).
+  const changed = { rdata: revoked, tag: keyTag(revoked) };
+  return usableKeys([withoutRevoke(revoked)]).map((key) => ({ ...key, ...changed }));
 }
 
 function withoutRevoke(rdata: Uint8Array): Uint8Array {

@@ -15,7 +15,7 @@ import { BASE32, HEX, toDigits } from '../message/wire/digits.ts';
 import { join } from '../message/wire/field.ts';
 import { fullBudget, type Purse } from '../recursion/budget.ts';
 import type { Outcome } from '../recursion/frame.ts';
-import { dsDigest, keyTag } from './algorithms.ts';
+import { COSTLY, dsDigest, keyTag } from './algorithms.ts';
 import { readAnchors } from './anchors.ts';
 import { type ChainMemory, createChainMemory } from './chain.ts';
 import { dnskeyRdata, generateZoneKey, type SigningAlgorithm, signingAlgorithm } from './keys.ts';
@@ -219,7 +219,8 @@ export function purse(): Purse {
 
 /** A check at the sample's time. */
 function check(crypto: Crypto, more: Partial<Check> = {}): Check {
-  return { crypto, time: { now: NOW, clockIsSet: true }, purse: purse(), ...more };
+  const time = { now: NOW, clockIsSet: true };
+  return { crypto, time, purse: purse(), tried: [], costly: COSTLY, ...more };
 }
 
 /** What is trusted: `anchors`, and the DS and DNSKEY outcomes given. */
@@ -329,7 +330,7 @@ export type Case = {
 
 /** The verdict in words. */
 export function said(step: Validated): string {
-  if (step.kind === 'missing') return 'missing';
+  if (step.kind !== 'verdict') return step.kind;
   const { verdict } = step;
   return verdict.state === 'secure' ? 'secure' : `${verdict.state} ${verdict.reason}`;
 }

@@ -1,8 +1,9 @@
 /**
  * The validator: what was found for one name, and what is trusted, become a verdict.
  *
- * Pure: it fetches nothing. When it lacks a DS or DNSKEY set it says which; the caller finds it and
- * asks again. Each alias of a chain is a finding of its own.
+ * Pure: it fetches nothing. When it lacks a DS or DNSKEY set, or the result of a verification that is
+ * not made here, it says which; the caller finds it and asks again. Each alias of a chain is a
+ * finding of its own.
  *
  * @see RFC 4035 §4.3 and §5: secure, insecure, bogus
  * @see RFC 6840: clarifications, all of §4 and §5
@@ -20,7 +21,7 @@ import { synthesise } from '../recursion/scrub.ts';
 import { type Anchors, closestAnchor } from './anchors.ts';
 import { type Chain, descend, type Missing, type Wanted } from './chain.ts';
 import { type Evidence, gather, proveNoData, proveNoName, proveWildcard } from './proof.ts';
-import { type SignedZone, signerOf, verifySet } from './verify.ts';
+import { type SignedZone, signerOf, type Unverified, verifySet } from './verify.ts';
 
 /** What was found for one name, without failures. */
 export type Found = Exclude<Outcome, { readonly kind: 'failure' }>;
@@ -110,6 +111,7 @@ function wordOf(name: Name, type: number, signer: Name | undefined, trust: Trust
   const reached = descend(anchor, isDoubtful ? place : (claimed ?? place), trust);
   switch (reached.kind) {
     case 'missing':
+    case 'unverified':
       return reached;
     case 'insecure':
       return insecure(reached.reason);
@@ -142,12 +144,14 @@ function judgeSet(
   const word = wordOf(rrset.owner, rrset.type, signerOf(rrset), trust);
   if (word.kind !== 'zone') return word;
   const checked = verifySet(rrset, word.zone, trust.check);
+  if ('kind' in checked) return checked;
   if (!checked.ok) return bogus(checked.reason);
   const { nextCloser } = checked;
   if (nextCloser === undefined)
     return secure(checked.ttl, rebuild(capped(checked.rrset, checked.ttl), []));
   // A wildcard's answer needs the proof that nothing closer exists (CVE-2026-52686).
   const evidence = gather(proof, word.zone, trust.check);
+  if ('kind' in evidence) return evidence;
   const proven = proveWildcard(evidence, nextCloser, trust.check);
   switch (proven.kind) {
     case 'unproven':
@@ -189,8 +193,10 @@ function judgeDenial(question: Question, found: Denied, trust: Trust): Validated
   if (word.kind !== 'zone') return withoutProof(word, sets);
   // Without an SOA nothing is kept, but what is proven is proven.
   const soa = denial && checkSoa(sets, word.zone, trust);
+  if (soa !== undefined && 'kind' in soa) return soa;
   if (soa?.ok === false) return bogus(soa.reason);
   const evidence = gather(records, word.zone, trust.check);
+  if ('kind' in evidence) return evidence;
   const proof =
     found.kind === 'no-name'
       ? proveNoName(evidence, name, trust.check)
@@ -230,21 +236,24 @@ function zoneGone(
   const outer = closestAnchor(trust.anchors, signer);
   if (typeof outer === 'string') return undefined;
   const reached = descend(outer, signer, trust);
-  if (reached.kind === 'missing') return reached;
+  if (reached.kind === 'missing' || reached.kind === 'unverified') return reached;
   if (reached.kind !== 'zone' || reached.zone.key !== signer.key) return undefined;
   const evidence = gather(records, reached, trust.check);
+  if ('kind' in evidence) return evidence;
   const proof = proveNoName(evidence, closest.name, trust.check);
   return proof.kind === 'proven' ? { kind: 'zone', zone: reached } : undefined;
 }
 
 type CheckedSoa =
   | { readonly ok: true; readonly set: RRset; readonly ttl: number }
-  | { readonly ok: false; readonly reason: BogusReason };
+  | { readonly ok: false; readonly reason: BogusReason }
+  | Unverified;
 
 function checkSoa(sets: readonly RRset[], zone: SignedZone, trust: Trust): CheckedSoa {
   const set = sets.find(({ type, owner }) => type === TYPE.SOA && owner.key === zone.zone.key);
   if (set === undefined) return { ok: false, reason: 'nsec-missing' };
   const checked = verifySet(set, zone, trust.check);
+  if ('kind' in checked) return checked;
   return checked.ok ? { ok: true, set: checked.rrset, ttl: checked.ttl } : checked;
 }
 

@@ -6,6 +6,7 @@ import { fullBudget, MAX_FAILED_SIGNATURES, MAX_SIGNATURES } from '../recursion/
 import { keyTag } from './algorithms.ts';
 import { NOW, name, type SampleZone, samples, set } from './signed.fixture.ts';
 import {
+  type Checked,
   MAX_KEYS_PER_TAG,
   MAX_TRIES_PER_SET,
   signerOf,
@@ -26,8 +27,14 @@ beforeAll(async () => {
   plain = set('www.example. 300 IN A 192.0.2.1', 'www.example. 300 IN A 192.0.2.2');
 });
 
-const verify = (rrset: RRset, more = {}) =>
-  verifySet(rrset, { zone: zone.apex, keys }, check(more));
+const verify = (rrset: RRset, more = {}) => checkSet(rrset, { zone: zone.apex, keys }, check(more));
+
+/** Of what is not costly, and so is never left for later. */
+function checkSet(...args: Parameters<typeof verifySet>): Checked {
+  const checked = verifySet(...args);
+  if ('kind' in checked) throw new Error(checked.kind);
+  return checked;
+}
 
 describe('signatures of the RFCs', () => {
   test.each([
@@ -219,7 +226,7 @@ describe('KeyTrap (CVE-2023-50387)', () => {
     const { check: counted, verifies } = counting();
     const many = { zone: zone.apex, keys: [...collisions(31), ...keys] };
     expect(keyTag(many.keys[0]?.rdata ?? zone.dnskey)).toBe(zone.tag);
-    expect(verifySet(zone.sign(plain), many, counted).ok).toBe(false);
+    expect(checkSet(zone.sign(plain), many, counted).ok).toBe(false);
     expect(verifies()).toBe(MAX_KEYS_PER_TAG);
   });
 

@@ -5,17 +5,19 @@
  * @see RFC 6840 §5.4 and §5.11: any one good signature is enough
  * @see CVE-2023-50387 (KeyTrap): why keys and tries are counted
  *
- * Knows nothing of chains: whose keys may sign is decided in chain.ts and validate.ts.
+ * A verification that costs much is not made here: it is named, and what came of it is there when the
+ * set is checked again. Knows nothing of chains: whose keys may sign is decided in chain.ts and
+ * validate.ts.
  */
 
-import type { Crypto } from '#runtime';
+import type { Crypto, SignatureAlgorithm } from '#runtime';
 import type { BogusReason } from '../message/ede.ts';
 import { countLabels, isWithin, type Name, parentOf, prepend } from '../message/name.ts';
 import { canonicalRdata, decodeRdataAs, type RdataOf } from '../message/rdata.ts';
-import { type RRset, safeTtl } from '../message/rrset.ts';
+import { type RRset, safeTtl, sameOctets } from '../message/rrset.ts';
 import { TYPE } from '../message/type.ts';
 import { type Purse, pay } from '../recursion/budget.ts';
-import { type Algorithm, algorithmOf, keyTag } from './algorithms.ts';
+import { type Algorithm, algorithmOf, keyTag, verificationCost } from './algorithms.ts';
 import { readRrsig, signedOctets } from './rrsig.ts';
 import { canonicalSet, type SigningTime } from './sign.ts';
 
@@ -36,6 +38,38 @@ export type Check = {
   readonly crypto: Pick<Crypto, 'hash' | 'verify'>;
   readonly time: SigningTime;
   readonly purse: Purse;
+  /** What was tried for the same question before: nothing is paid for or computed twice. */
+  readonly tried: Tried[];
+  /** From this cost on a verification is named in place of being made. */
+  readonly costly: number;
+};
+
+/** One set, one signature over it and one key that may have made it. */
+type Attempt = {
+  readonly rrset: Pick<RRset, 'owner' | 'type' | 'rdatas'>;
+  /** RDATA of the RRSIG. */
+  readonly signature: Uint8Array;
+  readonly key: ValidationKey;
+};
+
+/** An attempt and what came of it. */
+export type Tried = Attempt & { readonly isGood: boolean };
+
+/** A verification whose result is needed first; it is paid for. */
+export type Unverified = {
+  readonly kind: 'unverified';
+  readonly attempt: Attempt;
+  /** Whose signature it says it is. */
+  readonly signer: Name;
+  readonly verification: Verification;
+};
+
+/** What Crypto's `verify` takes. */
+export type Verification = {
+  readonly algorithm: SignatureAlgorithm;
+  readonly publicKey: Uint8Array;
+  readonly data: Uint8Array;
+  readonly signature: Uint8Array;
 };
 
 /** A DNSKEY that may sign data: a zone key, not revoked, of an algorithm we know. */
@@ -44,6 +78,8 @@ export type ValidationKey = {
   readonly tag: number;
   readonly algorithm: Algorithm;
   readonly publicKey: Uint8Array;
+  /** What checking one signature by it costs, P-256 being one. */
+  readonly cost: number;
 };
 
 /** A zone and the keys that are trusted to sign its data. */
@@ -80,7 +116,8 @@ export function usableKeys(rdatas: readonly Uint8Array[]): ValidationKey[] {
     const algorithm = algorithmOf(key.algorithm);
     const { publicKey } = key;
     if (algorithm === undefined || !hasSize(publicKey, algorithm)) return [];
-    return [{ rdata, tag: keyTag(rdata), algorithm, publicKey }];
+    const cost = verificationCost(algorithm, publicKey);
+    return [{ rdata, tag: keyTag(rdata), algorithm, publicKey, cost }];
   });
 }
 
@@ -130,7 +167,11 @@ function isPlausible({ owner, type }: RRset, fields: RdataOf<'RRSIG'>): boolean 
 }
 
 /** Checks a set against the keys of `zone`: one good signature by one of them is enough. */
-export function verifySet(rrset: RRset, { zone, keys }: SignedZone, check: Check): Checked {
+export function verifySet(
+  rrset: RRset,
+  { zone, keys }: SignedZone,
+  check: Check,
+): Checked | Unverified {
   const blamed: BogusReason[] = [];
   const attempts: { signature: Signature; key: ValidationKey }[] = [];
   const ours = readSignatures(rrset).filter(({ fields }) => fields.signer.key === zone.key);
@@ -142,6 +183,7 @@ export function verifySet(rrset: RRset, { zone, keys }: SignedZone, check: Check
   }
   for (const { signature, key } of attempts.slice(0, MAX_TRIES_PER_SET)) {
     const result = tryKey(rrset, signature, key, check);
+    if (typeof result !== 'string') return result;
     if (result === 'good') return good(rrset, signature, ours, check.time);
     blamed.push(result);
     if (result !== 'signature-invalid') break;
@@ -183,26 +225,64 @@ function keysFor({ fields, algorithm }: Signature, keys: readonly ValidationKey[
 
 function tryKey(
   rrset: RRset,
-  { rdata, fields, algorithm }: Signature,
+  { rdata, fields }: Signature,
   key: ValidationKey,
-  { crypto, purse }: Check,
-): 'good' | BogusReason {
+  check: Check,
+): 'good' | BogusReason | Unverified {
+  const attempt: Attempt = { rrset, signature: rdata, key };
+  const known = check.tried.find((tried) => isSame(tried, attempt));
+  if (known !== undefined) return known.isGood ? 'good' : 'signature-invalid';
+  const { crypto, purse } = check;
   // One more that is wrong would be too many, and nothing is known of it before it has cost its time.
   if (purse.budget.failedSignatures === 0 && !pay(purse, 'failedSignatures', 1)) {
     return 'too-many-failed-signatures';
   }
   // Also a key that turns out to be none has cost its parsing (CVE-2025-8677).
-  if (!pay(purse, 'signatures', algorithm.cost)) return 'too-many-signatures';
+  if (!pay(purse, 'signatures', key.cost)) return 'too-many-signatures';
   const { type } = rrset;
   const owner = signedOwner(rrset, fields);
   if (owner === undefined) return 'signature-invalid';
   const rdatas = distinct(type, rrset.rdatas);
   const set = canonicalSet({ owner, type, ttl: fields.originalTtl, rdatas });
   const data = signedOctets(rdata, fields, set);
-  if (crypto.verify(algorithm.crypto, key.publicKey, data, fields.signature)) return 'good';
-  pay(purse, 'failedSignatures', 1);
-  return 'signature-invalid';
+  const { signer, signature } = fields;
+  const algorithm = key.algorithm.crypto;
+  const { publicKey } = key;
+  if (key.cost >= check.costly) {
+    const verification = { algorithm, publicKey, data, signature };
+    return { kind: 'unverified', attempt, signer, verification };
+  }
+  const isGood = crypto.verify(algorithm, publicKey, data, signature);
+  learn(attempt, isGood, check);
+  return isGood ? 'good' : 'signature-invalid';
 }
+
+/** Notes what came of an attempt; one that failed is paid for as such. */
+export function learn(
+  attempt: Attempt,
+  isGood: boolean,
+  check: Pick<Check, 'tried' | 'purse'>,
+): void {
+  check.tried.push({ ...attempt, isGood });
+  if (!isGood) pay(check.purse, 'failedSignatures', 1);
+}
+
+/** Mostly the very same octets: what a question rests on is kept until it is judged. */
+function isSame(one: Attempt, other: Attempt): boolean {
+  const [a, b] = [one.rrset, other.rrset];
+  return (
+    areSame(one.signature, other.signature) &&
+    areSame(one.key.rdata, other.key.rdata) &&
+    a.type === b.type &&
+    a.owner.key === b.owner.key &&
+    a.rdatas.length === b.rdatas.length &&
+    a.rdatas.every((rdata, index) => areSame(rdata, b.rdatas[index] ?? NOTHING))
+  );
+}
+
+const NOTHING = new Uint8Array(0);
+
+const areSame = (a: Uint8Array, b: Uint8Array) => a === b || sameOctets(a, b);
 
 /** The owner as it was signed: the wildcard that the set was made from, if it was (RFC 4035 §5.3.2). */
 function signedOwner(rrset: RRset, { labels }: RdataOf<'RRSIG'>): Name | undefined {

@@ -6,6 +6,7 @@ import { NOW, name, type SampleZone, samples } from '../dnssec/signed.fixture.ts
 import type { RRset } from '../message/rrset.ts';
 import { createAnchorWatch, LOOK_MS } from './anchor-watch.ts';
 import type { Resolved } from './recursion.ts';
+import { createVerifier } from './verifier.ts';
 
 const { crypto } = nodeRuntime();
 const { zone } = samples(crypto);
@@ -25,6 +26,7 @@ function open(clock: ReturnType<typeof manualClock>, say: () => Resolved['outcom
   const watch = createAnchorWatch({
     clock,
     crypto,
+    verifier: createVerifier({ clock, crypto }),
     log: () => undefined,
     recursion: {
       async resolve(_name, _type, budget, avoid) {

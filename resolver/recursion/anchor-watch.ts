@@ -9,7 +9,7 @@
  */
 
 import type { Cancel, Clock, Crypto, Log } from '#runtime';
-import { keyTag } from '../dnssec/algorithms.ts';
+import { COSTLY, keyTag } from '../dnssec/algorithms.ts';
 import type { TrustAnchor } from '../dnssec/anchors.ts';
 import {
   type Configured,
@@ -22,10 +22,12 @@ import {
   type TrackedKey,
   trustedNow,
 } from '../dnssec/rollover.ts';
+import type { Check } from '../dnssec/verify.ts';
 import { printName } from '../message/name.ts';
 import { TYPE } from '../message/type.ts';
 import { fullBudget } from './budget.ts';
 import type { Recursion } from './recursion.ts';
+import type { Verifier } from './verifier.ts';
 
 /** Milliseconds between two looks at the clock. */
 export const LOOK_MS = 60_000;
@@ -40,6 +42,7 @@ export type AnchorWatch = Disposable & {
 type Parts = {
   readonly clock: Clock;
   readonly crypto: Pick<Crypto, 'hash' | 'verify'>;
+  readonly verifier: Pick<Verifier, 'settle'>;
   readonly log: Log;
   readonly recursion: Pick<Recursion, 'resolve'>;
   /** The anchor as configured. */
@@ -113,7 +116,7 @@ export function createAnchorWatch(parts: Parts): AnchorWatch {
 
 /** Asks for the zone's keys and reads them. */
 async function see(
-  { clock, crypto, recursion }: Parts,
+  { clock, crypto, recursion, verifier }: Parts,
   trusted: TrustAnchor | undefined,
 ): Promise<Sighting | undefined> {
   if (trusted === undefined) return undefined;
@@ -123,7 +126,13 @@ async function see(
   // Without a date no time passes, also when it got lost on the way.
   if (outcome.kind !== 'answer' || !clock.isSet()) return undefined;
   const time = { now: clock.now(), clockIsSet: true };
-  return sight(outcome.rrset, trusted, { crypto, time, purse: { budget: resolved.budget } });
+  const purse = { budget: resolved.budget };
+  const check: Check = { crypto, time, purse, tried: [], costly: COSTLY };
+  for (;;) {
+    const seen = sight(outcome.rrset, trusted, check);
+    if (seen === undefined || !('kind' in seen)) return seen;
+    if ((await verifier.settle(seen, check)) !== undefined) return undefined;
+  }
 }
 
 function changesBetween(before: readonly TrackedKey[], after: readonly TrackedKey[]) {

@@ -30,6 +30,7 @@ import type { Event, Send } from './frame.ts';
 import { createRecursion } from './recursion.ts';
 import { nameOf, replyTo } from './reply.fixture.ts';
 import { createValidation, type Validation } from './validation.ts';
+import { createVerifier } from './verifier.ts';
 
 const { crypto } = nodeRuntime();
 const { zone: sampleZone, counting, nsec3Chain } = samples(crypto);
@@ -108,6 +109,7 @@ function build(more: Options = {}): void {
   validation = createValidation({
     clock,
     crypto: counted.check.crypto,
+    verifier: createVerifier({ clock, crypto }),
     recursion,
     cache,
     anchors: read.anchors,

@@ -5,7 +5,8 @@
  *   look up ─► judged before? ──────────────────────────────► verdict
  *                 │ no                                            ▲
  *                 ▼                                               │
- *              judge ◄─► look up DS and DNSKEY                    │
+ *              judge ◄─► look up DS and DNSKEY,                   │
+ *                 │      verify what is costly elsewhere          │
  *                 │ bogus: ask again elsewhere, then judge again  │
  *                 └───────────────────────────────────────────────┘
  *
@@ -17,9 +18,11 @@
 import type { Clock, Crypto } from '#runtime';
 import type { Cache } from '../cache/cache.ts';
 import type { Synthesis } from '../cache/synthesis.ts';
+import { COSTLY } from '../dnssec/algorithms.ts';
 import { type Anchors, closestAnchor } from '../dnssec/anchors.ts';
 import { BOGUS_TTL, type ChainMemory, type Supplied, type Wanted } from '../dnssec/chain.ts';
 import { type Found, type Trust, type Verdict, validate } from '../dnssec/validate.ts';
+import type { Tried } from '../dnssec/verify.ts';
 import { type Name, parentOf } from '../message/name.ts';
 import { CLASS, TYPE } from '../message/type.ts';
 import { type Budget, type Exhausted, isAmple, isExhausted, type Purse } from './budget.ts';
@@ -27,6 +30,7 @@ import { createFlights } from './flights.ts';
 import { insecure, isCurrent, type Judgement } from './judgement.ts';
 import { fromCache } from './known.ts';
 import { isPoor, type Recursion, type Resolved } from './recursion.ts';
+import type { NotVerified, Verifier } from './verifier.ts';
 
 /** DS and DNSKEY sets looked up for one question: two for each label of a long name. */
 export const MAX_CHAIN_LOOKUPS = 64;
@@ -55,6 +59,7 @@ export type Validation = {
 type Parts = {
   readonly clock: Clock;
   readonly crypto: Pick<Crypto, 'hash' | 'verify'>;
+  readonly verifier: Pick<Verifier, 'settle'>;
   readonly recursion: Pick<Recursion, 'resolve'>;
   readonly cache: Cache;
   readonly anchors: Anchors;
@@ -144,6 +149,7 @@ type Case = {
   readonly wanted: Wanted;
   readonly supplied: Map<string, Supplied>;
   readonly witnesses: Map<string, ReadonlySet<string>>;
+  readonly tried: Tried[];
   lookups: number;
   repeats: number;
   /** What could not be afforded. */
@@ -161,6 +167,7 @@ async function decide(
     wanted,
     supplied: new Map(),
     witnesses: new Map(),
+    tried: [],
     lookups: 0,
     repeats: 0,
     exhausted: undefined,
@@ -171,18 +178,35 @@ async function decide(
     const found = foundIn(resolved);
     if (found === undefined) return resolved;
     const { verdict, budget } = await hear(parts, open, found, resolved.budget);
+    // Nothing is known of the data then, so nothing is kept.
+    if (typeof verdict === 'string') return unjudged(resolved, verdict, budget);
     resolved = { ...resolved, budget };
     const culprit = culpritOf(verdict, wanted);
     const again = culprit && (await repeat(parts, open, culprit, budget));
     if (culprit === undefined || again === undefined) {
-      if (verdict.state === 'bogus' && open.exhausted !== undefined && !hadEnough) {
-        return { ...resolved, judgement: judged(parts, verdict), isStarved: true };
-      }
-      return remember(parts, wanted, resolved, verdict);
+      return conclude(parts, open, resolved, verdict, hadEnough);
     }
     if (culprit !== wanted) open.supplied.set(keyOf(culprit), again.outcome);
     resolved = culprit === wanted ? again : { ...resolved, budget: again.budget };
   }
+}
+
+/** What is bogus only because too little was left is that for nobody else. */
+function conclude(
+  parts: Parts,
+  { wanted, exhausted }: Case,
+  resolved: Resolved,
+  verdict: Verdict,
+  hadEnough: boolean,
+): Judged {
+  const isStarved = verdict.state === 'bogus' && exhausted !== undefined && !hadEnough;
+  return isStarved
+    ? { ...resolved, judgement: judged(parts, verdict), isStarved }
+    : remember(parts, wanted, resolved, verdict);
+}
+
+function unjudged(resolved: Resolved, reason: NotVerified, budget: Budget): Judged {
+  return { ...resolved, outcome: { kind: 'failure', reason }, budget };
 }
 
 /** Judges once, fetching what is missing. */
@@ -191,14 +215,19 @@ async function hear(
   open: Case,
   found: Found,
   budget: Budget,
-): Promise<{ verdict: Verdict; budget: Budget }> {
+): Promise<{ verdict: Verdict | NotVerified; budget: Budget }> {
   const purse: Purse = { budget, ...(open.exhausted && { exhausted: open.exhausted }) };
   for (;;) {
-    const trust = trustOf(parts, open.supplied, purse);
+    const trust = trustOf(parts, open, purse);
     const step = validate({ ...open.wanted, class: CLASS.IN }, found, trust);
     if (step.kind === 'verdict') {
       open.exhausted = purse.exhausted;
       return { verdict: step.verdict, budget: purse.budget };
+    }
+    if (step.kind === 'unverified') {
+      const problem = await parts.verifier.settle(step, trust.check);
+      if (problem !== undefined) return { verdict: problem, budget: purse.budget };
+      continue;
     }
     for (const what of step.ask) {
       open.supplied.set(keyOf(what), await supply(parts, open, what, purse));
@@ -262,10 +291,11 @@ const monotonic = (clock: Clock) => clock.monotonic() / 1000;
 
 function trustOf(
   { clock, crypto, cache, anchors, memory, synthesis }: Parts,
-  supplied: ReadonlyMap<string, Supplied>,
+  { supplied, tried }: Case,
   purse: Purse,
 ): Trust {
   const now = monotonic(clock);
+  const time = { now: clock.now(), clockIsSet: clock.isSet() };
   return {
     anchors,
     memory,
@@ -275,7 +305,7 @@ function trustOf(
       if (clock.isSet()) synthesis?.learn({ kind: 'no-data', denial: undefined, proof }, ttl, now);
     },
     isCut: (name) => cache.findCut(name, monotonic(clock)) !== undefined,
-    check: { crypto, purse, time: { now: clock.now(), clockIsSet: clock.isSet() } },
+    check: { crypto, purse, tried, time, costly: COSTLY },
     now,
   };
 }
