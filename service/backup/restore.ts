@@ -55,7 +55,11 @@ export async function restore(
   await using store = await openStore(runtime, { directory: `${directory}/store`, realm });
   const { identities, phrase, report } = reading;
   const into = { store, identities, withKeys: true, report };
-  const { commits, secrets } = await bringBack(crypto, target, found, into);
+  const { commits, secrets } = await bringBack(crypto, target, found, into).catch(
+    (thrown: unknown) => {
+      throw damaged.length === 0 ? thrown : noneGood(target, damaged, thrown);
+    },
+  );
   requireOwnRealm(store, phrase);
   if (secrets === undefined) throw new BackupError('damaged', 'the backup holds no keys');
   checkSecrets(runtime, secrets, found.manifest.device);
@@ -68,6 +72,16 @@ export async function restore(
   await files.remove(mark);
   const apex = String(store.state().get('realm')?.get('settings')?.['apex']);
   return { realm, heads: store.heads, commits, number, at, damaged, apex };
+}
+
+/** The older list did not help: the newer one is what is wrong. */
+function noneGood(target: Target, [newest]: readonly string[], thrown: unknown): unknown {
+  if (!(thrown instanceof BackupError)) return thrown;
+  return new BackupError(
+    thrown.code,
+    `${target.name}: the list ${newest} or its signature is damaged, and the one before it does not help: ${thrown.message}`,
+    thrown,
+  );
 }
 
 /** Nothing of a realm is overwritten, ever. */
