@@ -31,6 +31,7 @@ import { translate } from './node-errors.ts';
 import { listenSecurely } from './node-https.ts';
 import { openSession } from './node-secure.ts';
 import { remoteOf, startListening } from './node-tcp.ts';
+import { sourceOf } from './room.ts';
 
 /** Headers must come quickly; bodies may be slow (a phone uploading a backup). */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -57,8 +58,7 @@ export function nodeHttp(log: Log, accept: (http: HttpServer) => Acceptor = acce
     listen: (local, handle, room = ROOM) => listen(log, accept, { local, handle, room }),
     listenSecurely: (local, credentials, handle, room) => {
       const listener = listenerOf(log, local, handle);
-      const hear = (...args: Parameters<typeof listener>) => void listener(...args);
-      return listenSecurely(local, credentials, hear, room);
+      return listenSecurely(local, credentials, listener, room);
     },
     fetch: fetchOver,
   };
@@ -123,14 +123,6 @@ function limitSources(server: Server, perSource: number): void {
     });
     if (count > perSource) socket.destroy();
   });
-}
-
-/** An IPv4 address, or the /64 that whoever has one IPv6 address there has. */
-function sourceOf(address: string): string {
-  if (!address.includes(':')) return address;
-  const [head = [], tail = []] = address.split('::').map((half) => half.split(':'));
-  const zeros = Array.from({ length: Math.max(0, 8 - head.length - tail.length) }, () => '0');
-  return [...head, ...zeros, ...tail].slice(0, 4).join(':');
 }
 
 function listenerOf(

@@ -9,15 +9,16 @@ import {
   createSecureServer,
   type Http2ServerRequest,
   type Http2ServerResponse,
-  type ServerHttp2Session,
+  type Http2Session,
+  type ServerHttp2Stream,
 } from 'node:http2';
 import { isIPv6 } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 import type { ConnectionRoom, Credentials, Endpoint, SecureListener } from './index.ts';
 import { openSecurely, tlsOptions } from './node-tls.ts';
+import { createRoom } from './room.ts';
 
 /** Of one address: a browser opens one, a household behind NAT some dozens. */
-const ROOM: ConnectionRoom = { connections: Number.POSITIVE_INFINITY, perSource: 64 };
+const ROOM: ConnectionRoom = { connections: 512, perSource: 64 };
 const MAX_STREAMS = 100;
 const MAX_HEADER_BYTES = 16 * 1024;
 /** Megabytes that one session may make us hold. */
@@ -33,11 +34,12 @@ const CLOSE_GRACE_MS = 500;
 export async function listenSecurely(
   local: Endpoint,
   credentials: Credentials,
-  listener: (incoming: Http2ServerRequest, outgoing: Http2ServerResponse) => void,
-  { connections, perSource }: ConnectionRoom = ROOM,
+  listener: (incoming: Http2ServerRequest, outgoing: Http2ServerResponse) => Promise<unknown>,
+  { connections, perSource, unread }: ConnectionRoom = ROOM,
 ): Promise<SecureListener> {
-  const sessions = new Set<ServerHttp2Session>();
-  const sockets = new Set<TLSSocket>();
+  const sessions = new Set<Http2Session>();
+  const room = createRoom(connections, perSource);
+  const noteUnread = unread === undefined ? () => undefined : limitUnread(unread);
   const server = createSecureServer(
     {
       ...tlsOptions(credentials, ['h2', 'http/1.1']),
@@ -47,7 +49,7 @@ export async function listenSecurely(
     },
     (incoming, outgoing) => {
       mendAuthority(incoming);
-      listener(incoming, outgoing);
+      void listener(incoming, outgoing).then(() => noteUnread(incoming.stream));
     },
   );
   // Of HTTP/1.1, for which node:http2 takes no options.
@@ -57,13 +59,13 @@ export async function listenSecurely(
     keepAliveTimeout: IDLE_TIMEOUT_MS,
   });
   server.on('secureConnection', (socket) => {
-    const { remoteAddress: address } = socket;
-    const mine = [...sockets].filter(({ remoteAddress }) => remoteAddress === address).length;
-    if (mine >= perSource || sockets.size >= connections) socket.destroy();
-    sockets.add(socket);
+    const { remoteAddress = '', remotePort } = socket;
+    const name = `${remoteAddress} ${remotePort}`;
+    const leave = room.enter(name, remoteAddress, () => socket.destroy());
+    if (leave === undefined) socket.destroy();
+    else socket.once('close', leave);
     // Bun knows no timeouts of the server's for HTTP/1.1; a session of HTTP/2 has its own.
     if (socket.alpnProtocol !== 'h2') socket.setTimeout(IDLE_TIMEOUT_MS, () => socket.destroy());
-    socket.once('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
   });
   server.on('session', (session) => {
@@ -72,14 +74,36 @@ export async function listenSecurely(
     session.on('error', () => session.destroy());
     session.setTimeout(IDLE_TIMEOUT_MS, () => session.destroy());
   });
-  return openSecurely(server, local, async (closed) => {
+  const end = async (closed: Promise<unknown>) => {
     for (const session of sessions) session.close();
-    const timer = setTimeout(() => {
-      for (const socket of sockets) socket.destroy();
-    }, CLOSE_GRACE_MS);
+    const timer = setTimeout(room.endAll, CLOSE_GRACE_MS);
     await closed;
     clearTimeout(timer);
-  });
+  };
+  return openSecurely(server, local, end, connections);
+}
+
+/**
+ * Ends connections whose answers are not read: what waits for them is our memory. Of HTTP/1.1 nothing
+ * is read before the last answer has left.
+ */
+function limitUnread({ octets, milliseconds }: NonNullable<ConnectionRoom['unread']>) {
+  const waiting = new WeakMap<Http2Session, Set<ServerHttp2Stream>>();
+  return (stream: ServerHttp2Stream | undefined): void => {
+    const session = stream?.session;
+    if (stream === undefined || session === undefined) return;
+    if (stream.destroyed || stream.writableFinished) return;
+    const streams = waiting.get(session) ?? new Set();
+    waiting.set(session, streams.add(stream));
+    const timer = setTimeout(() => session.destroy(), milliseconds);
+    const forget = () => {
+      clearTimeout(timer);
+      streams.delete(stream);
+    };
+    stream.once('finish', forget).once('close', forget);
+    const unread = [...streams].reduce((sum, { writableLength }) => sum + writableLength, 0);
+    if (unread > octets) session.destroy();
+  };
 }
 
 /** Knot's kdig names a server with an IPv6 address without the brackets of RFC 3986 §3.2.2. */

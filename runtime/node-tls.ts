@@ -17,9 +17,11 @@ import {
 import { type Credentials, RuntimeError, type SecureListener, type Tls } from './index.ts';
 import { connectSecurely } from './node-secure.ts';
 import { connectionOf, remoteOf, startListening } from './node-tcp.ts';
+import { createRoom } from './room.ts';
 
 /** Milliseconds a handshake may take: some round trips on a bad mobile network. */
 const HANDSHAKE_TIMEOUT_MS = 5_000;
+/** Secured connections, unless told otherwise. */
 const MAX_CONNECTIONS = 512;
 /** Handshakes under way, in all and for one address. */
 const MAX_HANDSHAKES = 128;
@@ -65,9 +67,11 @@ export async function openSecurely(
   server: Server,
   local: Parameters<Tls['listen']>[0],
   end: (closed: Promise<unknown>) => Promise<void>,
+  connections: number = MAX_CONNECTIONS,
 ): Promise<SecureListener> {
   const handshakes = limitHandshakes(server);
-  server.maxConnections = MAX_CONNECTIONS;
+  // Who limits secured connections by itself must see one more to choose between them.
+  server.maxConnections = connections + MAX_HANDSHAKES;
   return {
     local: await startListening(server, local),
     replaceCredentials(credentials) {
@@ -92,34 +96,23 @@ function checkCredentials({ certificate: cert, key }: Credentials): void {
 
 type Incoming = Pick<TLSSocket, 'remoteAddress' | 'remotePort'>;
 
+/** Node shows the raw socket first and the secured one later: only their other end is the same. */
+const nameOf = (socket: Incoming) => `${socket.remoteAddress} ${socket.remotePort}`;
+
 /** Turns away who begins more handshakes than anybody needs. */
 function limitHandshakes(server: Server): { abort(): void } {
-  const underWay = new Map<string, TLSSocket>();
-  // Node shows the raw socket first and the secured one later: only their other end is the same.
-  const nameOf = (socket: Incoming) => `${socket.remoteAddress} ${socket.remotePort}`;
+  const room = createRoom(MAX_HANDSHAKES, MAX_HANDSHAKES_PER_CLIENT);
   server.on('connection', (socket: TLSSocket) => {
-    const mine = [...underWay.values()].filter(
-      ({ remoteAddress }) => remoteAddress === socket.remoteAddress,
-    ).length;
-    if (underWay.size >= MAX_HANDSHAKES || mine >= MAX_HANDSHAKES_PER_CLIENT) {
-      socket.destroy();
-      return;
-    }
-    const name = nameOf(socket);
-    underWay.set(name, socket);
-    socket.once('close', () => {
-      if (underWay.get(name) === socket) underWay.delete(name);
-    });
+    const { remoteAddress = '' } = socket;
+    const leave = room.enter(nameOf(socket), remoteAddress, () => socket.destroy());
+    if (leave === undefined) socket.destroy();
+    else socket.once('close', leave);
   });
-  server.on('secureConnection', (socket: TLSSocket) => underWay.delete(nameOf(socket)));
+  server.on('secureConnection', (socket: TLSSocket) => room.leave(nameOf(socket)));
   // Without a listener Bun would report them as nobody's errors.
   server.on('tlsClientError', (_thrown: Error, socket: TLSSocket) => {
-    underWay.delete(nameOf(socket));
+    room.leave(nameOf(socket));
     socket.destroy();
   });
-  return {
-    abort() {
-      for (const socket of underWay.values()) socket.destroy();
-    },
-  };
+  return { abort: room.endAll };
 }

@@ -4,12 +4,26 @@
  * @see RFC 7858 (DoT; ALPN by RFC 7858's registration "dot"), RFC 8484 (DoH)
  */
 
-import type { Credentials, Endpoint, Listener, Runtime, SecureListener } from '#runtime';
+import type {
+  ConnectionRoom,
+  Credentials,
+  Endpoint,
+  Listener,
+  Runtime,
+  SecureListener,
+} from '#runtime';
 import { createDohService } from './doh.ts';
 import type { Handle } from './response.ts';
-import { createTcpService } from './tcp-connection.ts';
+import { createTcpService, MAX_UNREAD_BYTES, WRITE_MILLISECONDS } from './tcp-connection.ts';
 
 const DOT_PROTOCOL = 'dot';
+
+/** Of one address: a browser opens one connection, a household behind NAT some dozens. */
+const DOH_ROOM: ConnectionRoom = {
+  connections: 512,
+  perSource: 64,
+  unread: { octets: MAX_UNREAD_BYTES, milliseconds: WRITE_MILLISECONDS },
+};
 
 export type SecureListeners = AsyncDisposable & {
   readonly dot: readonly Endpoint[];
@@ -39,7 +53,7 @@ export async function startSecureListeners(
     dot.push(opening.use(await tls.listen(endpoint, wanted, dotService.accept)));
   }
   for (const endpoint of options.doh) {
-    doh.push(opening.use(await http.listenSecurely(endpoint, credentials, dohService)));
+    doh.push(opening.use(await http.listenSecurely(endpoint, credentials, dohService, DOH_ROOM)));
   }
   const opened = opening.move();
   return {

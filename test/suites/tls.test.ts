@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect as connectHttp } from 'node:http2';
 import { createConnection } from 'node:net';
 import { type ConnectionOptions, connect as connectByTls, type TLSSocket } from 'node:tls';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -97,6 +99,100 @@ describe(`${REAL} tls on the wire`, () => {
     const client = clientOf(await secure(to));
     client.end();
     expect(await client.heard).toBe('');
+  });
+});
+
+describe(`${REAL} tls with many at the door`, () => {
+  const options = () => ({ credentials, protocols: ['dot'] });
+
+  test('who holds handshakes from several addresses keeps nobody else out', async () => {
+    await using listener = await tls.listen(LOCAL, options(), shout);
+    const to = endpointOf(listener.local);
+    const held = Array.from({ length: 160 }, (_, index) =>
+      createConnection({
+        ...{ host: to.address, port: to.port },
+        localAddress: `127.0.0.${10 + Math.floor(index / 32)}`,
+      }).on('error', () => undefined),
+    );
+    await Promise.all(held.map((socket) => once(socket, 'connect')));
+    const client = clientOf(await secure(to));
+    client.end();
+    expect(await client.heard).toBe('');
+    for (const socket of held) socket.destroy();
+  });
+
+  test('a server holds as many connections as it is told', async () => {
+    const room = { connections: 800, perSource: 800 };
+    const handle = () => new Response('hello');
+    await using server = await http.listenSecurely(LOCAL, credentials, handle, room);
+    const to = endpointOf(server.local);
+    const open: TLSSocket[] = [];
+    for (let round = 0; round < 33; round++) {
+      const some = Array.from({ length: 20 }, () => secure(to, { ALPNProtocols: ['h2'] }));
+      open.push(...(await Promise.all(some)));
+    }
+    expect(open.filter(({ destroyed }) => destroyed)).toEqual([]);
+    expect(await curl(to, '--http2')).toBe('hello 2 200');
+    for (const socket of open) socket.destroy();
+  });
+
+  test('when all are taken, whoever holds most gives one up', async () => {
+    const room = { connections: 4, perSource: 3 };
+    const handle = () => new Response('hello');
+    await using server = await http.listenSecurely(LOCAL, credentials, handle, room);
+    const to = endpointOf(server.local);
+    const open: TLSSocket[] = [];
+    for (const localAddress of ['127.0.0.3', '127.0.0.2', '127.0.0.2', '127.0.0.2']) {
+      const socket = await secure(to, { ALPNProtocols: ['h2'], localAddress } as ConnectionOptions);
+      open.push(socket.resume());
+    }
+    expect(await curl(to, '--http2')).toBe('hello 2 200');
+    await until('one is ended', () => open.some(({ closed }) => closed));
+    expect(open.map(({ closed }) => closed)).toEqual([false, true, false, false]);
+    for (const socket of open) socket.destroy();
+  });
+});
+
+describe(`${REAL} http over tls, answers that are not read`, () => {
+  const BODY = new Uint8Array(60_000);
+
+  /** Asks `questions` times, reads nothing, and pings so as not to seem idle. */
+  async function ask(to: Endpoint, questions: number, initialWindowSize: number) {
+    const session = connectHttp(`https://127.0.0.1:${to.port}`, {
+      rejectUnauthorized: false,
+      settings: { initialWindowSize },
+    });
+    session.on('error', () => undefined);
+    for (let index = 0; index < questions; index++) {
+      const stream = session.request({ ':path': '/' });
+      stream.on('error', () => undefined);
+      if (initialWindowSize > 0) stream.resume();
+      else stream.pause();
+    }
+    return session;
+  }
+
+  test.each([
+    { octets: 100_000, milliseconds: 3_600_000, questions: 3, why: 'too much' },
+    { octets: 1_000_000, milliseconds: 50, questions: 1, why: 'for too long' },
+  ])('$why: the connection ends', async ({ octets, milliseconds, questions }) => {
+    const room = { connections: 9, perSource: 9, unread: { octets, milliseconds } };
+    const handle = () => new Response(BODY);
+    await using server = await http.listenSecurely(LOCAL, credentials, handle, room);
+    const session = await ask(endpointOf(server.local), questions, 0);
+    await until('it is ended', () => session.destroyed);
+  });
+
+  test('who reads may ask for as much as it likes', async () => {
+    const unread = { octets: 100_000, milliseconds: 3_600_000 };
+    const room = { connections: 9, perSource: 9, unread };
+    const handle = () => new Response('hello');
+    await using server = await http.listenSecurely(LOCAL, credentials, handle, room);
+    const session = await ask(endpointOf(server.local), 90, 65_535);
+    const last = session.request({ ':path': '/' }).resume();
+    const [{ ':status': status }] = (await once(last, 'response')) as [{ ':status': number }];
+    expect(status).toBe(200);
+    session.destroy();
   });
 });
 
