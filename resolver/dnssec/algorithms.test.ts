@@ -2,7 +2,15 @@ import { expect, test } from 'vitest';
 import { nodeRuntime } from '#runtime/node';
 import { parseName, ROOT } from '../message/name.ts';
 import { encodeRdata } from '../message/rdata.ts';
-import { ALGORITHMS, algorithmOf, DIGESTS, dsDigest, keyTag } from './algorithms.ts';
+import {
+  ALGORITHMS,
+  algorithmOf,
+  COSTLY,
+  DIGESTS,
+  dsDigest,
+  keyTag,
+  verificationCost,
+} from './algorithms.ts';
 
 const { crypto } = nodeRuntime();
 
@@ -67,6 +75,48 @@ test.each([
 test('we sign with 13 and 15 and validate eight, each number once', () => {
   expect(ALGORITHMS.filter(({ signs }) => signs).map(({ number }) => number)).toEqual([13, 15]);
   expect(ALGORITHMS.map(({ number }) => number)).toEqual([5, 7, 8, 10, 13, 14, 15, 16]);
+});
+
+/** An RSA key as RFC 3110 §2 has it; only its lengths matter. */
+const rsaKey = (bits: number, ...exponent: readonly number[]) =>
+  Uint8Array.of(exponent.length, ...exponent, ...new Uint8Array(bits / 8).fill(255));
+const usual = [1, 0, 1];
+const long = [1, 0, 0, 0, 1];
+
+test.each([
+  { number: 13, key: new Uint8Array(64), elsewhere: false, why: 'P-256: 46 µs' },
+  { number: 14, key: new Uint8Array(96), elsewhere: true, why: 'P-384: 440 µs' },
+  { number: 15, key: new Uint8Array(32), elsewhere: false, why: 'Ed25519: 62 µs' },
+  { number: 16, key: new Uint8Array(57), elsewhere: true, why: 'Ed448: 160 µs, on Bun 1.9 ms' },
+  { number: 5, key: rsaKey(1024, ...usual), elsewhere: false, why: '1024 bits: 13 µs' },
+  { number: 7, key: rsaKey(2048, ...usual), elsewhere: false, why: '2048 bits: 16 µs' },
+  { number: 8, key: rsaKey(4096, 3), elsewhere: false, why: '4096 bits, to the third: 19 µs' },
+  { number: 8, key: rsaKey(4096, ...usual), elsewhere: false, why: '4096 bits: 53 µs' },
+  { number: 8, key: rsaKey(2048, ...long), elsewhere: false, why: '2048 bits, 2^32+1: 33 µs' },
+  { number: 8, key: rsaKey(4096, ...long), elsewhere: true, why: '4096 bits, 2^32+1: 97 µs' },
+  {
+    number: 10,
+    key: rsaKey(4096, ...new Uint8Array(8).fill(255)),
+    elsewhere: true,
+    why: 'the longest exponent: 224 µs',
+  },
+  {
+    number: 8,
+    key: Uint8Array.of(0, 0, ...rsaKey(4096, ...long)),
+    elsewhere: true,
+    why: 'its length in three octets',
+  },
+])('signatures of algorithm $number are verified elsewhere: $elsewhere ($why)', (row) => {
+  const algorithm = algorithmOf(row.number);
+  const cost = algorithm && verificationCost(algorithm, row.key);
+  expect(cost !== undefined && cost >= COSTLY).toBe(row.elsewhere);
+});
+
+test('what a signature costs is known of all algorithms, and none is free', () => {
+  for (const algorithm of ALGORITHMS) {
+    const { keySize } = algorithm;
+    expect(verificationCost(algorithm, new Uint8Array(keySize[0]))).toBeGreaterThanOrEqual(1);
+  }
 });
 
 test('a digest of an unknown type is no digest', () => {

@@ -14,15 +14,17 @@ import { printName } from '../message/name.ts';
 import { canonicalRdata } from '../message/rdata.ts';
 import type { RRset } from '../message/rrset.ts';
 import { CLASS, TYPE } from '../message/type.ts';
+import { fullBudget } from '../recursion/budget.ts';
 import type { Outcome } from '../recursion/frame.ts';
 import { type Reply, scrub } from '../recursion/scrub.ts';
 import { anchor, generateZoneKey, keySets } from './keys.ts';
 import { createZoneSigner } from './sign.ts';
 import { NOW, samples } from './signed.fixture.ts';
 import { type Found, type Validated, validate } from './validate.ts';
+import { learn } from './verify.ts';
 
 const { crypto } = nodeRuntime();
-const { trust } = samples(crypto);
+const { check, trust } = samples(crypto);
 const key = await generateZoneKey(crypto);
 const EDNS = { udpSize: 4096, version: 0, dnssecOk: true, options: [] };
 const CONTEXT = { now: NOW, clockIsSet: true, followAliases: false };
@@ -89,15 +91,24 @@ function foundIn(reply: Reply): Found | undefined {
   }
 }
 
-/** Judges a reply to a question; undefined when the scrubber leaves nothing to judge. */
-function judge(query: Message, reply: Message): Validated | undefined {
+/**
+ * Judges a reply to a question; undefined when the scrubber leaves nothing to judge. What is not
+ * verified here is verified elsewhere, as the driver has it done.
+ */
+function judge(query: Message, reply: Message, given = check()): Validated | undefined {
   const [question] = query.questions;
   if (question === undefined) throw new Error('no question');
   const { name, type } = question;
   const about = { name, type, zone: APEX, isForwarder: false, allowsSpecial: true };
   const found = foundIn(scrub(reply, about));
   if (found === undefined) return undefined;
-  return validate({ name, type, class: CLASS.IN }, found, trust([ANCHOR], known));
+  const trusted = trust([ANCHOR], known, { check: given });
+  for (;;) {
+    const step = validate({ name, type, class: CLASS.IN }, found, trusted);
+    if (step.kind !== 'unverified') return step;
+    const { algorithm, publicKey, data, signature } = step.verification;
+    learn(step.attempt, crypto.verify(algorithm, publicKey, data, signature), given);
+  }
 }
 
 /** What a verdict says, without TTLs; undefined unless it is secure. */
@@ -134,6 +145,48 @@ test('what our authority answers is secure', () => {
     }),
     { numRuns: 300 },
   );
+});
+
+test('where signatures are verified changes neither the verdict nor what it costs', () => {
+  let wrong = 0;
+  const limits = fc.record({
+    signatures: fc.oneof(fc.constant(160), fc.nat(8)),
+    failedSignatures: fc.oneof(fc.constant(16), fc.nat(2)),
+  });
+  fc.assert(
+    fc.property(
+      lines,
+      asked,
+      fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { maxLength: 2 }),
+      limits,
+      (texts, [name, type], places, limited) => {
+        const zone = zoneOf(texts);
+        fc.pre(zone !== undefined);
+        const { query, reply } = zone.ask(name, type);
+        fc.pre(isJudged(reply));
+        const wire = encodeMessage(reply);
+        const start = 12 + (query.questions[0]?.name.wire.length ?? 0) + 4;
+        for (const [at, change] of places) {
+          const index = start + (at % (wire.length - start));
+          wire[index] = (wire[index] ?? 0) ^ change;
+        }
+        const decoded = decodeMessage(wire);
+        if (!decoded.ok) return;
+        const [here, elsewhere] = [Number.POSITIVE_INFINITY, 0].map((costly) => {
+          const given = check({ costly, purse: { budget: { ...fullBudget(0), ...limited } } });
+          const step = judge(query, decoded.message, given);
+          const { signatures, failedSignatures } = given.purse.budget;
+          const { exhausted } = given.purse;
+          return { step, signatures, failedSignatures, exhausted };
+        });
+        expect(elsewhere).toEqual(here);
+        if (said(here?.step) === undefined) wrong++;
+      },
+    ),
+    { numRuns: 300 },
+  );
+  // Where all is secure nothing was compared.
+  expect(wrong).toBeGreaterThan(20);
 });
 
 test('no octet can be changed into a secure answer that says something else', () => {

@@ -7,6 +7,7 @@ import { keyTag } from './algorithms.ts';
 import { NOW, name, type SampleZone, samples, set } from './signed.fixture.ts';
 import {
   type Checked,
+  learn,
   MAX_KEYS_PER_TAG,
   MAX_TRIES_PER_SET,
   signerOf,
@@ -265,6 +266,75 @@ describe('KeyTrap (CVE-2023-50387)', () => {
     expect(purse.budget.signatures).toBe(MAX_SIGNATURES - 1);
     expect(purse.budget.failedSignatures).toBe(MAX_FAILED_SIGNATURES - 1);
   });
+});
+
+describe('a costly verification', () => {
+  const signer = () => ({ zone: zone.apex, keys });
+
+  test.each([
+    { broken: false, result: { ok: true }, failed: 0, why: 'good' },
+    {
+      broken: true,
+      result: { ok: false, reason: 'signature-invalid' },
+      failed: 1,
+      why: 'wrong',
+    },
+  ])('is named, paid for once, and known afterwards: $why', ({ broken, result, failed }) => {
+    const { check: counted, verifies } = counting();
+    const costly = { ...counted, costly: 0 };
+    const signed = broken
+      ? { ...zone.sign(plain), rdatas: [Uint8Array.of(1, 2, 3, 4)] }
+      : zone.sign(plain);
+    const step = verifySet(signed, signer(), costly);
+    if (!('kind' in step)) throw new Error('not named');
+    const { algorithm, publicKey, data, signature } = step.verification;
+    expect(verifies()).toBe(0);
+    const isGood = counted.crypto.verify(algorithm, publicKey, data, signature);
+    expect(isGood).toBe(!broken);
+    learn(step.attempt, isGood, costly);
+    for (let again = 0; again < 3; again++) {
+      expect(verifySet(signed, signer(), costly)).toMatchObject(result);
+    }
+    const { signatures, failedSignatures } = costly.purse.budget;
+    expect(MAX_SIGNATURES - signatures).toBe(1);
+    expect(MAX_FAILED_SIGNATURES - failedSignatures).toBe(failed);
+    expect(verifies()).toBe(1);
+  });
+
+  test.each<{ other: (signed: RRset) => RRset; why: string }>([
+    { other: (signed) => ({ ...signed, rdatas: signed.rdatas.toReversed() }), why: 'order' },
+    { other: (signed) => ({ ...signed, rdatas: signed.rdatas.slice(1) }), why: 'fewer records' },
+    {
+      other: (signed) => ({ ...signed, owner: name('other.example.') }),
+      why: 'another owner with as many labels',
+    },
+    { other: () => zone.sign(plain, { inception: NOW - 7 }), why: 'another signature' },
+  ])('says nothing of what is not the very same: $why', ({ other }) => {
+    const costly = { ...check(), costly: 0 };
+    const signed = zone.sign(plain);
+    const step = verifySet(signed, signer(), costly);
+    if (!('kind' in step)) throw new Error('not named');
+    learn(step.attempt, true, costly);
+    expect(verifySet(signed, signer(), costly)).toMatchObject({ ok: true });
+    expect(verifySet(other(signed), signer(), costly)).toMatchObject({ kind: 'unverified' });
+  });
+
+  test('is not named when it cannot be paid for', () => {
+    const purse = { budget: { ...fullBudget(0), signatures: 0 } };
+    const reason = 'too-many-signatures';
+    expect(verify(zone.sign(plain), { purse, costly: 0 })).toEqual({ ok: false, reason });
+  });
+});
+
+test('what is verified here is not verified twice for one question either', () => {
+  const { check: counted, verifies } = counting();
+  const signed = zone.sign(plain);
+  const copy = { ...signed, rdatas: signed.rdatas.map((rdata) => rdata.slice()) };
+  for (const set of [signed, copy, signed]) {
+    expect(verifySet(set, { zone: zone.apex, keys }, counted)).toMatchObject({ ok: true });
+  }
+  expect(verifies()).toBe(1);
+  expect(counted.purse.budget.signatures).toBe(MAX_SIGNATURES - 1);
 });
 
 function rrsig(rrset: RRset): RdataOf<'RRSIG'> {
