@@ -32,6 +32,7 @@ import type { History } from './history.ts';
 import { canonicalize, isObject, type Json, type JsonObject } from './json.ts';
 import { isOwner, ownersOf, readKey, readMember } from './members.ts';
 import { type Entry, identify, type Merged, type MergedRecord, printDot } from './merge/merged.ts';
+import { forgetVersions } from './merge/text.ts';
 import { nameObject } from './object.ts';
 import { type Op, parseOps, readRecord } from './op.ts';
 import { parsePath } from './path.ts';
@@ -324,21 +325,20 @@ function parseMerged(state: string): Merged {
 
 /**
  * What of a record has a meaning where nobody writes at the same time any more: nothing of one that
- * was deleted, but what only grows; no earlier texts, and no removed elements.
+ * was deleted, but what only grows; of earlier texts only that there were some, and no removed elements.
  */
 function forget(record: MergedRecord): MergedRecord | undefined {
   const isThere = record.alive.length > 0;
   const fields = new Map<string, readonly Entry[]>();
   for (const [field, entries] of record.fields) {
-    const kept = entries.filter(({ kind }) => isThere || kind === 'grown').map(forgetPast);
-    if (kept.length > 0) fields.set(field, hasRivals(kept) ? entries : kept);
+    const kept = entries.filter(({ kind }) => isThere || kind === 'grown').map(forgetRemoved);
+    if (kept.length > 0) fields.set(field, forgetTexts(kept));
   }
   if (!isThere && fields.size === 0) return undefined;
   return { alive: record.alive, gone: isThere ? record.gone : [], fields };
 }
 
-function forgetPast(entry: Entry): Entry {
-  if (entry.kind === 'text') return { ...entry, past: [] };
+function forgetRemoved(entry: Entry): Entry {
   if (entry.kind !== 'value' || entry.removed === undefined || !Array.isArray(entry.value)) {
     return entry;
   }
@@ -347,9 +347,9 @@ function forgetPast(entry: Entry): Entry {
   return { ...entry, value, removed: [] };
 }
 
-/** Rival texts are merged by what they have in common, as long as nobody decided. */
-function hasRivals(entries: readonly Entry[]): boolean {
-  return entries.filter(({ kind }) => kind === 'text').length > 1;
+function forgetTexts(entries: readonly Entry[]): readonly Entry[] {
+  const texts = entries.filter((entry) => entry.kind === 'text');
+  return [...entries.filter(({ kind }) => kind !== 'text'), ...forgetVersions(texts)];
 }
 
 function sortDots(dots: MergedRecord['alive']): MergedRecord['alive'] {

@@ -24,7 +24,13 @@ export type Dot = {
 export type Rule = 'deny' | 'lower' | 'rank';
 
 /** An earlier text, for merging with what others made of it. */
-export type Version = { readonly dot: Dot; readonly value: string };
+export type Version = {
+  readonly dot: Dot;
+  /** Those written at once with it, when it is what all of them made together. */
+  readonly others?: readonly Dot[];
+  /** Absent: forgotten, because nobody needs it any more. */
+  readonly value?: string;
+};
 
 /** What one op left in a field. */
 export type Entry =

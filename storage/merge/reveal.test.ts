@@ -110,6 +110,23 @@ describe('texts', () => {
     expect(rivals.length > 0 ? rivals : [record?.['f']]).toEqual(gives);
   });
 
+  test.each([
+    { c: 'x\na\nb\nc', d: 'x\na\nB\nc\ny', gives: 'x\na\nB\nc', why: 'a line of the one' },
+    { c: 'a\nb\nc\ny', d: 'x\na\nB\nc\ny', gives: 'a\nB\nc\ny', why: 'a line of the other' },
+  ])('that were merged are what both go on from: $why stays away', ({ c, d, gives }) => {
+    const step = (id: string, device: string, parents: string[], value: string): Step => {
+      return { id, device, parents, seq: Number(id), ops: [text(value)] };
+    };
+    const steps = [
+      step('1', 'z', [], 'a\nb\nc'),
+      step('2', 'a', ['1'], 'x\na\nb\nc'),
+      step('3', 'b', ['1'], 'a\nb\nc\ny'),
+      step('4', 'c', ['2', '3'], c),
+      step('5', 'd', ['2', '3'], d),
+    ];
+    expect(fold(steps).state.get('r')?.get('x')).toEqual({ f: gives });
+  });
+
   test('without a common text are both kept', () => {
     expect(atOnce([text('a')], [text('b')]).conflicts[0]?.rivals).toHaveLength(2);
   });
