@@ -72,12 +72,32 @@ describe('defaults', () => {
     expect(policy.decide(ask(asker, verb, resource)).effect).toBe(effect);
   });
 
-  test('a refusal says so in words and as EDE', () => {
-    const decision = policy.decide(ask(WORLD, 'resolve', 'record:laptop.alice.nymote'));
+  const LAPTOP = 'laptop.alice.nymote';
+  test.each([
+    {
+      request: ask(WORLD, 'resolve', `record:${LAPTOP}`),
+      says: `stranger 203.0.113.9 may not resolve ${LAPTOP}`,
+      why: 'from anywhere',
+    },
+    {
+      request: ask(LAN, 'resolve', `record:${LAPTOP}`),
+      says: `guest 192.168.1.23 may not resolve ${LAPTOP}`,
+      why: 'who is at home without a device is a guest',
+    },
+    {
+      request: ask({ kind: 'stranger', address: '127.0.0.1', zone: 'home' }, 'connect', 'device:x'),
+      says: 'guest 127.0.0.1 may not connect to device x',
+      why: 'through a forwarder too; a device that is none has no name',
+    },
+    {
+      request: ask(LAN, 'connect', 'device:laptop'),
+      says: `guest 192.168.1.23 may not connect to device ${LAPTOP}`,
+      why: 'a device is called by its name',
+    },
+  ])('a refusal says so in words and as EDE: $why', ({ request, says }) => {
+    const decision = policy.decide(request);
     expect(decision).toMatchObject({ reason: 'not-entitled', ede: 18, rule: undefined });
-    expect(decision.why).toBe(
-      'stranger 203.0.113.9 may not resolve laptop.alice.nymote: no rule allows it.',
-    );
+    expect(decision.why).toBe(`${says}: no rule allows it.`);
   });
 });
 

@@ -89,7 +89,7 @@ export function createPolicy({ rules, devices, groups = {} }: PolicyInput): Poli
       if (known !== undefined) return known;
       const subject = identify(request.asker, keys, names);
       const matched = findMatches(index, subject, request, resourceKeys(request.resource, keys));
-      const decision = conclude(matched, subject, request);
+      const decision = conclude(matched, subject, request, spoken(request.resource, names));
       // What depends on no time holds for as long as this policy does.
       if (matched.every(({ prepared }) => isTimeless(prepared))) {
         if (remembered.size >= MAX_REMEMBERED) remembered.clear();
@@ -194,13 +194,20 @@ function identify(
       strength: known ? STRENGTHS.indexOf(asker.strength) : 0,
     };
   }
+  const zone = asker.zone ?? zoneOf(asker.address);
   return {
-    label: `stranger ${asker.address}`,
+    label: `${zone === 'home' ? 'guest' : 'stranger'} ${asker.address}`,
     name: undefined,
     keys: STRANGER,
-    zone: `zone:${asker.zone ?? zoneOf(asker.address)}`,
+    zone: `zone:${zone}`,
     strength: 0,
   };
+}
+
+/** A resource as people call it: devices have names. */
+function spoken(resource: string, names: ReadonlyMap<string, string | undefined>): string {
+  const name = resource.startsWith('device:') && names.get(resource.slice('device:'.length));
+  return name ? `device:${name}` : resource;
 }
 
 function findMatches(
@@ -272,7 +279,12 @@ function phase(
   return { active: window.active, until: next, unsure: false };
 }
 
-function conclude(matched: readonly Match[], subject: Subject, request: DecisionRequest): Decision {
+function conclude(
+  matched: readonly Match[],
+  subject: Subject,
+  { verb }: DecisionRequest,
+  what: string,
+): Decision {
   const active = heed(matched.filter((match) => match.active).sort(byPrecedence));
   const inactive = matched.filter((match) => !match.active).sort(byPrecedence);
   const [winner, ...losers] = active;
@@ -288,7 +300,7 @@ function conclude(matched: readonly Match[], subject: Subject, request: Decision
     effect,
     tier: rule?.tier ?? 'default',
     rule: rule?.id,
-    why: describe(reason, { who: subject.label, verb: request.verb, what: request.resource, rule }),
+    why: describe(reason, { who: subject.label, verb, what, rule }),
     reason,
     ...(validUntil === undefined ? {} : { validUntil }),
     overridden: losers.map(({ prepared: { rule: loser } }) => ({
