@@ -1,10 +1,12 @@
-/** Messages to begin with, for the tests of the codec. */
+/** Messages and RDATA to begin with, for the tests of the codec. */
 
 import { parseRecord } from '../authority/zone-file.ts';
 import { decodeMessage, type Message } from './message.ts';
-import { type Name, parseName } from './name.ts';
+import { type Name, parseName, ROOT } from './name.ts';
+import { rdataFromWords } from './rdata.ts';
 import type { ResourceRecord } from './record.ts';
 import { CLASS, OPCODE, RCODE, TYPE } from './type.ts';
+import { lineReader, readLine } from './wire/line.ts';
 
 /** A name that is one. */
 export const name = (text: string) => parseName(text) as Name;
@@ -15,6 +17,14 @@ export const record = (text: string): ResourceRecord => {
   if (!parsed.ok) throw new Error(`${parsed.reason}: ${text}`);
   return parsed.record;
 };
+
+/** RDATA from zone-file text of one line; names without a dot at the end lie below `origin`. */
+export function parseRdata(type: number, text: string, origin = ROOT): Uint8Array | undefined {
+  const reader = lineReader(text);
+  const line = readLine(reader);
+  if (line?.ok === false || reader.at < text.length) return undefined;
+  return rdataFromWords(type, { list: line?.words ?? [], at: 0, origin });
+}
 
 /** A response without anything in it. */
 export const EMPTY: Message = {

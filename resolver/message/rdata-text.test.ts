@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { parseRdata } from './message.fixture.ts';
 import { type Name, parseName } from './name.ts';
-import { decodeRdata, isWellFormed, parseRdata, printRdata } from './rdata.ts';
+import { decodeRdata, isWellFormed, printRdata } from './rdata.ts';
 import { TYPE } from './type.ts';
 
 const octets = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'));

@@ -1,14 +1,8 @@
 import fc, { type Arbitrary } from 'fast-check';
 import { expect, test } from 'vitest';
+import { parseRdata } from './message.fixture.ts';
 import { type Name, nameFromLabels, ROOT } from './name.ts';
-import {
-  decodeRdata,
-  encodeRdata,
-  parseRdata,
-  printRdata,
-  type Rdata,
-  type RdataOf,
-} from './rdata.ts';
+import { decodeRdata, encodeRdata, printRdata, type Rdata, type RdataOf } from './rdata.ts';
 import { TYPE } from './type.ts';
 
 type Known = Rdata['type'];

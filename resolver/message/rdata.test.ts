@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { parseRdata } from './message.fixture.ts';
 import { type Name, parseName } from './name.ts';
 import {
   canonicalRdata,
@@ -7,7 +8,6 @@ import {
   decodeRdataAs,
   encodeRdata,
   isWellFormed,
-  parseRdata,
   printRdata,
 } from './rdata.ts';
 import { TYPE } from './type.ts';

@@ -5,11 +5,10 @@
  * @see RFC 4034 §6.2 and RFC 6840 §5.1: which names are signed in lower case
  */
 
-import { LOWER, type Name, ROOT } from './name.ts';
+import { LOWER } from './name.ts';
 import { TYPE } from './type.ts';
 import { type Field, join } from './wire/field.ts';
 import { type LAYOUT, type Layout, layoutOf } from './wire/layout.ts';
-import { lineReader, readLine } from './wire/line.ts';
 import { parseRaw, printRaw } from './wire/octets-field.ts';
 import type { Words } from './wire/words.ts';
 
@@ -107,18 +106,6 @@ export function printRdata(type: number, rdata: Uint8Array): string {
   if (values === undefined || layout === undefined) return printRaw(rdata);
   const words = layout.fields.map(([name, field]) => field.print(values[name]));
   return words.filter((word) => word !== '').join(' ');
-}
-
-/** RDATA from zone-file text of one line; names without a dot at the end lie below `origin`. */
-export function parseRdata(
-  type: number,
-  text: string,
-  origin: Name = ROOT,
-): Uint8Array | undefined {
-  const reader = lineReader(text);
-  const line = readLine(reader);
-  if (line?.ok === false || reader.at < text.length) return undefined;
-  return rdataFromWords(type, { list: line?.words ?? [], at: 0, origin });
 }
 
 /** RDATA from all the words that are left, or undefined. */

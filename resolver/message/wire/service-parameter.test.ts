@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { parseRdata, printRdata } from '../rdata.ts';
+import { parseRdata } from '../message.fixture.ts';
+import { printRdata } from '../rdata.ts';
 import { TYPE } from '../type.ts';
 
 const octets = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'));
