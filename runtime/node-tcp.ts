@@ -136,6 +136,9 @@ export async function startListening(
   } catch (thrown) {
     throw await bindError('tcp', local, thrown);
   }
+  // From here on it is about one connection that could not be accepted; without a listener it would
+  // end the process.
+  server.on('error', () => undefined);
   const bound = server.address();
   if (bound === null || typeof bound === 'string') throw new Error('unreachable: no TCP address');
   return { address: bound.address, port: bound.port };
