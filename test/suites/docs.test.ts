@@ -53,6 +53,18 @@ test('README.md shows commands that exist', () => {
   }
 });
 
+test('standards that README.md names are cited where they are followed', () => {
+  const [, section = ''] = /^## Standards$(.*?)^## /ms.exec(read('README.md')) ?? [];
+  const named = [...section.matchAll(/\b\d{4}\b/g)].map(([number]) => number);
+  const sources = tracked.filter(
+    (name) => /\.tsx?$/.test(name) && !/^test\/|\.(test|fixture)\./.test(name),
+  );
+  const code = sources.filter((name) => existsSync(join(ROOT, name))).map(read);
+  const cited = new Set(code.join('\n').match(/(?<=RFC )\d{4}\b/g));
+  expect(named.length).toBeGreaterThan(50);
+  expect(named.filter((number) => !cited.has(number))).toEqual([]);
+});
+
 test('invariants that code and tests cite are stated', () => {
   const stated = new Set(
     [...read('ARCHITECTURE.md').matchAll(/^- \*\*(I\d+)\*\*/gm)].map(([, name]) => name),
