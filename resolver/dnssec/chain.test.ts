@@ -73,6 +73,8 @@ const sha1 = () => ({
   digest: dsDigest(crypto, child.apex, child.dnskey, 1) ?? new Uint8Array(20),
 });
 const wrong = new Uint8Array(32);
+const unknowns = () =>
+  Array.from({ length: MAX_DIGESTS }, (_, tag) => ({ algorithm: 200, keyTag: tag }));
 
 describe('DS', () => {
   test.each<{ ds: () => Outcome; says: string; why: string }>([
@@ -110,6 +112,21 @@ describe('DS', () => {
       ds: () => dsSet({ digestType: 2, digest: new Uint8Array(5) }),
       says: 'insecure unsupported-digest',
       why: 'a digest of no length of its type',
+    },
+    {
+      ds: () => dsSet(...unknowns(), { digest: wrong }),
+      says: 'bogus dnskey-missing',
+      why: 'behind many unknown ones: the order is not signed, and no way around validation',
+    },
+    {
+      ds: () => ({
+        kind: 'alias',
+        rrsets: [parent.expand(set('sub.example. CNAME www.example.'), '*.example.')],
+        target: name('www.example.'),
+        proof: [],
+      }),
+      says: 'bogus nsec-missing',
+      why: "a wildcard's alias, played back over a delegation (CVE-2026-52686)",
     },
     {
       ds: () => answer(parent.expand(child.ds, '*.example.')),

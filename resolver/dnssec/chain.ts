@@ -24,7 +24,7 @@ import type { Outcome } from '../recursion/frame.ts';
 import type { InsecureReason } from '../recursion/judgement.ts';
 import { algorithmOf, DIGESTS, dsDigest, keyTag } from './algorithms.ts';
 import type { TrustAnchor } from './anchors.ts';
-import { gather, proveNoDs } from './proof.ts';
+import { gather, proveNoDs, proveWildcard } from './proof.ts';
 import {
   type Check,
   isZoneKey,
@@ -203,7 +203,7 @@ function delegated(name: Name, zone: SignedZone, chain: Chain): Made | Missing {
       // A DNAME whose names get too long is an alias all the same.
       return outcome.dname === undefined
         ? bogus('chain-unreachable', name, TYPE.DS)
-        : aliased(name, outcome.dname, zone, check);
+        : aliased(name, outcome.dname, [], zone, check);
     case 'answer': {
       const checked = verifySet(outcome.rrset, zone, check);
       if ('kind' in checked) return checked;
@@ -215,7 +215,7 @@ function delegated(name: Name, zone: SignedZone, chain: Chain): Made | Missing {
       return { link: { kind: 'insecure', reason: usable.reason }, ttl: checked.ttl };
     }
     case 'alias':
-      return aliased(name, outcome.rrsets[0], zone, check);
+      return aliased(name, outcome.rrsets[0], outcome.proof, zone, check);
     case 'no-data':
     case 'no-name':
       return undelegated(name, outcome.denial?.proof ?? outcome.proof ?? [], zone, chain);
@@ -228,6 +228,7 @@ function delegated(name: Name, zone: SignedZone, chain: Chain): Made | Missing {
 function aliased(
   name: Name,
   alias: RRset | undefined,
+  proof: readonly ResourceRecord[],
   zone: SignedZone,
   check: Check,
 ): Made | Missing {
@@ -235,7 +236,21 @@ function aliased(
   const checked = verifySet(alias, zone, check);
   if ('kind' in checked) return checked;
   if (!checked.ok) return bogus(checked.reason, name, TYPE.DS);
-  return { link: { kind: 'no-cut' }, ttl: checked.ttl };
+  const { nextCloser, ttl } = checked;
+  if (nextCloser === undefined) return { link: { kind: 'no-cut' }, ttl };
+  // A wildcard's alias is at every name that is not there, and only there (CVE-2026-52686).
+  const evidence = gather(proof, zone, check);
+  if ('kind' in evidence) return evidence;
+  const proven = proveWildcard(evidence, nextCloser, check);
+  switch (proven.kind) {
+    case 'unproven':
+      return bogus(proven.reason, name, TYPE.DS);
+    case 'opt-out':
+    case 'too-many-iterations':
+      return { link: { kind: 'insecure', reason: proven.kind }, ttl };
+    case 'proven':
+      return { link: { kind: 'no-cut' }, ttl: Math.min(ttl, evidence.ttl) };
+  }
 }
 
 function undelegated(
@@ -272,7 +287,7 @@ type UsableDigests =
 const SHA1_DIGEST = 1;
 
 function usableDigests(rdatas: readonly Uint8Array[]): UsableDigests {
-  const all = rdatas.slice(0, MAX_DIGESTS).flatMap((rdata) => decodeRdataAs('DS', rdata) ?? []);
+  const all = rdatas.flatMap((rdata) => decodeRdataAs('DS', rdata) ?? []);
   const known = all.filter(({ algorithm }) => algorithmOf(algorithm) !== undefined);
   if (known.length === 0) return { ok: false, reason: 'unsupported-algorithm' };
   const digests = known.filter(
@@ -280,7 +295,8 @@ function usableDigests(rdatas: readonly Uint8Array[]): UsableDigests {
   );
   if (digests.length === 0) return { ok: false, reason: 'unsupported-digest' };
   const better = digests.filter(({ digestType }) => digestType !== SHA1_DIGEST);
-  return { ok: true, digests: better.length > 0 ? better : digests };
+  // Only now: whoever can change the order, which nothing signs, must not choose what is left out.
+  return { ok: true, digests: (better.length > 0 ? better : digests).slice(0, MAX_DIGESTS) };
 }
 
 /** The keys of a zone, when its DNSKEY set is signed by one that is trusted already. */
