@@ -31,6 +31,7 @@ import type { HubDatabase, Role, Visit } from './database.ts';
 import { createLimits, type Limits } from './limits.ts';
 import { createListeners, type Listeners } from './listeners.ts';
 import { actionOf, createMeasures, type Measures } from './measures.ts';
+import { withPatience } from './patience.ts';
 
 const REALM = /^[0-9a-f]{64}$/;
 const NUMBER = /^\d{1,15}$/;
@@ -68,10 +69,11 @@ export type Hub = Disposable & {
 /** The hub's routes over its database; `isProxied`: a proxy of ours says who asks. */
 export async function createHub(
   needs: Needs,
-  database: HubDatabase,
+  opened: HubDatabase,
   isProxied: boolean,
 ): Promise<Hub> {
   const { clock, log } = needs;
+  const database = withPatience(clock, opened);
   const listeners = createListeners();
   const measures = createMeasures();
   const limits = createLimits(clock);

@@ -123,6 +123,59 @@ describe('PostgreSQL that is restarted', () => {
   });
 });
 
+/** As the database's administrator does it. */
+async function administer(...commands: readonly string[]): Promise<void> {
+  const sql = postgres(base.adminUrl, { max: 1, onnotice: () => undefined });
+  for (const command of commands) await sql.unsafe(command);
+  await sql.end();
+}
+
+const END = 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity';
+
+describe('a database that', () => {
+  test('takes no more connections is waited for, and listened to again', async () => {
+    const { realm, owner } = await begin('crowded');
+    const { reader, next } = await untilMoved(await ask(owner, `${realm}/watch`));
+    await administer('ALTER ROLE nymote CONNECTION LIMIT 0', `${END} WHERE usename = 'nymote'`);
+    const refused = await ask(owner, `${realm}/state`);
+    expect(refused.status).toBe(503);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    await administer('ALTER ROLE nymote CONNECTION LIMIT -1');
+    await until('the hub is well', async () => (await fetch(`${hub}/health`)).ok, 200);
+    await next();
+    expect((await push(realm, owner, 1)).status).toBe(200);
+    await next();
+    await reader.cancel();
+  });
+
+  test('does not answer is not waited for without end', async () => {
+    const { metrics: _, ...plain } = settings;
+    const hurried = { ...clock, after: (_ms: number, act: () => void) => clock.after(500, act) };
+    await using own = await startHub({ ...runtime, clock: hurried }, plain);
+    const at = `http://127.0.0.1:${own.endpoint.port}`;
+    const { realm, owner } = await begin('hanging');
+    const sql = postgres(base.url, { max: 1, onnotice: () => undefined });
+    await sql.begin(async (slow) => {
+      await slow`lock table nymote_commit in access exclusive mode`;
+      const refused = await push(realm, owner, 1, at);
+      expect(refused.status).toBe(503);
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    });
+    await sql.end();
+    await until('it answers again', async () => (await push(realm, owner, 1, at)).ok);
+  });
+
+  test('ends the one connection that listens is listened to again, and nothing is missed', async () => {
+    const { realm, owner } = await begin('unheard');
+    const { reader, next } = await untilMoved(await ask(owner, `${realm}/watch`));
+    await administer(`${END} WHERE usename = 'nymote' AND query ILIKE 'listen%'`);
+    await next();
+    expect((await push(realm, owner, 1)).status).toBe(200);
+    await next();
+    await reader.cancel();
+  });
+});
+
 describe('a public realm', () => {
   test('is read by whoever signs, and written by its members alone', async () => {
     const { realm, owner } = await begin('public');
