@@ -2,9 +2,16 @@
  * Servers that fail, lie or attack: the answer stays right or becomes SERVFAIL, the work bounded (I6).
  */
 
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { encodeMessage, type Name } from '#resolver';
-import { openInternet, type Quirk, ROOT_ADDRESS, recordOf, type ZoneSpec } from './internet.ts';
+import {
+  type Internet,
+  openInternet,
+  type Quirk,
+  ROOT_ADDRESS,
+  recordOf,
+  type ZoneSpec,
+} from './internet.ts';
 import { COM, EXAMPLE, OTHER, SECOND, WORLD } from './world.ts';
 
 const SERVFAIL = 2;
@@ -80,6 +87,66 @@ test.each<{ quirks: Record<string, Quirk>; name?: string; lines?: string[]; why:
 ])('$why', async ({ quirks, name = 'www.example.com.', lines = WWW }) => {
   await using internet = await openInternet(WORLD, { quirks });
   expect(await internet.ask(name, 'A')).toMatchObject({ rcode: 0, lines });
+});
+
+/* Servers that put the question off for ever, each in its way */
+
+const BADCOOKIE = 23;
+const BADVERS = 16;
+const empty = { answers: [], authorities: [], additionals: [] };
+const offCookies: Quirk = (query, right) => ({
+  ...right,
+  ...empty,
+  rcode: BADCOOKIE,
+  edns: query.edns,
+});
+const offTruncated: Quirk = (_query, right) => ({ ...right, ...empty, truncated: true });
+const offOverTcp =
+  (lie: Quirk): Quirk =>
+  (query, right, transport) =>
+    transport === 'udp' ? { ...right, ...empty, truncated: true } : lie(query, right, transport);
+const always =
+  (rcode: number): Quirk =>
+  (query, right) => ({ ...right, ...empty, rcode, edns: query.edns });
+const otherName: Quirk = (_query, right) => ({
+  ...right,
+  questions: right.questions.map((question) => ({ ...question, type: 16 })),
+});
+
+const otherId: Quirk = (query, right) => ({ ...right, id: query.id ^ 1 });
+
+describe.each<{ quirk: Quirk; most: number; why: string }>([
+  { quirk: offCookies, most: 3, why: 'BADCOOKIE for each cookie, and over TCP (RFC 7873 §5.3)' },
+  { quirk: always(1), most: 3, why: 'FORMERR for anything' },
+  { quirk: always(4), most: 3, why: 'NOTIMP for anything' },
+  { quirk: always(BADVERS), most: 3, why: 'BADVERS for anything' },
+  { quirk: offTruncated, most: 2, why: 'TC over UDP and TCP' },
+  { quirk: offOverTcp(silent), most: 2, why: 'TC, and nothing over TCP' },
+  { quirk: offOverTcp(otherName), most: 2, why: 'TC, and something else over TCP' },
+  { quirk: offOverTcp(otherId), most: 2, why: 'TC, and a wrong id over TCP' },
+  { quirk: otherName, most: 2, why: 'another question, over UDP and TCP' },
+])('$why', ({ quirk, most }) => {
+  const toServer = (internet: Internet, address: string) =>
+    internet.asked.filter(({ server }) => server === address);
+
+  test('of one server: the other answers', async () => {
+    await using internet = await openInternet(WORLD, {
+      quirks: { [EXAMPLE]: quirk },
+      minimise: false,
+    });
+    expect(await internet.ask('www.example.com.', 'A')).toMatchObject({ rcode: 0, lines: WWW });
+    expect(toServer(internet, EXAMPLE).length).toBeLessThanOrEqual(most);
+  });
+
+  test('of both: SERVFAIL soon', async () => {
+    const quirks = { [EXAMPLE]: quirk, [SECOND]: quirk };
+    await using internet = await openInternet(WORLD, { quirks, minimise: false });
+    const began = internet.clock.monotonic();
+    expect(await internet.ask('www.example.com.', 'A')).toMatchObject({ rcode: SERVFAIL, ede: 22 });
+    expect(internet.clock.monotonic() - began).toBeLessThan(11_000);
+    for (const address of [EXAMPLE, SECOND])
+      expect(toServer(internet, address).length).toBeLessThanOrEqual(2 * most);
+  });
 });
 
 test('a lame server is not asked again for its zone', async () => {
