@@ -145,6 +145,20 @@ export class StoreView {
     return diffStates(await this.stateAt(a), await this.stateAt(b));
   }
 
+  /**
+   * What a commit changed itself: against all that it builds on, not what it only joined. Undefined
+   * where what it builds on is not held any more.
+   */
+  async changesIn(id: CommitId): Promise<readonly Change[] | undefined> {
+    const { history } = this.held;
+    const index = this.find(id);
+    const { parents } = await history.show(index);
+    const isWhole = parents.every((parent) => history.find(parent) !== undefined);
+    if (!isWhole) return undefined;
+    const before = await history.join(parents);
+    return diffStates(before.state, (await history.stateAt(index)).state);
+  }
+
   /** Everything as of a commit. */
   async stateAt(id: CommitId): Promise<State> {
     if (this.#isJoinOfHeads(id)) return this.merged();

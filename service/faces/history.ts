@@ -8,7 +8,10 @@ import { sayChanges } from './words.ts';
 /** A commit by its id or the first digits of it. */
 export function findCommit(store: Store, prefix: string): string {
   const [id, another] = store.expand(prefix);
-  if (id === undefined) throw new WebAdminError('not-found', `There is no commit ${prefix}.`);
+  if (id === undefined) {
+    const older = store.base() === undefined ? '' : '; older ones were dropped';
+    throw new WebAdminError('not-found', `There is no commit ${prefix}${older}.`);
+  }
   if (another !== undefined)
     throw new WebAdminError('invalid', `Several commits begin with ${prefix}.`);
   return id;
@@ -16,7 +19,8 @@ export function findCommit(store: Store, prefix: string): string {
 
 /** One commit with what it changed. */
 export async function viewCommit(store: Store, commit: Commit): Promise<CommitView> {
-  const changes = await changesIn(store, commit);
+  // Of the first one that is kept nobody can tell any more.
+  const changes = (await store.changesIn(commit.id)) ?? [];
   const person = store.state().get('realm')?.get('settings')?.['user'];
   return {
     id: commit.id,
@@ -38,10 +42,15 @@ export async function viewDiff(
   from: string | undefined,
   to: string,
 ): Promise<DiffView> {
-  // Of the first commit that is kept the one before may be gone.
-  const base = from ?? (await store.read(to)).parents.find((id) => store.holds(id));
-  const changes = await changesBetween(store, base, to);
-  return { ...(base === undefined ? {} : { from: base }), to, changes: viewChanges(changes) };
+  if (from !== undefined) return { from, to, changes: viewChanges(await store.diff(from, to)) };
+  const own = await store.changesIn(to);
+  const { parents } = await store.read(to);
+  const [base, ...others] = parents.filter((id) => store.holds(id));
+  return {
+    ...(base === undefined || others.length > 0 ? {} : { from: base }),
+    to,
+    changes: viewChanges(own ?? everything(await store.stateAt(to))),
+  };
 }
 
 /** Differences with what was there and what is. */
@@ -51,19 +60,6 @@ export function viewChanges(changes: readonly Change[]): DiffView['changes'] {
     ...(before === undefined ? {} : { before }),
     ...(after === undefined ? {} : { after }),
   }));
-}
-
-function changesIn(store: Store, { id, parents }: Commit): Promise<readonly Change[]> {
-  return changesBetween(store, parents[0], id);
-}
-
-/** The first commit has nothing to differ from. */
-async function changesBetween(
-  store: Store,
-  base: string | undefined,
-  to: string,
-): Promise<readonly Change[]> {
-  return base === undefined ? everything(await store.stateAt(to)) : store.diff(base, to);
 }
 
 function kindOf({
