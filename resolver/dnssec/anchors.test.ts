@@ -26,6 +26,20 @@ test.each([
   { line: 'alice.nymote. A 192.0.2.1', ok: false, why: 'another type' },
   { line: 'alice.nymote. DS 4711 13', ok: false, why: 'cut short' },
   { line: 'alice.nymote. DS 4711 13 2 0001', ok: false, why: 'a digest too short for its type' },
+  {
+    line: `alice.nymote. ${KEY.replace('257', '0')}`,
+    ok: false,
+    why: 'a key that signs no zones (RFC 4034 §2.1.1)',
+  },
+  { line: `alice.nymote. ${KEY.replace('257 3', '257 2')}`, ok: false, why: 'another protocol' },
+  {
+    line: `alice.nymote. ${KEY.replace('257', '385')}`,
+    ok: false,
+    why: 'a revoked key (RFC 5011 §2.1)',
+  },
+  { line: 'alice.nymote. DNSKEY 257 3 13 GojI', ok: false, why: 'a key cut short' },
+  { line: 'alice.nymote. DNSKEY 257 3 8 AAAA', ok: false, why: 'and one of RSA' },
+  { line: 'alice.nymote. DNSKEY 257 3 200 AAAA', ok: true, why: 'an algorithm of tomorrow' },
   { line: '', ok: false, why: 'nothing' },
 ])('$why', ({ line, ok }) => {
   expect(readAnchors([line])).toMatchObject(ok ? { ok } : { ok, line });

@@ -14,7 +14,8 @@ import { keysUpwards, type Name, parseName } from '../message/name.ts';
 import { decodeRdataAs } from '../message/rdata.ts';
 import type { ResourceRecord } from '../message/record.ts';
 import { TYPE } from '../message/type.ts';
-import { DIGESTS } from './algorithms.ts';
+import { algorithmOf, DIGESTS } from './algorithms.ts';
+import { isZoneKey, usableKeys } from './verify.ts';
 
 /** The root's two keys, of 2017 and 2024, as IANA publishes them. */
 export const IANA_ANCHORS: readonly string[] = [
@@ -67,9 +68,16 @@ function readAnchor(line: string): ResourceRecord | undefined {
   const parsed = parseRecord(line, { ttl: 0 });
   if (!parsed.ok) return undefined;
   const { record } = parsed;
-  if (record.type === TYPE.DNSKEY) return record;
-  // A slip of the pen must not switch validation off, as an unknown digest does.
+  // A slip of the pen must not switch validation off, as an unknown algorithm or digest does.
+  if (record.type === TYPE.DNSKEY) return isSound(record.rdata) ? record : undefined;
   return record.type === TYPE.DS && hasDigestSize(record.rdata) ? record : undefined;
+}
+
+/** A zone's key, and one of its algorithm where that is known. */
+function isSound(rdata: Uint8Array): boolean {
+  const key = decodeRdataAs('DNSKEY', rdata);
+  if (key === undefined || !isZoneKey(key)) return false;
+  return algorithmOf(key.algorithm) === undefined || usableKeys([rdata]).length === 1;
 }
 
 function hasDigestSize(rdata: Uint8Array): boolean {
