@@ -21,7 +21,7 @@ const optionName = v.pipe(
 
 export const applySchema = v.object({
   state: v.picklist(['on', 'off']),
-  reason: v.optional(v.pipe(v.string(), v.description('Why nothing is applied here'))),
+  reason: v.optional(v.pipe(v.string(), v.description('Why the newest options are not applied'))),
   pending: v.optional(
     v.object({
       id: v.string(),
@@ -63,6 +63,7 @@ export const extendSchema = v.object({
 export const confirmedSchema = v.object({ id: v.string() });
 
 export const driftSchema = v.object({
+  reason: v.optional(v.pipe(v.string(), v.description('Why options are not compared'))),
   drift: v.array(
     v.object({
       target,

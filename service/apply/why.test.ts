@@ -29,6 +29,11 @@ test.each([
     ],
     why: 'an option',
   },
+  {
+    line: 'why system.main.zonename',
+    says: ['uci system.main.zonename = CET', 'rule     local-administrator'],
+    why: 'an option as the verb for it has it',
+  },
 ])('$line: $why', async ({ line, says }) => {
   const { a } = twoHomes();
   await using _ = await a.start();
@@ -38,6 +43,12 @@ test.each([
   for (const words of says) expect(stdout).toMatch(words);
   const { lines } = await a.json(line);
   expect(lines).toMatchObject([{ person: 'alice', version: expect.any(String) }]);
+});
+
+test('what looks like an option and is none is a name', async () => {
+  const { a } = twoHomes();
+  await using _ = await a.start();
+  expect((await a.run('why system.main.zonename')).stdout).toContain('may resolve system.main');
 });
 
 test.each([
@@ -70,7 +81,9 @@ test('where nothing is applied, whoever has options is told', async () => {
     'options of this device are not applied: there is no guard',
   );
   expect((await a.run('option list')).stdout).toContain('laptop  system.main.zonename  CET');
-  expect((await a.run('drift')).stdout).toContain('This device is as the head says.');
+  expect((await a.run('drift')).stdout).toContain(
+    'Its options are not compared: there is no guard at',
+  );
   await a.run('option unset system.main.zonename');
   expect((await a.run('option list')).stdout).toContain('There are no options.');
 });

@@ -213,8 +213,14 @@ export function printOptions({ options }: OptionsView): string {
 }
 
 /** What differs, as a diff. */
-export function printDrift({ drift }: DriftView, done?: (typeof DRIFT_PATHS)[number]): string {
-  if (drift.length === 0) return 'This device is as the head says.';
+export function printDrift(
+  { drift, reason }: DriftView,
+  done?: (typeof DRIFT_PATHS)[number],
+): string {
+  const unread = reason === undefined ? [] : [`Its options are not compared: ${reason}.`];
+  if (drift.length === 0) {
+    return unread[0] ?? 'This device is as the head says.';
+  }
   const lines = drift.flatMap(({ target, line, kind, wanted, found, source }) => [
     `${target} ${line} (${SIGNS[kind]}${source === undefined ? '' : `, ${source}`})`,
     ...(wanted === undefined ? [] : [`- ${printValue(wanted)}`]),
@@ -224,7 +230,7 @@ export function printDrift({ drift }: DriftView, done?: (typeof DRIFT_PATHS)[num
     heal: "These are put back; 'nymote apply status' says how it goes.",
     adopt: 'The head says so now:',
   };
-  return [...(done === undefined ? [] : [words[done]]), ...lines].join('\n');
+  return [...(done === undefined ? [] : [words[done]]), ...lines, ...unread].join('\n');
 }
 
 /** The chain from a line to its rule. */

@@ -6,7 +6,8 @@
  */
 
 import { type Runtime, RuntimeError } from '#runtime';
-import type { ProvenanceView } from '#web-admin';
+import type { OptionsView, ProvenanceView } from '#web-admin';
+import { parseOption } from '../apply/option.ts';
 import { APPLY_VERBS, printProvenance } from './apply.ts';
 import type { Invocation } from './arguments.ts';
 import { DRAFT_ACTIONS } from './draft.ts';
@@ -218,7 +219,7 @@ const VERBS: Readonly<Record<string, Action>> = {
     return { value: anchor, text: text.trimEnd() };
   },
   async why(api, { operands, flags }, { clock }) {
-    const line = lineOf(operands);
+    const line = lineOf(operands) ?? (await optionOf(api, operands));
     if (line !== undefined) {
       const found = await api<ProvenanceView>('GET', `/why?${new URLSearchParams({ line })}`);
       return { value: found, text: printProvenance(found) };
@@ -307,6 +308,16 @@ const VERBS: Readonly<Record<string, Action>> = {
     };
   },
 };
+
+/** `why network.lan.ipaddr` is about an option where there is one, and about a name where there is none. */
+async function optionOf(
+  api: Api,
+  { name = '' }: Invocation['operands'],
+): Promise<string | undefined> {
+  if (parseOption(name) === undefined) return undefined;
+  const { options } = await api<OptionsView>('GET', '/options');
+  return options.some(({ option }) => option === name) ? `uci ${name}` : undefined;
+}
 
 /** `why uci network.lan.ipaddr` and `why wg0.peer.phone` are about lines, one word else about a name. */
 function lineOf({ name = '', line, type }: Invocation['operands']): string | undefined {

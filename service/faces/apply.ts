@@ -5,6 +5,7 @@ import {
   type ApplyBackend,
   type ApplyView,
   type Author,
+  type DriftView,
   type NewOption,
   WebAdminError,
 } from '#web-admin';
@@ -22,11 +23,11 @@ export function createApplyBackend(house: House): ApplyBackend<Author> {
     rollback: applying.rollback,
     extend: applying.extend,
     retry: () => onTheSystem(applying.retry),
-    drift: async () => ({ drift: await onTheSystem(applying.drift) }),
-    heal: async () => ({ drift: await onTheSystem(applying.heal) }),
+    drift: () => viewDrift(applying.drift),
+    heal: () => viewDrift(applying.heal),
     async adopt(author) {
       requireWriter(house);
-      return { drift: await onTheSystem(() => inApiWords(() => applying.adopt(author))) };
+      return viewDrift(() => inApiWords(() => applying.adopt(author)));
     },
     provenance: async (line) => ({ lines: await applying.why(line) }),
     options: () => ({
@@ -47,6 +48,14 @@ export function createApplyBackend(house: House): ApplyBackend<Author> {
       await inApiWords(() => applying.removeOption(id, option, author));
     },
   };
+
+  async function viewDrift(find: () => Promise<DriftView['drift']>): Promise<DriftView> {
+    const drift = await onTheSystem(find);
+    const { self } = house.household();
+    const isUnread =
+      applying.engine === undefined && applying.options().some(({ device }) => device === self);
+    return { drift, ...(isUnread ? { reason: applying.reason } : {}) };
+  }
 
   function readOption({ household }: House, wanted: NewOption): OptionRecord {
     const value = {
