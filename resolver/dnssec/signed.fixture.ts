@@ -22,7 +22,7 @@ import { dnskeyRdata, generateZoneKey, type SigningAlgorithm, signingAlgorithm }
 import { hashName } from './nsec3.ts';
 import { canonicalSet } from './sign.ts';
 import { type Found, type Trust, type Validated, validate } from './validate.ts';
-import type { Check } from './verify.ts';
+import { type Check, learn, type Unverified } from './verify.ts';
 
 /** The time of all samples. */
 export const NOW = 1_795_000_000;
@@ -38,6 +38,7 @@ export function samples(crypto: Crypto) {
     trust: (...args: Parameters<typeof trust> extends [unknown, ...infer Rest] ? Rest : never) =>
       trust(crypto, ...args),
     counting: () => counting(crypto),
+    settle: <Step>(take: () => Step, given: Check) => settle(crypto, take, given),
   };
 }
 
@@ -222,6 +223,19 @@ function check(crypto: Crypto, more: Partial<Check> = {}): Check {
   const time = { now: NOW, clockIsSet: true };
   return { crypto, time, purse: purse(), tried: [], costly: COSTLY, ...more };
 }
+
+/** Takes a step until nothing is named that is to be verified elsewhere, as the driver does. */
+function settle<Step>(crypto: Crypto, take: () => Step, given: Check): Exclude<Step, Unverified> {
+  for (;;) {
+    const step = take();
+    if (!isUnverified(step)) return step as Exclude<Step, Unverified>;
+    const { algorithm, publicKey, data, signature } = step.verification;
+    learn(step.attempt, crypto.verify(algorithm, publicKey, data, signature), given);
+  }
+}
+
+const isUnverified = (step: unknown): step is Unverified =>
+  typeof step === 'object' && step !== null && 'kind' in step && step.kind === 'unverified';
 
 /** What is trusted: `anchors`, and the DS and DNSKEY outcomes given. */
 function trust(

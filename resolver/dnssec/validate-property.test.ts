@@ -21,10 +21,9 @@ import { anchor, generateZoneKey, keySets } from './keys.ts';
 import { createZoneSigner } from './sign.ts';
 import { NOW, samples } from './signed.fixture.ts';
 import { type Found, type Validated, validate } from './validate.ts';
-import { learn } from './verify.ts';
 
 const { crypto } = nodeRuntime();
-const { check, trust } = samples(crypto);
+const { check, settle, trust } = samples(crypto);
 const key = await generateZoneKey(crypto);
 const EDNS = { udpSize: 4096, version: 0, dnssecOk: true, options: [] };
 const CONTEXT = { now: NOW, clockIsSet: true, followAliases: false };
@@ -91,10 +90,7 @@ function foundIn(reply: Reply): Found | undefined {
   }
 }
 
-/**
- * Judges a reply to a question; undefined when the scrubber leaves nothing to judge. What is not
- * verified here is verified elsewhere, as the driver has it done.
- */
+/** Judges a reply to a question; undefined when the scrubber leaves nothing to judge. */
 function judge(query: Message, reply: Message, given = check()): Validated | undefined {
   const [question] = query.questions;
   if (question === undefined) throw new Error('no question');
@@ -103,12 +99,7 @@ function judge(query: Message, reply: Message, given = check()): Validated | und
   const found = foundIn(scrub(reply, about));
   if (found === undefined) return undefined;
   const trusted = trust([ANCHOR], known, { check: given });
-  for (;;) {
-    const step = validate({ name, type, class: CLASS.IN }, found, trusted);
-    if (step.kind !== 'unverified') return step;
-    const { algorithm, publicKey, data, signature } = step.verification;
-    learn(step.attempt, crypto.verify(algorithm, publicKey, data, signature), given);
-  }
+  return settle(() => validate({ name, type, class: CLASS.IN }, found, trusted), given);
 }
 
 /** What a verdict says, without TTLs; undefined unless it is secure. */

@@ -3,9 +3,9 @@
  * resolver/recursion/budget.ts): what is computed is counted at the runtime's crypto, what is sent
  * and received on the fake wire, not by what the resolver says of itself.
  *
- * An attacker owns `evil.`, with real keys, and `loose.`, without, and says anything: sets of keys
- * with one tag, copies of signatures, chains of aliases, NSEC3 with iterations, referrals to many
- * names and back, octets without end.
+ * An attacker owns `evil.`, with real keys, `costly.`, with keys whose signatures cost much, and
+ * `loose.`, without, and says anything: sets of keys with one tag, copies of signatures, chains of
+ * aliases, NSEC3 with iterations, referrals to many names and back, octets without end.
  */
 
 import fc from 'fast-check';
@@ -20,6 +20,7 @@ const LIMITS = {
   sends: 200,
   sendsPerName: 32,
   signatures: 160,
+  costly: 20,
   failed: 16,
   hashes: 2_000,
   aliases: 11,
@@ -31,6 +32,7 @@ const LIMITS = {
 const HEAD = `stub-addr: 192.0.2.1
 key: root . 13
 key: evil evil. 13
+key: costly costly. 14
 key: house house. 13
 trust-key: root
 CONFIG_END
@@ -44,6 +46,8 @@ DNSKEY root
 evil. NS ns.evil.
 ns.evil. A 192.0.2.66
 DS evil
+costly. NS ns.evil.
+DS costly
 house. NS ns.house.
 ns.house. A 192.0.2.3
 DS house
@@ -61,6 +65,11 @@ ZONE_BEGIN evil. 192.0.2.66 evil
 evil. NS ns.evil.
 ns.evil. A 192.0.2.66
 DNSKEY evil
+ZONE_END
+
+ZONE_BEGIN costly. 192.0.2.66 costly
+costly. NS ns.evil.
+DNSKEY costly
 ZONE_END
 
 ZONE_BEGIN loose. 192.0.2.66
@@ -87,28 +96,31 @@ const most = (max: number) => fc.integer({ min: 0, max });
 
 /** A set of signatures: right, or so many wrong ones. */
 const signed = fc.option(fc.integer({ min: 1, max: 40 }), { nil: undefined, freq: 2 });
-const sign = (copies: number | undefined) =>
-  copies === undefined ? 'SIGN evil' : `SIGN evil copies=${copies}`;
+const sign = (copies: number | undefined, by: Signing = 'evil') =>
+  copies === undefined ? `SIGN ${by}` : `SIGN ${by} copies=${copies}`;
+type Signing = 'evil' | 'costly';
 
 /** Keys that share a tag, none of which is one, and octets that are no key at all. */
 const keySet = fc.record({ twins: most(29), junk: most(60), copies: signed });
-const keys = keySet.map(({ twins, junk, copies }) =>
-  entry('qname qtype', 'AA NOERROR', 'evil. IN DNSKEY', [
-    'SECTION ANSWER',
-    ...Array.from({ length: junk }, (_, index) => `evil. DNSKEY 257 3 13 ${junkKey(index)}`),
-    `DNSKEY evil twins=${twins}`,
-    sign(copies),
-  ]),
-);
+const keysOf = (zone: Signing) =>
+  keySet.map(({ twins, junk, copies }) =>
+    entry('qname qtype', 'AA NOERROR', `${zone}. IN DNSKEY`, [
+      'SECTION ANSWER',
+      ...Array.from({ length: junk }, (_, index) => `${zone}. DNSKEY 257 3 13 ${junkKey(index)}`),
+      `DNSKEY ${zone} twins=${twins}`,
+      sign(copies, zone),
+    ]),
+  );
 const junkKey = (index: number) => Buffer.alloc(4 + (index % 3) * 30, index + 1).toString('base64');
 
-const answer = signed.map((copies) =>
-  entry('qname qtype', 'AA NOERROR', 'www.evil. IN A', [
-    'SECTION ANSWER',
-    'www.evil. A 198.51.100.66',
-    sign(copies),
-  ]),
-);
+const answerIn = (zone: Signing) =>
+  signed.map((copies) =>
+    entry('qname qtype', 'AA NOERROR', `www.${zone}. IN A`, [
+      'SECTION ANSWER',
+      `www.${zone}. A 198.51.100.66`,
+      sign(copies, zone),
+    ]),
+  );
 
 /** One alias for each name, or all in one answer, with a chain longer than anybody follows. */
 const aliases = fc.record({ length: most(30), isAtOnce: fc.boolean(), copies: signed });
@@ -159,8 +171,11 @@ const flood = most(200).map((records) =>
   ]),
 );
 
+const sometimes = (said: fc.Arbitrary<string>) => fc.option(said, { nil: '', freq: 2 });
+
 const NAMES = [
   'www.evil.',
+  'www.costly.',
   'c0.evil.',
   'c15.evil.',
   'c0.loose.',
@@ -170,7 +185,10 @@ const NAMES = [
   'flood.evil.',
 ];
 
-type Counts = { signatures: number; failed: number; hashes: number };
+type Counts = { signatures: number; costly: number; failed: number; hashes: number };
+
+/** What one counts as, of those that LIMITS allow. */
+const P384_COST = 8;
 
 /** Crypto that counts what is asked of it. */
 function counting(counts: Counts): Crypto {
@@ -183,6 +201,13 @@ function counting(counts: Counts): Crypto {
       if (!isGood) counts.failed++;
       return isGood;
     },
+    async verifyElsewhere(...args) {
+      const isGood = crypto.verify(...args);
+      counts.signatures += P384_COST;
+      counts.costly++;
+      if (!isGood) counts.failed++;
+      return isGood;
+    },
     hash(...args) {
       counts.hashes++;
       return crypto.hash(...args);
@@ -191,23 +216,32 @@ function counting(counts: Counts): Crypto {
 }
 
 test('sends, signatures, hashes, aliases, octets and time', async () => {
-  const worst = { sends: 0, sendsPerName: 0, signatures: 0, failed: 0, hashes: 0, bytes: 0 };
+  const none: Counts = { signatures: 0, costly: 0, failed: 0, hashes: 0 };
+  const worst = { sends: 0, sendsPerName: 0, ...none, bytes: 0 };
   await fc.assert(
     fc.asyncProperty(
-      fc.option(keys, { nil: '', freq: 2 }),
-      fc.tuple(answer, denial, flood, chainIn('evil'), chainIn('loose'), ...REFERRALS),
+      fc.tuple(...[keysOf('evil'), keysOf('costly')].map(sometimes)),
+      fc.tuple(
+        answerIn('evil'),
+        answerIn('costly'),
+        denial,
+        flood,
+        chainIn('evil'),
+        chainIn('loose'),
+        ...REFERRALS,
+      ),
       fc.boolean(),
-      async (keySetEntry, entries, minimise) => {
+      async (keySets, entries, minimise) => {
         const parsed = parseScenario(
-          [HEAD, keySetEntry, ...entries, 'RANGE_END', 'SCENARIO_END'].join('\n'),
+          [HEAD, ...keySets, ...entries, 'RANGE_END', 'SCENARIO_END'].join('\n'),
         );
         if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
-        const counts = { signatures: 0, failed: 0, hashes: 0 };
+        const counts = { ...none };
         const options = { minimise, crypto: counting(counts) };
         const { internet } = await openScenario(parsed.scenario, options);
         await using _ = internet;
         for (const name of NAMES) {
-          Object.assign(counts, { signatures: 0, failed: 0, hashes: 0 });
+          Object.assign(counts, none);
           const before = { asked: internet.asked.length, heard: internet.heard() };
           const began = internet.clock.monotonic();
           const { rcode, lines } = await internet.ask(name, 'A');
@@ -237,6 +271,7 @@ test('sends, signatures, hashes, aliases, octets and time', async () => {
   );
   console.log(`budget: at most ${JSON.stringify(worst)}`);
   // An attack that costs nothing tests nothing.
+  expect(worst.costly).toBeGreaterThan(4);
   expect(worst.failed).toBeGreaterThan(4);
   expect(worst.hashes).toBeGreaterThan(500);
   expect(worst.sends).toBeGreaterThan(8);

@@ -29,7 +29,7 @@ test.each([
   },
   {
     lines: ['key: a house. 8', 'val-override-date: "today"', ...HEAD],
-    said: ['1: a key has an id, a zone and algorithm 13 or 15', '2: no date'],
+    said: ['1: a key has an id, a zone and algorithm 13 to 16', '2: no date'],
     why: 'options with values that mean nothing',
   },
   {

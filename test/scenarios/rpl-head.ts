@@ -64,8 +64,8 @@ const READERS: Readonly<Record<string, (draft: Draft, value: string) => string |
   },
   key: (draft, value) => {
     const [id, zone, algorithm, flags = '257'] = value.split(/\s+/);
-    if (id === undefined || zone === undefined || !/^1[35]$/.test(algorithm ?? '')) {
-      return 'a key has an id, a zone and algorithm 13 or 15';
+    if (id === undefined || zone === undefined || !/^1[3-6]$/.test(algorithm ?? '')) {
+      return 'a key has an id, a zone and algorithm 13 to 16';
     }
     const key = { id, zone, algorithm: Number(algorithm), flags: Number(flags) };
     draft.keys = [...draft.keys, key];

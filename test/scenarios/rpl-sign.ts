@@ -13,7 +13,7 @@
  * none of which is a key.
  */
 
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { type Name, parseName, type ResourceRecord, TYPE, typeNumber } from '#resolver';
 import type { Crypto, Signer } from '#runtime';
 import type { KeyOrder } from './rpl-head.ts';
@@ -59,10 +59,8 @@ export async function makeKeys(
 ): Promise<ScenarioKeys> {
   const keys = new Map<string, ScenarioKey>();
   for (const order of orders) {
-    const algorithm = order.algorithm === 13 ? 'ecdsa-p256' : 'ed25519';
-    const { publicKey, privateKey } = await crypto.generateSigningKey(algorithm);
-    const dnskey = octets(u16(order.flags), [3, order.algorithm], publicKey);
-    const signer = crypto.signer(algorithm, privateKey);
+    const signer = await makeSigner(crypto, order.algorithm);
+    const dnskey = octets(u16(order.flags), [3, order.algorithm], signer.publicKey);
     keys.set(order.id, { zone: nameOf(order.zone), order, signer, dnskey });
   }
   const find = (id: string, line: number) => {
@@ -97,6 +95,27 @@ export async function makeKeys(
       }
       return records;
     },
+  };
+}
+
+/** Signs with a new key; with 14 and 16 nymote signs nothing, so it has no part in those. */
+async function makeSigner(
+  crypto: Pick<Crypto, 'generateSigningKey' | 'signer'>,
+  algorithm: number,
+): Promise<Signer> {
+  if (algorithm === 13 || algorithm === 15) {
+    const kind = algorithm === 13 ? 'ecdsa-p256' : 'ed25519';
+    return crypto.signer(kind, (await crypto.generateSigningKey(kind)).privateKey);
+  }
+  const isCurve = algorithm === 14;
+  const { publicKey, privateKey } = isCurve
+    ? generateKeyPairSync('ec', { namedCurve: 'P-384' })
+    : generateKeyPairSync('ed448');
+  const { x = '', y = '' } = publicKey.export({ format: 'jwk' });
+  const key = { key: privateKey, dsaEncoding: 'ieee-p1363' } as const;
+  return {
+    publicKey: octets(Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')),
+    sign: (data) => sign(isCurve ? 'sha384' : null, data, key),
   };
 }
 
