@@ -1,9 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
-import type { State } from '#storage';
+import { readEnvelopes, type State } from '#storage';
+import { encodeHex } from '../hex.ts';
+import { configOf } from '../homes.fixture.ts';
 import { createSealing } from '../peers/sealed.ts';
+import { openRealm } from '../realm.ts';
 import {
   copiesFor,
+  createFrameSealing,
   createKeyRing,
   giveNewKey,
   type KeyOp,
@@ -137,6 +141,72 @@ describe('a key that a removed device was given too', () => {
     expect(replace(stateOf(first), a, b, c)).toBeUndefined();
     expect(replace(stateOf(first, following(stateOf(first), a)), a)).toBeUndefined();
     expect(replace(new Map(), a)).toBeUndefined();
+  });
+});
+
+describe('commits are sealed with the newest key that their author knew', () => {
+  const begin = async () => {
+    const runtime = fakeRuntime();
+    const realm = await openRealm(runtime, configOf({ endpoints: '192.0.2.1' }));
+    const { store, keys } = realm;
+    const sealing = createSealing(runtime.crypto, runtime.random, keys.agreement);
+    const needs = { crypto: runtime.crypto, sealing };
+    const self = { id: keys.id, publicKey: keys.agreement.publicKey };
+    const ring = () => readRealmKeys(needs, store.merged(), keys.id);
+    const seal = createFrameSealing(runtime.crypto, () => store, ring);
+    let count = 0;
+    return {
+      store,
+      [Symbol.asyncDispose]: () => realm[Symbol.asyncDispose](),
+      async write() {
+        count += 1;
+        const ops = [{ op: 'set', path: `names/n${count}`, value: { records: [] } }] as const;
+        await store.commit({ ops, message: 'Write', via: 'test' });
+      },
+      async change() {
+        const ops = [giveNewKey(needs, runtime.random, store.merged(), [self])];
+        await store.commit({ ops, message: 'Change the key', via: 'test' });
+      },
+      /** How old the key of each commit is that is kept; the newest is 0. */
+      async ages() {
+        const ids = ring().map(({ id }) => encodeHex(id));
+        const read = readEnvelopes((await seal(await store.exportMissing({}))) ?? NOTHING);
+        return read.ok ? read.envelopes.map(({ keyId }) => ids.indexOf(encodeHex(keyId))) : [];
+      },
+      forget: () => store.prune('test', { days: 0, commits: 1 }),
+    };
+  };
+  const NOTHING = new Uint8Array(0);
+
+  test.each([
+    { looksFirst: true, why: 'and it was known where' },
+    { looksFirst: false, why: 'and nobody ever looked' },
+  ])('also where that was given before what is kept, $why', async ({ looksFirst }) => {
+    await using home = await begin();
+    await home.write();
+    await home.change();
+    await home.write();
+    if (looksFirst) expect(await home.ages()).toEqual([1, 1, 1, 0]);
+    await home.write();
+    await home.write();
+    expect((await home.forget()).dropped).toBeGreaterThan(0);
+    await home.write();
+    const ages = await home.ages();
+    expect(ages.length).toBeGreaterThan(2);
+    expect(new Set(ages)).toEqual(new Set([0]));
+  });
+
+  test('and where one came since, what is between has the one before', async () => {
+    await using home = await begin();
+    await home.change();
+    await home.write();
+    await home.forget();
+    await home.write();
+    await home.change();
+    await home.write();
+    const ages = await home.ages();
+    expect(new Set(ages)).toEqual(new Set([0, 1]));
+    expect(ages.at(-1)).toBe(0);
   });
 });
 

@@ -195,17 +195,28 @@ export type SealFrames = (frames: Uint8Array) => Promise<Uint8Array | undefined>
  */
 export function createFrameSealing(
   crypto: Pick<Crypto, 'hash' | 'hmac' | 'seal'>,
-  store: () => Pick<Store, 'realm' | 'log' | 'read'>,
+  store: () => Pick<Store, 'realm' | 'log' | 'read' | 'holds' | 'merged'>,
   keys: () => RealmKeys,
 ): SealFrames {
   const pasts = new Map<string, Past>();
+  const given = new Set<string>();
+
+  /** 'before': it was given before all of the history that is kept; undefined: not here yet. */
+  async function pastOf(name: string): Promise<Past | 'before' | undefined> {
+    if (given.has(name)) return 'before';
+    const known = pasts.get(name);
+    if (known !== undefined && store().holds(known.origin)) return known;
+    const found = await findOrigin(store(), `${COLLECTION}/${name}`);
+    if (found !== undefined) pasts.set(name, found);
+    else if (store().merged().get(COLLECTION)?.has(name)) given.add(name);
+    return given.has(name) ? 'before' : found;
+  }
 
   async function keyOf(commit: string, all: RealmKeys): Promise<RealmKey | undefined> {
     for (const key of all.slice(0, -1)) {
-      const name = encodeHex(key.id);
-      const past = pasts.get(name) ?? (await findOrigin(store(), `${COLLECTION}/${name}`));
+      const past = await pastOf(encodeHex(key.id));
+      if (past === 'before') return key;
       if (past === undefined) continue;
-      pasts.set(name, past);
       if (await isAfter(store(), commit, past)) return key;
     }
     return all.at(-1);
@@ -234,12 +245,14 @@ type Past = {
 
 /** Walks down as far as nobody walked before; in the chain of who gave the key its numbers tell. */
 async function isAfter(
-  store: Pick<Store, 'read'>,
+  store: Pick<Store, 'read' | 'holds'>,
   commit: string,
   { device, seq, origin, known }: Past,
 ): Promise<boolean> {
   const open = [commit];
   for (let id = open.at(-1); id !== undefined; id = open.at(-1)) {
+    // What was dropped is before everything that is kept.
+    if (!store.holds(id)) known.set(id, false);
     const at = known.has(id) ? undefined : await store.read(id);
     const answer = at && (at.device === device ? at.seq >= seq : answerOf(at.parents, known));
     if (at !== undefined && answer === undefined) {
