@@ -378,6 +378,14 @@ test('what is adopted is not given back, also while something else is pending', 
   expect(after.state.originals).toEqual({ 'system.a.c': 'old' });
 });
 
+test.each([
+  { result: 'no-space', says: 'its disk is full, or can only be read' },
+  { result: 'failed', says: 'nymote has to be root' },
+] as const)('why nothing was begun is said: $result', ({ result, says }) => {
+  const { state } = play([wanted(plain), { kind: 'armed', result, lame: [], originals: {} }]);
+  expect(state.settled).toMatchObject({ outcome: 'failed', reason: expect.stringContaining(says) });
+});
+
 test('what comes meanwhile waits, and the newest follows', () => {
   const { state } = play([...until(plain), wanted(change('b'), '2'), wanted(change('c'), '3')]);
   expect(state.pending?.part).toBe('a');

@@ -289,7 +289,7 @@ function armed(
   }
   const reason =
     result === 'no-space'
-      ? 'there is too little space to keep the old configuration'
+      ? 'the old configuration cannot be kept: its disk is full, or can only be read'
       : 'the guard could not keep the old configuration; nymote has to be root for that (on OpenWrt: uci set nymote.main.settings=1)';
   return settle(state, pending, 'failed', reason);
 }

@@ -192,6 +192,19 @@ describe.each(SHELLS)('$name', (shell) => {
     expect(stand.run('arm', 'x', '60', '/etc/config/a\nkept /etc/shadow').status).toBe(5);
   });
 
+  test.each(['flock', 'df', 'wc', 'cp', 'mv', 'sync'])(
+    'on a system without %s nothing is armed, and nothing is left behind',
+    (program) => {
+      rmSync(join(stand.folder, 'tools', program));
+      expect(arm().status).not.toBe(0);
+      expect(stand.status().pending).toBeNull();
+      expect(stand.read()).toEqual(OLD);
+      stand.setClock('boot-2', 3);
+      expect(stand.run('boot').status).toBe(0);
+      expect(stand.read()).toEqual(OLD);
+    },
+  );
+
   test('a second change is refused (3) and changes nothing about the first', () => {
     change();
     expect(arm('second').status).toBe(3);
