@@ -4,7 +4,8 @@
  *
  *     <data>/tls-key.pem           the key, 0600; stays the same, so that clients can pin it
  *     <data>/tls-certificate.pem   90 days, made anew after two thirds of them, and whenever names
- *                                  or addresses changed or the clock turned out to be wrong
+ *                                  or addresses changed or the clock turned out to be wrong; kept
+ *                                  as long as there is no date
  *
  * Files that were named are read again now and then, for whoever renews them from outside; ones that
  * are of no use any more change nothing and are complained about.
@@ -86,7 +87,7 @@ async function holdOwn(runtime: Seams, data: string, subject: Subject): Promise<
   const bytes = await files.read(path);
   const kept = bytes === undefined ? '' : new TextDecoder().decode(bytes);
   const known = readCertificate(crypto, kept);
-  if (known !== undefined && isGood(known, pinOf(crypto, signer.publicKey), subject, clock.now())) {
+  if (known !== undefined && isGood(known, pinOf(crypto, signer.publicKey), subject, clock)) {
     return { credentials: { certificate: kept, key }, facts: known, isOwn: true, path };
   }
   const certificate = makeCertificate(random, signer, subject, clock.now());
@@ -96,10 +97,19 @@ async function holdOwn(runtime: Seams, data: string, subject: Subject): Promise<
   return { credentials: { certificate, key }, facts, isOwn: true, path };
 }
 
-function isGood(facts: CertificateFacts, pin: string, subject: Subject, now: number): boolean {
+function isGood(
+  facts: CertificateFacts,
+  pin: string,
+  subject: Subject,
+  clock: Pick<Runtime['clock'], 'now' | 'isSet'>,
+): boolean {
+  if (facts.pin !== pin || !facts.isFor(subject)) return false;
+  // Without a date a new one would be good for nobody who has one.
+  if (!clock.isSet()) return true;
   const { notBefore, notAfter } = facts;
   const renewal = notBefore + ((notAfter - notBefore) * 2) / 3;
-  return facts.pin === pin && facts.isFor(subject) && now >= notBefore && now < renewal;
+  const now = clock.now();
+  return now >= notBefore && now < renewal;
 }
 
 /** The key, made when there is none. */

@@ -2,15 +2,16 @@
 
 import { describe, expect, test } from 'vitest';
 import { decodeMessage, decodeRdata, encodeMessage, parseName, printRecord } from '#resolver';
-import { fakeRuntime } from '#runtime/fake';
+import { fakeRuntime, type ManualClock, manualClock } from '#runtime/fake';
 import { A, ask, configOf, homeOf } from '../homes.fixture.ts';
 import { LIFETIME_SECONDS, makeCertificate, printPem, readCertificate } from './certificate.ts';
-import { LOOK_MS } from './encrypted-dns.ts';
+import { DATELESS_LOOK_MS, LOOK_MS } from './encrypted-dns.ts';
 
 const SVCB = 64;
+const NOON = Date.UTC(2026, 10, 20, 12) / 1_000;
 
-function home(values: Record<string, string> = {}) {
-  const runtime = fakeRuntime({ addresses: [A, '2001:db8::1'] });
+function home(values: Record<string, string> = {}, options: { readonly clock?: ManualClock } = {}) {
+  const runtime = fakeRuntime({ addresses: [A, '2001:db8::1'], ...options });
   const settings = { endpoints: `${A},2001:db8::1`, dns: `127.0.0.1:53,${A}:53`, ...values };
   return homeOf(runtime, configOf(settings));
 }
@@ -114,6 +115,16 @@ test('the certificate names the device and its addresses, and is renewed while r
   expect(after?.expiresAt).toBeGreaterThan((before?.expiresAt ?? 0) + 50 * 86_400);
   expect(after?.pin).toBe(before?.pin);
   expect(await warningsOf(a)).toEqual([]);
+});
+
+test('made without a date, the certificate is made again as soon as there is one', async () => {
+  const clock = manualClock({ now: 100_000, isSet: false });
+  const a = home(both, { clock });
+  await using _ = await a.start();
+  clock.set(NOON);
+  await clock.advance(DATELESS_LOOK_MS);
+  const after = (await status(a)).encryptedDns?.certificate;
+  expect(after?.expiresAt).toBeGreaterThan(NOON);
 });
 
 describe('with files', () => {

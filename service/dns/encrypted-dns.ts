@@ -19,6 +19,8 @@ import { describeTrouble, type Held, holdCredentials } from './credentials.ts';
 
 /** Milliseconds between two looks at the certificate: it is renewed a month before its end. */
 export const LOOK_MS = 3_600_000;
+/** The same while there is no date: what was made without one holds for nobody who has one. */
+export const DATELESS_LOOK_MS = 10_000;
 
 export type EncryptedDns = AsyncDisposable & {
   readonly designation: () => Designation;
@@ -63,7 +65,7 @@ export async function startEncryptedDns(setting: Setting): Promise<EncryptedDns>
     }
   }
 
-  const stop = every(runtime.clock, LOOK_MS, look);
+  const stop = lookAgain(runtime.clock, look);
   const designation = (): Designation => designate(setting, listeners);
   return {
     designation,
@@ -84,12 +86,13 @@ function explain(error: unknown, { isOwn, path }: Held): unknown {
     : error;
 }
 
-function every(clock: Runtime['clock'], milliseconds: number, act: () => Promise<void>) {
+function lookAgain(clock: Runtime['clock'], look: () => Promise<void>): () => void {
   let isStopped = false;
-  let cancel = clock.after(milliseconds, again);
+  const wait = () => clock.after(clock.isSet() ? LOOK_MS : DATELESS_LOOK_MS, again);
+  let cancel = wait();
   function again(): void {
-    void act().finally(() => {
-      if (!isStopped) cancel = clock.after(milliseconds, again);
+    void look().finally(() => {
+      if (!isStopped) cancel = wait();
     });
   }
   return () => {
