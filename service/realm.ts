@@ -53,7 +53,7 @@ export async function openRealm(runtime: Runtime, config: Config): Promise<Realm
   const endpoints = await findEndpoints(runtime, config);
   await using opening = new AsyncDisposableStack();
   const store = opening.use(await openRealmStore(runtime, config, keys, { endpoints, realm }));
-  const former = await lastMembership(store, keys.id, config.data);
+  const former = await lastMembership(runtime, store, keys, config);
   const mayBegin = realm === undefined && store.isWritable;
   const zoneKeys = await openZoneKeys(runtime, config, mayBegin);
   // The last step of a beginning: from here on a file that is missing was lost.
@@ -138,9 +138,10 @@ export const joiningMark = (directory: string): string => `${directory}/joining`
 
 /** A store without a beginning has nothing to serve; a device that was removed keeps what it had. */
 async function lastMembership(
+  { crypto }: Pick<Runtime, 'crypto'>,
   store: Store,
-  id: string,
-  directory: string,
+  { id, agreement, signing }: DeviceKeys,
+  { data: directory, name }: Config,
 ): Promise<State | undefined> {
   const state = store.state();
   if (state.get('devices')?.has(id) === true) return undefined;
@@ -154,7 +155,19 @@ async function lastMembership(
   }
   const removal = await findRemoval(store, id);
   const parents = removal === undefined ? [] : (await store.read(removal.id)).parents;
+  if (removal !== undefined && !parents.some((parent) => store.holds(parent))) {
+    // All that was before is forgotten; what it is to itself it still knows.
+    const { publicKey } = agreement;
+    const record = {
+      ...{ name, kind: 'node', endpoints: [], addedAt: 0 },
+      ipv4: allocateIpv4(crypto, [], publicKey) ?? '',
+      wireguardKey: printKey(publicKey),
+      signingKey: encodeBase64(signing.publicKey),
+    };
+    return new Map(state).set('devices', new Map(state.get('devices')).set(id, record));
+  }
   for (const parent of parents) {
+    if (!store.holds(parent)) continue;
     const before = await store.stateAt(parent);
     if (before.get('devices')?.has(id) === true) return before;
   }

@@ -72,7 +72,7 @@ async function pastOf(store: Store, id: string, known: Vector): Promise<Readonly
   const past = new Set<string>();
   const open = [id];
   for (let next = open.pop(); next !== undefined && past.size < MAX_PAST; next = open.pop()) {
-    if (past.has(next)) continue;
+    if (past.has(next) || !store.holds(next)) continue;
     const { device, seq, parents } = await store.read(next);
     const isHeld = (known[device] ?? []).some(([last]) => seq <= last);
     if (isHeld) continue;

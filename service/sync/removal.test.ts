@@ -53,6 +53,24 @@ test('it learns so from a commit that it verified, serves nothing, and keeps wha
   await checkRemoved(b);
 });
 
+test('it learns so where all that was before is forgotten', async () => {
+  const { a, b, clock } = threeHomes();
+  {
+    await using _b = await join(a, b, clock);
+  }
+  await using _a = await a.start();
+  await a.run('device add phone');
+  await a.run('device remove desktop');
+  expect((await a.run('history forget --yes')).stdout).toContain('changes were dropped');
+  {
+    await using _b = await b.start();
+    await clock.advance(SECONDS);
+    await checkRemoved(b);
+  }
+  await using again = await b.start();
+  expect(again.warnings.join()).toMatch(/was removed/);
+});
+
 /** Time in small steps, so that requests have their turn. */
 async function pass(clock: Clock, milliseconds: number): Promise<void> {
   for (let at = 0; at < milliseconds; at += 100) await clock.advance(100);
