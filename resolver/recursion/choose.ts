@@ -19,7 +19,7 @@ import type { Route, RouteServer } from './route.ts';
 import { MAX_ADDRESSES_PER_SERVER } from './scrub.ts';
 import { serverKey } from './servers.ts';
 
-/** Questions to one server for one name: the second covers a lost packet. */
+/** Questions to one server for one name, those it was waited for in full: the second covers a lost packet. */
 export const MAX_TRIES = 2;
 
 /** Milliseconds within which servers count as equally fast. */

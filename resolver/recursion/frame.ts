@@ -127,7 +127,7 @@ export type Frame = {
   readonly stepwise: boolean;
   readonly sends: number;
   readonly referrals: number;
-  /** For this cut: questions to each server, addresses looked up, and `type name` of what was looked up. */
+  /** For this cut: questions to each server (recursor.ts's `lossOf`), addresses looked up, and `type name` of what was looked up. */
   readonly tries: ReadonlyMap<string, number>;
   readonly found: readonly Endpoint[];
   readonly followed: readonly string[];

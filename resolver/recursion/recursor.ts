@@ -57,7 +57,7 @@ import { lastLabels, nextLabels } from './minimise.ts';
 import { overTcp, resendFor } from './resend.ts';
 import { findRoute, isFromAbove, type Route, withoutFallback } from './route.ts';
 import { type Reply, scrub } from './scrub.ts';
-import { EDNS_REFUSALS } from './servers.ts';
+import { EDNS_REFUSALS, FIRST_TIMEOUT } from './servers.ts';
 
 /**
  * Starts a question; feed the state to `step` with `{ kind: 'start' }`.
@@ -219,7 +219,7 @@ function absorb(
       }
       return {
         kind: 'go',
-        state: countTry({ ...idle, timeouts: state.timeouts + 1 }, pending.server, 1),
+        state: countTry({ ...idle, timeouts: state.timeouts + 1 }, pending.server, lossOf(pending)),
       };
     case 'unreachable':
       world.servers.lost(pending.server, now);
@@ -247,6 +247,12 @@ function absorb(
 function withProblem(state: State, reason: Reason | undefined): State {
   return reason === undefined ? state : replaceTop(state, { ...top(state), problem: reason });
 }
+
+/**
+ * How much of a try a loss is: a quick server is waited for shortly, and one that just got slow must
+ * not count as dead after that.
+ */
+const lossOf = ({ timeout }: Send): number => Math.min(1, timeout / FIRST_TIMEOUT);
 
 /** More tries than any server gets. */
 const NEVER_AGAIN = 1000;

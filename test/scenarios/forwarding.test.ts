@@ -1,7 +1,7 @@
 /** Forwarders: in turn, silent, wrong, and never doubted. */
 
 import { describe, expect, test } from 'vitest';
-import { openInternet, type Quirk, recordOf } from './internet.ts';
+import { nameOf, openInternet, type Quirk, recordOf } from './internet.ts';
 import { WORLD } from './world.ts';
 
 describe('forwarding', () => {
@@ -72,6 +72,33 @@ describe('forwarding', () => {
     const quirks = { [upstream]: deny, '198.51.100.54': deny };
     await using internet = await openInternet(WORLD, { routes, quirks });
     expect((await internet.ask('www.example.com.', 'A')).rcode).toBe(3);
+  });
+
+  test('a zone’s forwarder says nothing about other zones (MaginotDNS)', async () => {
+    const evil = '203.0.113.66';
+    const lie: Quirk = (query, right) => {
+      const [question] = query.questions;
+      const owner = question?.name ?? nameOf('.');
+      return {
+        ...{ ...right, rcode: 0, authoritative: true, recursionAvailable: true },
+        answers: [
+          { ...recordOf('x. 300 CNAME www.other.net.'), owner },
+          recordOf(`www.other.net. 300 A ${evil}`),
+          recordOf('net. 300 DNAME evil.'),
+        ],
+        authorities: [recordOf('net. 300 NS ns.evil.'), recordOf('. 300 NS ns.evil.')],
+        additionals: [recordOf(`ns.evil. 300 A ${evil}`), recordOf(`ns.nic.net. 300 A ${evil}`)],
+      };
+    };
+    const routes = [{ zone: 'corp.', kind: 'forward', servers: forward }] as const;
+    const quirks = { [upstream]: lie, '198.51.100.54': lie, [evil]: lie };
+    await using internet = await openInternet(WORLD, { routes, quirks });
+    const right = ['www.other.net. 300 IN A 198.51.100.9'];
+    expect((await internet.ask('www.corp.', 'A')).lines.slice(1)).toEqual(right);
+    expect((await internet.ask('a.corp.', 'NS')).lines.slice(1)).toEqual([]);
+    expect((await internet.ask('www.other.net.', 'A')).lines).toEqual(right);
+    expect((await internet.ask('no.other.net.', 'A')).rcode).toBe(3);
+    expect(internet.asked.filter(({ server }) => server === evil)).toEqual([]);
   });
 
   test('no forwarder works: SERVFAIL', async () => {

@@ -86,6 +86,8 @@ test('once the servers are back, their answer is given', async () => {
   set('silent');
   await internet.clock.advance(301_000);
   await internet.ask('www.example.com.', 'A');
+  // The search behind the answer has ended.
+  await internet.clock.advance(10_000);
   set('none');
   await internet.clock.advance(60_000);
   const fresh = { ede: undefined, lines: ['www.example.com. 300 IN A 198.51.100.1'] };

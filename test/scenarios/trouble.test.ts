@@ -360,3 +360,13 @@ test('lost datagrams are asked for again', async () => {
   for (let i = 0; i < 5; i++)
     expect((await internet.ask('www.example.com.', 'A')).lines).toHaveLength(1);
 });
+
+test('the only server, always quick, gets slow: it is waited for, and not called dead', async () => {
+  await using internet = await openInternet(WORLD);
+  const path = (delayMs: number) => internet.network.setPath(OTHER, '*', { loss: 0, delayMs });
+  path(5);
+  for (let i = 0; i < 8; i++) await internet.ask(`n${i}.other.net.`, 'A');
+  path(350);
+  const { lines } = await internet.ask('www.other.net.', 'A');
+  expect(lines).toEqual(['www.other.net. 300 IN A 198.51.100.9']);
+});
