@@ -177,3 +177,32 @@ test('what is there is not overwritten', async () => {
   expect(refused instanceof BackupError || refused instanceof StorageError).toBe(true);
   expect(refused).toMatchObject({ code: 'not-blank' });
 });
+
+test.each([
+  { isOurs: false, isStuck: false, why: 'nothing of it could be opened' },
+  { isOurs: true, isStuck: true, why: 'some of it was read: that is said, and what helps' },
+])('who first took the wrong place, and then the right one: $why', async ({ isOurs, isStuck }) => {
+  const others = await generateDeviceKeys(crypto);
+  const signer = crypto.signer('ed25519', others.signing.privateKey);
+  await using store = await openStore(fakeRuntime({ seed: 'other' }), {
+    directory: '/data/store',
+    writer: { deviceId: others.id, name: 'Router', signer },
+    genesis: { settings: { apex: 'bob.nymote', recoveryRecipient: 'age1bob' } },
+  });
+  const recipient = recipientOf((isOurs ? keys : others).agreement.publicKey);
+  const wrong = await openTarget({ ...runtime, files: fakeFiles() }, '/mnt/backup');
+  await makeBackup({
+    ...{ runtime, store, keys: others, target: wrong, report, memory: undefined },
+    recipients: { history: [recipient], keys: [recipient] },
+    secrets: { format: 'nymote keys 1', realm: store.realm, files: secrets },
+  });
+  const files = fakeFiles();
+  await expect(bringInto(files, 'age1own', wrong)).rejects.toThrow(BackupError);
+  if (isStuck) {
+    const words = '/data holds an unfinished restore of another realm: empty it, or restore into';
+    await expect(bringInto(files)).rejects.toThrow(words);
+  } else {
+    await bringInto(files);
+    await expectWhole(files);
+  }
+});

@@ -52,7 +52,7 @@ export async function restore(
   if (found === undefined) throw new BackupError('no-backup', `${target.name} holds no backup`);
   await files.replace(mark, new Uint8Array(0), SECRET_MODE);
   const { realm, number, at } = found.manifest;
-  await using store = await openStore(runtime, { directory: `${directory}/store`, realm });
+  await using store = await openRestoring(runtime, directory, realm);
   const { identities, phrase, report } = reading;
   const into = { store, identities, withKeys: true, report };
   const { commits, secrets } = await bringBack(crypto, target, found, into).catch(
@@ -72,6 +72,24 @@ export async function restore(
   await files.remove(mark);
   const apex = String(store.state().get('realm')?.get('settings')?.['apex']);
   return { realm, heads: store.heads, commits, number, at, damaged, apex };
+}
+
+/** The store as far as it was filled; an attempt from another place may have left another realm. */
+async function openRestoring(
+  runtime: Parameters<typeof openStore>[0],
+  directory: string,
+  realm: string,
+): Promise<Store> {
+  try {
+    return await openStore(runtime, { directory: `${directory}/store`, realm });
+  } catch (thrown) {
+    if (!(thrown instanceof StorageError) || thrown.code !== 'other-realm') throw thrown;
+    throw new BackupError(
+      'not-blank',
+      `${directory} holds an unfinished restore of another realm: empty it, or restore into another --data`,
+      thrown,
+    );
+  }
 }
 
 /** The older list did not help: the newer one is what is wrong. */
