@@ -18,6 +18,7 @@ export { isWithin, type Name, parseName, printName } from './message/name.ts';
 export { decodeRdata, type Rdata } from './message/rdata.ts';
 export type { ResourceRecord } from './message/record.ts';
 export { rcodeName, TYPE, typeName, typeNumber } from './message/type.ts';
+export { readRootHints } from './recursion/hints-file.ts';
 export { parseIpv6Range, parseNat64Prefix } from './recursion/nat64.ts';
 export {
   type AnswerEvent,

@@ -49,9 +49,12 @@ export function printEndpoint({ address, port: number }: Endpoint): string {
   return address.includes(':') ? `[${address}]:${number}` : `${address}:${number}`;
 }
 
+/** Nothing that could end the brackets of a URL's host. */
+const IPV6_LETTERS = /^[0-9a-fA-F:.]+$/;
+
 /** Tells whether `text` is an IPv4 or IPv6 literal. */
 export function isAddress(text: string): boolean {
-  if (text.includes(':')) return URL.canParse(`http://[${text}]/`);
+  if (text.includes(':')) return IPV6_LETTERS.test(text) && URL.canParse(`http://[${text}]/`);
   const parts = text.split('.');
   return (
     parts.length === 4 && parts.every((part) => /^[0-9]{1,3}$/.test(part) && Number(part) < 256)

@@ -47,6 +47,15 @@ test.each([
   expect(response.authorities.map(printRecord)).toEqual(denied);
 });
 
+test('a file that says no TTL has one hour, as with NSD and Knot', () => {
+  const read = readPlainZone('lab', '@ SOA ns host 7 7200 3600 1209600 60\nwww A 192.0.2.80\n');
+  if (!read.ok) throw new Error(read.problem);
+  const query = replyTo('www.lab.', 1, {}, { response: false });
+  expect(read.authority.answer(query, TIME).answers.map(printRecord)).toEqual([
+    'www.lab. 3600 IN A 192.0.2.80',
+  ]);
+});
+
 test.each([
   { apex: 'a..b', file: FILE, problem: /not a domain name/, why: 'no apex' },
   { apex: 'lab', file: '@ 60 FOO bar', problem: /^line 1: bad-type/, why: 'not a record' },

@@ -13,6 +13,9 @@ import { authorityOfPlain } from './authority.ts';
 import { buildZone, withApexSets } from './zone.ts';
 import { parseZone } from './zone-file.ts';
 
+/** Of records in a file that says none, as with NSD and Knot. */
+const DEFAULT_TTL = 3600;
+
 type Authority = ReturnType<typeof authorityOfPlain>;
 
 /** Reads `text`, a master file (RFC 1035 §5) whose relative names lie below `apex`. */
@@ -24,7 +27,7 @@ export function readPlainZone(
   | { readonly ok: false; readonly problem: string } {
   const origin = parseName(apex);
   if (origin === undefined) return refused(`'${apex}' is not a domain name`);
-  const parsed = parseZone(text, { origin });
+  const parsed = parseZone(text, { origin, ttl: DEFAULT_TTL });
   if (!parsed.ok) return refused(`line ${parsed.line}: ${parsed.reason}`);
   const { records } = parsed;
   const isAtApex = (record: ResourceRecord) => record.owner.key === origin.key;

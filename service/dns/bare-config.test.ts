@@ -24,6 +24,18 @@ test.each([
     },
     why: 'port 53 unless told',
   },
+  {
+    json: { listen: ['127.0.0.1:0', '[::1]:0', '::1:0', '127.0.0.1:0'] },
+    options: {
+      listen: [
+        { address: '127.0.0.1', port: 0 },
+        { address: '::1', port: 0 },
+        { address: '::1:0', port: 53 },
+        { address: '127.0.0.1', port: 0 },
+      ],
+    },
+    why: 'a port that the system chooses, as often as one likes',
+  },
   { json: {}, options: { time: 'wall', validate: true }, why: 'everything goes by the wall clock' },
   { json: { source: '127.0.0.9' }, options: { sources: ['127.0.0.9'] }, why: 'where to ask from' },
   {
@@ -147,32 +159,32 @@ test.each([
   { json: '{"listen":[]}', problem: /^listen: the list is empty/, why: 'nowhere either' },
   {
     json: '{"listen":"::1","forward":{"address":"::1","tls":{"pin":[]}}}',
-    problem: /^forward...addresses.0.tls.pin: /,
+    problem: /^forward\["\."\]\.addresses.0.tls.pin: /,
     why: 'a typo where trust is concerned',
   },
   {
     json: '{"listen":"::1","forward":{"address":"::1","tls":{"pins":["abc"]}}}',
-    problem: /^forward...addresses.0.tls.pins.0: "abc" is not a SHA-256/,
+    problem: /^forward\["\."\]\.addresses.0.tls.pins.0: "abc" is not a SHA-256/,
     why: 'a pin that fits nothing',
   },
   {
     json: '{"listen":"::1","forward":{"address":"::1","tls":{"pins":[]}}}',
-    problem: /^forward...addresses.0.tls.pins: the list is empty/,
+    problem: /^forward\["\."\]\.addresses.0.tls.pins: the list is empty/,
     why: 'nobody would fit',
   },
   {
     json: '{"listen":"::1","forward":{"address":"::1","https":"http://a/"}}',
-    problem: /^forward...addresses.0.https: "http:..a." is not an https URL/,
+    problem: /^forward\["\."\]\.addresses.0.https: "http:..a." is not an https URL/,
     why: 'in the clear',
   },
   {
     json: '{"listen":"::1","forward":{"address":"dns.corp","tls":{}}}',
-    problem: /^forward...addresses.0.address: "dns.corp" is not an address/,
+    problem: /^forward\["\."\]\.addresses.0.address: "dns.corp" is not an address/,
     why: 'a name that would have to be resolved first',
   },
   {
     json: '{"listen":"::1","forward":{"address":"::1","port":0}}',
-    problem: /^forward...addresses.0: nobody can be asked at port 0/,
+    problem: /^forward\["\."\]\.addresses.0: nobody can be asked at port 0/,
     why: 'any port is for listening',
   },
   {
@@ -251,6 +263,51 @@ test.each([
     why: 'two to choose from',
   },
   {
+    json: '{"listen":["127.0.0.1:5353",{"address":"127.0.0.1","port":5353}]}',
+    problem: /^listen names the same address and port twice/,
+    why: 'otherwise it would be told to stop itself',
+  },
+  {
+    json: `{"listen":${'['.repeat(20_000)}${']'.repeat(20_000)}}`,
+    problem: /^listen.0: a list is not "address:port"/,
+    why: 'deeper than a stack',
+  },
+  {
+    json: `{"listen":{"address":${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}}}`,
+    problem: /^listen.0: {"address":"…"} is not "address:port"/,
+    why: 'and of objects',
+  },
+  {
+    json: `{"listen":"127.0.0.1","source":"${'x'.repeat(200)}"}`,
+    problem: /^source.0: "x{99}… is not an address/,
+    why: 'only the beginning is told',
+  },
+  {
+    json: '{"listen":"127.0.0.1","source":"::1]@[::2"}',
+    problem: /^source.0: "::1\]@\[::2" is not an address/,
+    why: 'no part of a URL',
+  },
+  {
+    json: '{"listen":"127.0.0.1","rootHints":{}}',
+    problem: /^rootHints: a file of root servers, or a list/,
+    why: 'neither',
+  },
+  {
+    json: '{"listen":"127.0.0.1","stub":[]}',
+    problem: /^stub: an object of zones expected/,
+    why: 'a list has no zones',
+  },
+  {
+    json: '{"listen":"127.0.0.1","zones":["z"]}',
+    problem: /^zones: an object of zones expected/,
+    why: 'nor here',
+  },
+  {
+    json: '{"listen":"127.0.0.1","stub":{"lab":{"addresses":"::1","trustAnchors":"x"}}}',
+    problem: /^stub.lab.trustAnchors: a list of DS or DNSKEY records expected/,
+    why: 'no list',
+  },
+  {
     json: '{"listen":"127.0.0.1","rfc5011":true,"trustAnchors":[]}',
     problem: /^rfc5011: .*no anchor of the root/,
     why: 'nothing to begin with',
@@ -277,7 +334,7 @@ test.each([
   },
   {
     json: '{"listen":"127.0.0.1","forward":{"a..b":"::1"}}',
-    problem: /^forward.a..b: not a domain name/,
+    problem: /^forward\["a\.\.b"\]: not a domain name/,
     why: 'no zone',
   },
   {

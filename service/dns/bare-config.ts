@@ -6,18 +6,19 @@
 import * as v from 'valibot';
 import { parseName, type ResolverOptions, type RouteOption, readAnchors } from '#resolver';
 import type { Endpoint, LogLevel } from '#runtime';
-import type { ConfigProblem } from '../config.ts';
+import { type ConfigProblem, printEndpoint } from '../config.ts';
 import {
   ADDRESS,
-  ANCHOR,
+  ANCHORS,
   DNS64,
-  ENDPOINT,
   FORWARD,
+  LISTEN,
   NAME,
+  PATH,
   PORT,
   STUB,
   some,
-  ZONE,
+  ZONES,
 } from './bare-values.ts';
 
 export type BareConfig = {
@@ -26,6 +27,8 @@ export type BareConfig = {
   /** Paths of a hosts file and, zone by zone, of zone files. */
   readonly hosts: string | undefined;
   readonly zones: Readonly<Record<string, string>>;
+  /** Path of a file that names the root's servers. */
+  readonly hintsFile: string | undefined;
   /** Where the state of the root's keys is kept; undefined: they are not followed. */
   readonly anchorFile: string | undefined;
   /** Where `/metrics` is served. */
@@ -43,11 +46,14 @@ const MOST_UDP = 4096;
 /** The cache keeps nothing longer than a day. */
 const MOST_TTL = 86_400;
 
-const PATH = v.pipe(v.string('a path expected'), v.nonEmpty('a path expected'));
-
 const HINT = v.strictObject(
   { name: NAME, addresses: some(ADDRESS) },
   'a root hint is {"name", "addresses"}',
+);
+
+const HINTS = v.pipe(
+  v.array(HINT, 'a file of root servers, or a list of {"name", "addresses"} expected'),
+  v.nonEmpty('the list is empty: without root servers nothing can be resolved'),
 );
 
 const SWITCH = v.boolean('true or false expected');
@@ -80,15 +86,10 @@ const HARDEN =
 const METRICS = 'metrics is {"listen": where Prometheus asks for /metrics}';
 
 const SETTINGS = {
-  listen: some(ENDPOINT),
+  listen: some(LISTEN),
   source: v.exactOptional(some(ADDRESS)),
-  rootHints: v.exactOptional(
-    v.pipe(
-      v.array(HINT, 'a list of {"name", "addresses"} expected'),
-      v.nonEmpty('the list is empty: without root servers nothing can be resolved'),
-    ),
-  ),
-  trustAnchors: v.exactOptional(v.array(ANCHOR, 'a list of DS or DNSKEY records expected')),
+  rootHints: v.exactOptional(v.lazy((value) => (typeof value === 'string' ? PATH : HINTS))),
+  trustAnchors: v.exactOptional(ANCHORS),
   negativeTrustAnchors: v.exactOptional(v.array(NAME, 'a list of names expected')),
   forward: v.exactOptional(FORWARD),
   stub: v.exactOptional(STUB),
@@ -106,7 +107,7 @@ const SETTINGS = {
   allowPrivateUpstream: v.exactOptional(SWITCH),
   upstreamPort: v.exactOptional(PORT),
   hosts: v.exactOptional(PATH),
-  zones: v.exactOptional(v.record(ZONE, PATH, 'an object of zones expected')),
+  zones: v.exactOptional(ZONES),
   rebindProtection: v.exactOptional(REBIND),
   harden: v.exactOptional(v.literal(true, HARDEN)),
   prefetch: v.exactOptional(SWITCH),
@@ -118,7 +119,7 @@ const SETTINGS = {
   anchorFile: v.exactOptional(PATH),
   keyTagSignal: v.exactOptional(SWITCH),
   datapath: v.exactOptional(v.picklist(['auto', 'on', 'off'], 'auto, on or off expected')),
-  metrics: v.exactOptional(v.strictObject({ listen: some(ENDPOINT) }, METRICS)),
+  metrics: v.exactOptional(v.strictObject({ listen: some(LISTEN) }, METRICS)),
   logLevel: v.exactOptional(
     v.picklist(['error', 'warn', 'info', 'debug'], 'error, warn, info or debug expected'),
   ),
@@ -141,6 +142,10 @@ const SCHEMA = v.pipe(
     return new Set(all).size === all.length;
   }, 'stub, forward and zones name the same zone twice'),
   v.check(
+    ({ listen }) => new Set(chosenIn(listen)).size === chosenIn(listen).length,
+    'listen names the same address and port twice',
+  ),
+  v.check(
     ({ source = [] }) =>
       new Set(source.map((address) => address.includes(':'))).size === source.length,
     'source can be one address of each family, no more',
@@ -155,6 +160,9 @@ const SCHEMA = v.pipe(
     'anchorFile is for rfc5011, which is off',
   ),
 );
+
+const chosenIn = (listen: readonly Endpoint[]) =>
+  listen.filter(({ port }) => port !== 0).map(printEndpoint);
 
 /** With the world's root servers the world's anchors are known. */
 function hasRoot(trustAnchors: readonly string[] | undefined, isPrivate: boolean): boolean {
@@ -189,13 +197,21 @@ export function readBareConfig(name: string, json: string): BareRead {
   const unknown = Object.keys(parsed).filter((key) => !Object.hasOwn(SETTINGS, key));
   const result = v.safeParse(SCHEMA, parsed);
   const problems = (result.issues ?? []).map((issue) => {
-    const path = v.getDotPath(issue);
-    return blame(path === null ? issue.message : `${path}: ${issue.message}`);
+    const { path, message } = issue;
+    return blame(path === undefined ? message : `${printPath(path)}: ${message}`);
   });
   const accepted = Object.keys(SETTINGS).join(', ');
   const strangers = unknown.map((key) => blame(`unknown setting '${key}'; accepted: ${accepted}`));
   if (!result.success || strangers.length > 0) return { problems: [...strangers, ...problems] };
   return { config: configOf(result.output, name) };
+}
+
+/** Zones are keys with dots. */
+function printPath(path: readonly { readonly key: unknown }[]): string {
+  const keys = path.map(({ key }) =>
+    /^\w+$/.test(String(key)) ? `.${key}` : `[${JSON.stringify(key)}]`,
+  );
+  return keys.join('').slice(1);
 }
 
 function configOf(settings: Settings, name: string): BareConfig {
@@ -209,7 +225,8 @@ function configOf(settings: Settings, name: string): BareConfig {
     minimise: qnameMinimisation,
     randomiseCase: caseRandomisation,
     rebindProtection: rebindOf(settings),
-    ...{ rootHints, serveStale, prefetch, dns64, aggressiveNsec, cookies },
+    rootHints: typeof rootHints === 'string' ? undefined : rootHints,
+    ...{ serveStale, prefetch, dns64, aggressiveNsec, cookies },
     ...{ ipv4, ipv6, ednsBufferSize, cacheMinTtl, cacheMaxTtl },
     ...{ localZones, allowPrivateUpstream, upstreamPort, priming, keyTagSignal, datapath },
   });
@@ -217,7 +234,8 @@ function configOf(settings: Settings, name: string): BareConfig {
   const anchorFile = rfc5011 ? (settings.anchorFile ?? `${name}.anchors`) : undefined;
   const options = { listen, time: 'wall', ...made, ...given } as const;
   const metrics = settings.metrics?.listen ?? [];
-  return { options, logLevel, hosts, zones, anchorFile, metrics };
+  const hintsFile = typeof rootHints === 'string' ? rootHints : undefined;
+  return { options, logLevel, hosts, zones, hintsFile, anchorFile, metrics };
 }
 
 function routesOf({ stub = {}, forward = {} }: Settings): RouteOption[] {

@@ -20,10 +20,31 @@ function reads<T>(read: (value: unknown) => T | undefined, expects: string) {
     v.rawTransform<unknown, T>(({ dataset, addIssue, NEVER }) => {
       const value = read(dataset.value);
       if (value !== undefined) return value;
-      addIssue({ message: `${JSON.stringify(dataset.value)} is not ${expects}` });
+      addIssue({ message: `${printed(dataset.value)} is not ${expects}` });
       return NEVER;
     }),
   );
+}
+
+/** Of what may be as long and as deep as its writer likes, the beginning. */
+const PRINTED = 100;
+
+function printed(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  const inside = (each: unknown) => (typeof each === 'object' && each !== null ? '…' : each);
+  const flat =
+    typeof value === 'object' && value !== null
+      ? Object.fromEntries(Object.entries(value).map(([key, each]) => [key, inside(each)]))
+      : value;
+  const text = String(JSON.stringify(flat));
+  return text.length > PRINTED ? `${text.slice(0, PRINTED)}…` : text;
+}
+
+/** An object by zones; a list is none. */
+function byZone<const Of extends v.GenericSchema>(of: Of) {
+  const isObject = (value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value);
+  return v.pipe(v.custom<object>(isObject, 'an object of zones expected'), v.record(ZONE, of));
 }
 
 /** One, or a list of them that is not empty. */
@@ -34,13 +55,25 @@ export function some<const Item extends v.GenericSchema>(item: Item) {
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-export const ENDPOINT = reads((value) => {
+const ENDPOINT = reads((value) => {
   if (typeof value !== 'object' || value === null) return readEndpoint(text(value), DNS_PORT);
   const { address, port = DNS_PORT, ...rest } = value as Readonly<Record<string, unknown>>;
   const isPort = Number.isInteger(port) && Number(port) >= 0 && Number(port) < 65_536;
   const isEndpoint = isAddress(text(address)) && isPort && Object.keys(rest).length === 0;
   return isEndpoint ? ({ address: text(address), port: Number(port) } as Endpoint) : undefined;
 }, '"address:port" or {"address", "port"}');
+
+/** Where to listen; at port 0 the system chooses one, and the log says which. */
+export const LISTEN = v.lazy((value) => {
+  const [, address] = /^(\[[^\]]*\]|[0-9.]+):0$/.exec(text(value)) ?? [];
+  const chosen = address === undefined ? undefined : readEndpoint(address, 0);
+  return chosen === undefined
+    ? ENDPOINT
+    : v.pipe(
+        v.unknown(),
+        v.transform(() => chosen),
+      );
+});
 
 /** Where somebody is asked. */
 const SERVER = v.pipe(
@@ -63,12 +96,16 @@ export const NAME = reads(
   'a domain name',
 );
 
-export const ANCHOR = reads(
+const ANCHOR = reads(
   (value) => (readAnchors([text(value)]).ok ? text(value) : undefined),
   'a DS or DNSKEY record as in a zone file',
 );
 
-export const ZONE = v.pipe(
+export const ANCHORS = v.array(ANCHOR, 'a list of DS or DNSKEY records expected');
+
+export const PATH = v.pipe(v.string('a path expected'), v.nonEmpty('a path expected'));
+
+const ZONE = v.pipe(
   v.string(),
   v.check((name) => name !== '' && parseName(name) !== undefined, 'not a domain name'),
 );
@@ -134,22 +171,23 @@ const isZones = (value: unknown): boolean =>
 export const FORWARD = v.pipe(
   v.unknown(),
   v.transform((value) => (isZones(value) ? value : { '.': value })),
-  v.record(ZONE, RESOLVERS),
+  byZone(RESOLVERS),
 );
 
 /** Authoritative servers for each zone, with its anchors. */
-export const STUB = v.record(
-  ZONE,
+export const STUB = byZone(
   v.pipe(
     v.unknown(),
     v.transform((value) => (isTable(value, 'address') ? value : { addresses: value })),
     v.strictObject(
-      { addresses: some(SERVER), trustAnchors: v.exactOptional(v.array(ANCHOR)) },
+      { addresses: some(SERVER), trustAnchors: v.exactOptional(ANCHORS) },
       'a zone has {"addresses", "trustAnchors"}',
     ),
   ),
-  'an object of zones expected',
 );
+
+/** Files for each zone. */
+export const ZONES = byZone(PATH);
 
 const PREFIX = reads(
   (value) => parseNat64Prefix(text(value)),

@@ -14,6 +14,7 @@ function filesOf(contents: Readonly<Record<string, string>>) {
 }
 
 const ZONE = '@ 300 SOA ns host 1 1 1 1 60';
+const HINTS = '. 3600000 NS A.ROOT.\nA.ROOT. 3600000 A 192.0.2.53\n';
 const settings = (more: object) => JSON.stringify({ listen: '127.0.0.1:53', ...more });
 
 test.each([
@@ -26,6 +27,14 @@ test.each([
     files: {},
     problem: 'z: there is no such file',
     why: 'nor here',
+  },
+  { more: { rootHints: 'r' }, files: { r: HINTS }, problem: undefined, why: 'root servers' },
+  { more: { rootHints: 'r' }, files: {}, problem: 'r: there is no such file', why: 'none of them' },
+  {
+    more: { rootHints: 'r' },
+    files: { r: '' },
+    problem: 'r: names no root server with an address: without them nothing is resolved',
+    why: 'an empty list of root servers',
   },
   {
     more: { hosts: 'h' },
@@ -62,4 +71,11 @@ test.each([
   expect(ruling.kind).toBe(kind);
   const wanted = apex === undefined ? {} : { authority: { apex: parseName(apex) } };
   expect(ruling).toMatchObject(wanted);
+});
+
+test('the root is the one of the file', async () => {
+  const read = await readBareFile(filesOf({ c: settings({ rootHints: 'r' }), r: HINTS }), 'c');
+  expect(read).toMatchObject({
+    bare: { options: { rootHints: [{ name: 'A.ROOT.', addresses: ['192.0.2.53'] }] } },
+  });
 });

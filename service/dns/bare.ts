@@ -19,6 +19,7 @@ import {
   rcodeName,
   readHosts,
   readPlainZone,
+  readRootHints,
   typeNumber,
 } from '#resolver';
 import type { Files, Runtime } from '#runtime';
@@ -43,28 +44,40 @@ export async function readBareFile(
   const read = readBareConfig(path, text);
   if ('problems' in read) return read;
   const { config } = read;
+  const { hosts, zones, hintsFile, anchorFile } = config;
   const problems: ConfigProblem[] = [];
-  const hosts = config.hosts === undefined ? undefined : await readHostsFile(files, config.hosts);
-  if (hosts !== undefined && 'source' in hosts) problems.push(hosts);
-  const zones: Zone[] = [];
-  for (const [apex, file] of Object.entries(config.zones)) {
-    const zone = await readZoneFile(files, apex, file);
-    if ('source' in zone) problems.push(zone);
-    else zones.push(zone);
+  const take = <T extends object>(found: T | ConfigProblem): T | undefined => {
+    if (!isProblem(found)) return found;
+    problems.push(found);
+    return undefined;
+  };
+  const known = hosts === undefined ? undefined : take(await readHostsFile(files, hosts));
+  const own: Zone[] = [];
+  for (const [apex, file] of Object.entries(zones)) {
+    const zone = take(await readZoneFile(files, apex, file));
+    if (zone !== undefined) own.push(zone);
   }
-  const { anchorFile } = config;
-  const saved = anchorFile === undefined ? [] : await readAnchorFile(files, anchorFile);
-  const anchors = 'source' in saved ? [] : saved;
-  if ('source' in saved) problems.push(saved);
-  if (problems.length > 0) return { problems };
-  const known = hosts === undefined || 'source' in hosts ? undefined : hosts;
-  return { bare: { ...config, anchors, before: beforeOf(known, zones) } };
+  const root = hintsFile === undefined ? {} : take(await readHintsFile(files, hintsFile));
+  const anchors = anchorFile === undefined ? [] : take(await readAnchorFile(files, anchorFile));
+  if (anchors === undefined || problems.length > 0) return { problems };
+  const options = { ...config.options, ...root };
+  return { bare: { ...config, options, anchors, before: beforeOf(known, own) } };
 }
 
+const isProblem = (found: object): found is ConfigProblem => 'source' in found;
+
 /** Starts to listen; says on the log where, and at level `debug` also each answer. */
-export async function startBare(runtime: Runtime, bare: Bare): Promise<AsyncDisposable> {
+export async function startBare(machine: Runtime, bare: Bare): Promise<AsyncDisposable> {
+  const runtime = byWallClock(machine);
   const { options, before, anchorFile, anchors, metrics } = bare;
   const { log } = runtime;
+  for (const address of options.sources ?? []) {
+    // Otherwise each question fails, and nobody says why.
+    await using _probe = await runtime.udp.bind({ address, port: 0 }, () => undefined);
+  }
+  if (options.rootHints !== undefined && options.trustAnchors?.length === 0 && options.validate) {
+    log('warn', 'not-validating', { reason: 'rootHints without trustAnchors' });
+  }
   await using opening = new AsyncDisposableStack();
   const follow =
     anchorFile === undefined ? {} : { followRoot: followWithFile(runtime, anchorFile, anchors) };
@@ -74,14 +87,24 @@ export async function startBare(runtime: Runtime, bare: Bare): Promise<AsyncDisp
     log('debug', 'answered', { ...seen, milliseconds: Math.round(milliseconds), ede: ede?.text });
   });
   resolver.setAskers(EVERYBODY);
-  for (const endpoint of await resolver.start()) {
-    log('info', 'listening', { address: printEndpoint(endpoint) });
-  }
+  // What waits for us to listen believes that all is open then.
   for (const endpoint of metrics) {
     const listener = await runtime.http.listen(endpoint, (request) => tell(resolver, request));
     opening.use(listener);
   }
+  for (const endpoint of await resolver.start()) {
+    log('info', 'listening', { address: printEndpoint(endpoint) });
+  }
   return opening.move();
+}
+
+/** 2001: suites put the date back by years, and a machine without a battery begins in 1970. */
+const EARLIEST = 978_307_200;
+
+/** Every date that somebody may have set is believed, also one before this program was written. */
+function byWallClock(runtime: Runtime): Runtime {
+  const { clock } = runtime;
+  return { ...runtime, clock: { ...clock, isSet: () => clock.now() >= EARLIEST } };
 }
 
 /** Numbers only, to everyone who reaches the listener, as with names. */
@@ -101,11 +124,11 @@ export async function explainBare(
   const name = parseName(asked.name);
   const type = typeNumber(asked.type.toUpperCase());
   if (name === undefined || type === undefined) return undefined;
-  await using resolver = createResolver(runtime, { ...options, before });
+  await using resolver = createResolver(byWallClock(runtime), { ...options, before });
   const query = queryFor(name, type);
   const [question] = query.questions;
   const isOwn = question !== undefined && (await before(question, HERE, 'udp')).kind === 'zone';
-  if (!isOwn) return { ...(await resolver.explain(name, type, true)), own: false };
+  if (!isOwn) return { ...(await resolver.explain(name, type, false)), own: false };
   const { rcode, answers } = await resolver.handle(query, HERE, 'udp');
   return ownAnswer(asked, rcodeName(rcode), answers);
 }
@@ -171,6 +194,16 @@ async function readHostsFile(
   if (text === undefined) return noSuchFile(path);
   const read = readHosts(text);
   return read.ok ? read.hosts : { source: path, message: read.problem };
+}
+
+async function readHintsFile(
+  files: Pick<Files, 'read'>,
+  path: string,
+): Promise<Required<Pick<ResolverOptions, 'rootHints'>> | ConfigProblem> {
+  const text = await readText(files, path);
+  if (text === undefined) return noSuchFile(path);
+  const read = readRootHints(text);
+  return read.ok ? { rootHints: read.hints } : { source: path, message: read.problem };
 }
 
 async function readZoneFile(

@@ -10,6 +10,7 @@ import { untilStopped } from './stop.ts';
 
 const BARE_HINTS: Hints = {
   'address-in-use': 'Stop the other program, or choose another address or port: listen.',
+  unreachable: 'No interface of this machine has that address: see listen, source and metrics.',
   denied: 'Ports below 1024 need root or CAP_NET_BIND_SERVICE.',
 };
 
@@ -18,6 +19,9 @@ export async function bareResolver({ flags, operands }: Invocation): Promise<num
   const path = flags['config'];
   if (path === undefined) {
     return blame([{ source: 'resolver', message: 'say where its settings are: --config FILE' }]);
+  }
+  if (flags['explain'] === undefined && operands['type'] !== undefined) {
+    return blame([{ source: 'resolver', message: 'a type is only for --explain NAME' }]);
   }
   try {
     const read = await readBareFile((await openRuntime('error')).files, path);

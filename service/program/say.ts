@@ -11,9 +11,27 @@ export function say({ exitCode, stdout, stderr }: Outcome): number {
   return exitCode;
 }
 
+/** A file that is all mistakes is not told back. */
+const MOST_PROBLEMS = 20;
+const LONGEST = 1_000;
+
 export function blame(problems: readonly ConfigProblem[]): number {
-  const lines = problems.map(({ source, message }) => `nymote: ${source}: ${message}\n`);
-  return say({ exitCode: EXIT.usage, stdout: '', stderr: lines.join('') });
+  return say({ exitCode: EXIT.usage, stdout: '', stderr: printProblems(problems) });
+}
+
+/** One line for each, without what would move a terminal's cursor. */
+export function printProblems(problems: readonly ConfigProblem[]): string {
+  const lines = problems
+    .slice(0, MOST_PROBLEMS)
+    .map(({ source, message }) => `nymote: ${onOneLine(`${source}: ${message}`)}\n`);
+  const more = problems.length - MOST_PROBLEMS;
+  return [...lines, ...(more > 0 ? [`nymote: and ${more} more\n`] : [])].join('');
+}
+
+function onOneLine(text: string): string {
+  const cut = text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
+  const escaped = (letter: string) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return cut.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, escaped);
 }
 
 /** What to do about a failure, by its code. */

@@ -236,6 +236,19 @@ test('a wall clock that is moved moves TTLs and ends signatures', async () => {
   expect(ttl(back)).toSatisfy(isWhole);
 });
 
+test('a date of long ago is believed: signatures of today are not valid yet', async () => {
+  const env = { ...faked(), FAKETIME: '@2007-09-16 13:42:26' };
+  await using other = await startBare(internet.folder, internet.settings, env);
+  expect(await other.dig('www.good.lab', 'A')).toContain('EDE: 8 (');
+});
+
+test('root servers of a file, as InterNIC publishes them', async () => {
+  const rootHints = join(internet.folder, 'named.root');
+  await writeFile(rootHints, `. 3600000 NS NS.\nNS. 3600000 A ${ROOT}\n`);
+  await using other = await startBare(internet.folder, { ...internet.settings, rootHints });
+  expect(await other.dig('www.good.lab', 'A', '+dnssec')).toMatch(AD);
+});
+
 /** Answers that threads repeated, by what Prometheus is told. */
 async function repeated(metrics: number): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
@@ -318,7 +331,20 @@ test('a port that is taken is named, with what can be done', async () => {
 });
 
 test.each([
+  { more: { source: '192.0.2.1' }, why: 'to ask from' },
+  { more: { listen: '192.0.2.1:5353' }, why: 'to listen at' },
+  { more: { metrics: { listen: '192.0.2.1:9153' } }, why: 'for Prometheus' },
+])('an address that the machine does not have ends it at once: $why', async ({ more }) => {
+  const file = join(internet.folder, 'elsewhere.json');
+  await writeFile(file, JSON.stringify({ listen: '127.0.0.1:0', ...internet.settings, ...more }));
+  const ended = await nymote(['resolver', '-c', file]);
+  expect(ended).toMatchObject({ exitCode: 1, stdout: '' });
+  expect(ended.stderr).toMatch(/192\.0\.2\.1.*\n.*No interface of this machine has that address/);
+});
+
+test.each([
   { words: ['resolver'], says: '--config FILE', why: 'no file named' },
+  { words: ['resolver', 'AAAA', '-c', 'x'], says: 'only for --explain', why: 'a type of nothing' },
   { words: ['resolver', '-c', '/no/such/file'], says: 'no such file', why: 'no file there' },
 ])('$words: $why', async ({ words, says }) => {
   const ended = await nymote(words);
