@@ -10,7 +10,7 @@ import { nameOf, recordOf } from '../recursion/reply.fixture.ts';
 import { findRoute, type Route } from '../recursion/route.ts';
 import type { Judged } from '../recursion/validation.ts';
 import { createCache } from './cache.ts';
-import { serveStale } from './freshness.ts';
+import { MAX_FAILED, serveStale } from './freshness.ts';
 import { TRUST } from './worth.ts';
 
 const WWW = nameOf('www.example.');
@@ -53,8 +53,9 @@ function stand(
   const log = (_: string, event: string) => logged.push(event);
   const routeOf = (name: Name, type: number) => findRoute(routes, name, type);
   const { resolve } = serveStale({ clock, log, cache, validation, isValidating, routeOf });
-  const ask = () => resolve(WWW, TYPE.A, fullBudget(clock.monotonic() / 1000), false);
-  return { clock, cache, then, ask, logged, searches: () => searches };
+  const askFor = (name: Name) => resolve(name, TYPE.A, fullBudget(clock.monotonic() / 1000), false);
+  const ask = () => askFor(WWW);
+  return { clock, cache, then, ask, askFor, logged, searches: () => searches };
 }
 
 const never: Search = () => new Promise(() => undefined);
@@ -134,6 +135,46 @@ test('after 1.8 s, and then at once while the search goes on', async () => {
   expect(answered?.isStale).toBe(true);
   expect((await ask()).isStale).toBe(true);
   expect(searches()).toBe(1);
+});
+
+test.each([
+  { takes: 0, why: 'that failed at once' },
+  { takes: 4000, why: 'that failed behind the answer' },
+])('servers $why are asked again after 30 s, and not before (RFC 8767 §5)', async ({ takes }) => {
+  const { clock, ask, searches } = stand(SECURE, async ({ sleep }) => {
+    await sleep(takes);
+    return { outcome: failure };
+  });
+  const asked = async () => {
+    const judged = ask();
+    await clock.advance(1800);
+    return [(await judged).isStale, searches()];
+  };
+  expect(await asked()).toEqual([true, 1]);
+  await clock.advance(takes);
+  for (let pause = 0; pause < 20; pause += 5) {
+    await clock.advance(4000);
+    expect(await asked()).toEqual([true, 1]);
+  }
+  await clock.advance(30_000);
+  expect(await asked()).toEqual([true, 2]);
+});
+
+test('what is remembered of servers that failed is bounded', async () => {
+  const { clock, cache, then, askFor, searches } = stand(SECURE, async () => ({
+    outcome: failure,
+  }));
+  const known = { kind: 'records', proof: [], judgement: SECURE } as const;
+  for (let index = 0; index <= MAX_FAILED; index++) {
+    const owner = nameOf(`n${index}.example.`);
+    cache.putJudged(owner, TYPE.A, { ...known, rrset: { ...rrset, owner } }, 60, then);
+    expect((await askFor(owner)).isStale).toBe(true);
+  }
+  await clock.advance(1000);
+  await askFor(nameOf('n1.example.'));
+  expect(searches()).toBe(MAX_FAILED + 1);
+  await askFor(nameOf('n0.example.'));
+  expect(searches()).toBe(MAX_FAILED + 2);
 });
 
 test('a search that breaks behind an answer is reported, and the next question searches anew', async () => {

@@ -3,7 +3,7 @@
  *
  * The name's servers are always asked first. Who asks waits 1.8 s for them; the search goes on
  * behind the stale answer, and whoever asks meanwhile gets that at once. After a failure the servers
- * are left alone for 5 to 30 s, which is the cache of failures' doing (RFC 9520).
+ * are left alone for 30 s; where there is no old answer the cache of failures is shorter (RFC 9520).
  *
  * @see RFC 8767: §4 what may be served, §5 the four timers
  * What is bogus is no failure to refresh: it stays an error, whatever was right before.
@@ -22,6 +22,11 @@ import type { Cache, Lookup } from './cache.ts';
 /** Milliseconds until a stale answer is given in place of waiting (RFC 8767 §5, client response timer). */
 export const CLIENT_RESPONSE_MILLISECONDS = 1800;
 
+/** Milliseconds until servers that failed are asked again (RFC 8767 §5, failure recheck timer). */
+const RECHECK_MILLISECONDS = 30_000;
+/** Questions whose servers failed, some 100 octets each; beyond that the oldest is forgotten. */
+export const MAX_FAILED = 4096;
+
 type Parts = {
   readonly clock: Clock;
   readonly log: Log;
@@ -37,6 +42,7 @@ type Parts = {
 export function serveStale(parts: Parts): Pick<Validation, 'resolve'> {
   const { clock, log, cache, validation, isValidating, routeOf } = parts;
   const late = new Set<string>();
+  const failures = createFailures(clock);
   const monotonic = () => clock.monotonic() / 1000;
 
   function knownIn(lookup: Lookup, name: Name, type: number): Outcome | undefined {
@@ -75,6 +81,7 @@ export function serveStale(parts: Parts): Pick<Validation, 'resolve'> {
   function finishLater(key: string, search: Promise<Judged>): void {
     late.add(key);
     search
+      .then((found) => isUnreachable(found) && failures.note(key))
       .catch((error: unknown) => log('error', 'refresh-failed', { error: String(error) }))
       .finally(() => late.delete(key));
   }
@@ -85,10 +92,34 @@ export function serveStale(parts: Parts): Pick<Validation, 'resolve'> {
       const known = isAlive ? undefined : stale(name, type, budget);
       if (known === undefined) return validation.resolve(name, type, budget, unchecked);
       const key = `${type} ${name.key}`;
-      if (late.has(key)) return known;
+      if (late.has(key) || failures.isRecent(key)) return known;
       const search = validation.resolve(name, type, budget, unchecked);
       const found = await inTime(key, search, budget);
-      return found === undefined || isUnreachable(found) ? known : found;
+      if (found === undefined) return known;
+      if (!isUnreachable(found)) return found;
+      failures.note(key);
+      return known;
+    },
+  };
+}
+
+/** Which searches failed a moment ago. */
+function createFailures(clock: Pick<Clock, 'monotonic'>): {
+  note(key: string): void;
+  isRecent(key: string): boolean;
+} {
+  /** When, the longest ago first. */
+  const times = new Map<string, number>();
+  return {
+    note(key) {
+      times.delete(key);
+      const [oldest] = times.size < MAX_FAILED ? [] : times.keys();
+      if (oldest !== undefined) times.delete(oldest);
+      times.set(key, clock.monotonic());
+    },
+    isRecent(key) {
+      const at = times.get(key) ?? Number.NEGATIVE_INFINITY;
+      return clock.monotonic() - at < RECHECK_MILLISECONDS;
     },
   };
 }
