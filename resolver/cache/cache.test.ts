@@ -133,6 +133,26 @@ test('kept octets do not share the packet they came in', () => {
 });
 
 test.each([
+  {
+    of: 'gone.example.',
+    state: 'secure',
+    below: 'no-name',
+    why: 'denies all below it (RFC 8020 §2)',
+  },
+  { of: 'gone.example.', state: 'bogus', below: undefined, why: 'denies nobody else' },
+] as const)('a $state denial $why', ({ of, state, below }) => {
+  const cache = createCache();
+  const judgement: Judgement =
+    state === 'secure'
+      ? { state, isDenial: false, isTimed: true }
+      : { state, reason: 'nsec-missing' };
+  const known = { kind: 'no-name', denial: denialOf(300, 300), judgement } as const;
+  cache.putJudged(nameOf(of), TYPE.A, known, 60, 0);
+  expect(cache.find(nameOf(of), TYPE.A, 1)?.kind).toBe('no-name');
+  expect(cache.find(nameOf(`www.${of}`), TYPE.A, 1)?.kind).toBe(below);
+});
+
+test.each([
   { isTimed: true, after: 'secure', why: 'checked by a date' },
   { isTimed: false, after: 'bogus', why: 'believed without one (I9)' },
 ])('what is bogus takes no place of what was $why', ({ isTimed, after }) => {

@@ -171,12 +171,13 @@ function lookupOf(store: Store, isUsable: IsUsable): Lookup {
   };
 }
 
-/** That `name` or a name above it does not exist. */
+/** That `name` or a name above it does not exist; what is bogus says nothing about other names. */
 function findNoName(store: Store, isUsable: IsUsable, name: Name, now: number): number {
   const { count } = store.hash.suffixes(name.wire);
   for (let above = 0; above < count; above++) {
     const item = find(store, SPACE.noName, 0, name, above);
-    if (item !== 0 && isUsable(item, now)) return item;
+    if (item === 0 || !isUsable(item, now)) continue;
+    if (above === 0 || (store.map.tagOf(item) & BOGUS) === 0) return item;
   }
   return 0;
 }
