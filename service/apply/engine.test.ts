@@ -162,6 +162,13 @@ test('a change on trial can have more time', async () => {
   expect(home.engine.secondsLeft()).toBe(9);
   expect(await home.engine.extend(600)).toBe(true);
   expect(home.engine.secondsLeft()).toBe(600);
+  // The next one has its own.
+  await home.set(ZONE, 'CET');
+  await home.engine.extend(600);
+  home.engine.undo('phone');
+  const isNext = () => home.engine.state().pending?.options.includes(ZONE) === true;
+  while (!isNext()) await new Promise((resolve) => setImmediate(resolve));
+  expect(home.engine.secondsLeft()).toBeUndefined();
 });
 
 test('a change that was cut off before it was written is written, however late the guard answers', async () => {
@@ -233,7 +240,7 @@ test.each([
   busy.resolve();
   await home.pass(3_000);
   expect(home.router.values.get(ZONE)).toBe('UTC');
-  expect(home.status()).toMatchObject({ outcome: 'rolled-back', reason: 'taken back by phone' });
+  expect(home.status()).toMatchObject({ outcome: 'rolled-back', reason: 'phone asked for it' });
 });
 
 test('an option that was removed by hand, and adopted so, is not given back', async () => {

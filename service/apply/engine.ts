@@ -67,7 +67,7 @@ type Running = {
   saved: string;
   seen: string;
   problem: string | undefined;
-  left: { readonly seconds: number; readonly at: number } | undefined;
+  left: { readonly id: string; readonly seconds: number; readonly at: number } | undefined;
   turn: Promise<void>;
   cancelPoll: Cancel;
   isStopped: boolean;
@@ -105,7 +105,7 @@ export async function startEngine(runtime: EngineRuntime, parties: EngineParties
     async extend(seconds) {
       const id = running.state.pending?.id;
       if (id === undefined || !(await parties.guard.extend(id, seconds))) return false;
-      running.left = { seconds, at: runtime.clock.monotonic() };
+      running.left = { id, seconds, at: runtime.clock.monotonic() };
       return true;
     },
     async again() {
@@ -304,16 +304,18 @@ async function attend(running: Running): Promise<void> {
   if (asked === undefined || asked.phase === 'arming') return;
   const guard = await parties.guard.status();
   if (running.state.pending?.id !== asked.id) return;
-  const left = guard?.pending?.secondsLeft;
-  running.left = left === undefined ? undefined : { seconds: left, at: runtime.clock.monotonic() };
+  const left = guard?.pending;
+  running.left = left
+    ? { id: left.id, seconds: left.secondsLeft, at: runtime.clock.monotonic() }
+    : undefined;
   feed(running, { kind: 'guard', guard });
   if (running.state.pending?.phase !== 'watching') return;
   const failing = await parties.health.failing();
   feed(running, { kind: 'health', at: runtime.clock.monotonic(), failing });
 }
 
-function secondsLeft({ left, runtime }: Running): number | undefined {
-  if (left === undefined) return undefined;
+function secondsLeft({ left, runtime, state }: Running): number | undefined {
+  if (left === undefined || left.id !== state.pending?.id) return undefined;
   return Math.max(0, Math.round(left.seconds - (runtime.clock.monotonic() - left.at) / 1_000));
 }
 

@@ -170,7 +170,7 @@ function stepPending(state: Apply, pending: Pending, event: PendingEvent): Step 
         ? stay({ ...state, pending: { ...pending, person: event.by } })
         : stay(state);
     case 'undo':
-      return undo(state, pending, `taken back by ${event.by}`);
+      return undo(state, pending, `${event.by} asked for it`);
     case 'guard':
       return heed(state, pending, event.guard);
     case 'confirmed':

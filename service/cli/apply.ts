@@ -227,7 +227,7 @@ export function printDrift(
     ...(found === undefined ? [] : [`+ ${printValue(found)}`]),
   ]);
   const words = {
-    heal: "These are put back; 'nymote apply status' says how it goes.",
+    heal: "These are put right; 'nymote apply status' says how it goes.",
     adopt: 'The head says so now:',
   };
   return [...(done === undefined ? [] : [words[done]]), ...lines, ...unread].join('\n');
