@@ -68,6 +68,10 @@ export function serveBatches(io: BatchIo): void {
   const hitsWord = threadWord(io.thread, THREAD.hits);
   const batch: Place[] = [];
   const prepare = createPreparing(io, arena, reader, batch);
+  // Who served here before may have died before its ringing was heard: nobody would ring again.
+  for (const field of [THREAD.missRung, THREAD.eventRung]) {
+    Atomics.store(words, threadWord(io.thread, field), 0);
+  }
 
   for (;;) {
     const count = io.receive();
