@@ -24,12 +24,12 @@ import type { Outcome } from '../recursion/frame.ts';
 import type { InsecureReason } from '../recursion/judgement.ts';
 import { algorithmOf, DIGESTS, dsDigest, keyTag } from './algorithms.ts';
 import type { TrustAnchor } from './anchors.ts';
+import type { Unverified } from './attempt.ts';
 import { gather, proveNoDs, proveWildcard } from './proof.ts';
 import {
   type Check,
   isZoneKey,
   type SignedZone,
-  type Unverified,
   usableKeys,
   type ValidationKey,
   verifySet,

@@ -12,9 +12,10 @@ import { decodeRdataAs } from '../message/rdata.ts';
 import type { ResourceRecord } from '../message/record.ts';
 import { groupRecords, type RRset } from '../message/rrset.ts';
 import { TYPE } from '../message/type.ts';
+import type { Unverified } from './attempt.ts';
 import * as nsec from './nsec.ts';
 import * as nsec3 from './nsec3.ts';
-import { type Check, type SignedZone, signerOf, type Unverified, verifySet } from './verify.ts';
+import { type Check, type SignedZone, signerOf, verifySet } from './verify.ts';
 
 /** NSEC and NSEC3 sets of one reply that are looked at (PowerDNS Recursor: 10, Knot Resolver: 8; CVE-2023-50868). */
 export const MAX_PROOF_SETS = 10;

@@ -22,13 +22,8 @@ import type { RRset } from '../message/rrset.ts';
 import { BASE64, fromDigits, toDigits } from '../message/wire/digits.ts';
 import { dsDigest, keyTag } from './algorithms.ts';
 import type { TrustAnchor } from './anchors.ts';
-import {
-  type Check,
-  type Unverified,
-  usableKeys,
-  type ValidationKey,
-  verifySet,
-} from './verify.ts';
+import type { Unverified } from './attempt.ts';
+import { type Check, usableKeys, type ValidationKey, verifySet } from './verify.ts';
 
 /** Seconds a new key must have been there (RFC 5011 §2.4.1). */
 export const ADD_HOLD_DOWN = 30 * 86_400;

@@ -17,12 +17,13 @@ import { fullBudget, type Purse } from '../recursion/budget.ts';
 import type { Outcome } from '../recursion/frame.ts';
 import { COSTLY, dsDigest, keyTag } from './algorithms.ts';
 import { readAnchors } from './anchors.ts';
+import { learn, type Unverified } from './attempt.ts';
 import { type ChainMemory, createChainMemory } from './chain.ts';
 import { dnskeyRdata, generateZoneKey, type SigningAlgorithm, signingAlgorithm } from './keys.ts';
 import { hashName } from './nsec3.ts';
 import { canonicalSet } from './sign.ts';
 import { type Found, type Trust, type Validated, validate } from './validate.ts';
-import { type Check, learn, type Unverified } from './verify.ts';
+import type { Check } from './verify.ts';
 
 /** The time of all samples. */
 export const NOW = 1_795_000_000;

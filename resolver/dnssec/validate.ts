@@ -19,9 +19,10 @@ import type { Outcome } from '../recursion/frame.ts';
 import type { InsecureReason } from '../recursion/judgement.ts';
 import { synthesise } from '../recursion/scrub.ts';
 import { type Anchors, closestAnchor } from './anchors.ts';
+import type { Unverified } from './attempt.ts';
 import { type Chain, descend, type Missing, type Wanted } from './chain.ts';
 import { type Evidence, gather, proveNoData, proveNoName, proveWildcard } from './proof.ts';
-import { type SignedZone, signerOf, type Unverified, verifySet } from './verify.ts';
+import { type SignedZone, signerOf, verifySet } from './verify.ts';
 
 /** What was found for one name, without failures. */
 export type Found = Exclude<Outcome, { readonly kind: 'failure' }>;

@@ -4,10 +4,10 @@ import { decodeRdataAs, encodeRdata, type RdataOf } from '../message/rdata.ts';
 import type { RRset } from '../message/rrset.ts';
 import { fullBudget, MAX_FAILED_SIGNATURES, MAX_SIGNATURES } from '../recursion/budget.ts';
 import { keyTag } from './algorithms.ts';
+import { learn } from './attempt.ts';
 import { NOW, name, type SampleZone, samples, set } from './signed.fixture.ts';
 import {
   type Checked,
-  learn,
   MAX_KEYS_PER_TAG,
   MAX_TRIES_PER_SET,
   signerOf,

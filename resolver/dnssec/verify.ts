@@ -10,14 +10,15 @@
  * validate.ts.
  */
 
-import type { Crypto, SignatureAlgorithm } from '#runtime';
+import type { Crypto } from '#runtime';
 import type { BogusReason } from '../message/ede.ts';
 import { countLabels, isWithin, type Name, parentOf, prepend } from '../message/name.ts';
 import { canonicalRdata, decodeRdataAs, type RdataOf } from '../message/rdata.ts';
-import { type RRset, safeTtl, sameOctets } from '../message/rrset.ts';
+import { type RRset, safeTtl } from '../message/rrset.ts';
 import { TYPE } from '../message/type.ts';
 import { type Purse, pay } from '../recursion/budget.ts';
 import { type Algorithm, algorithmOf, keyTag, verificationCost } from './algorithms.ts';
+import { type Attempt, learn, resultOf, type Tried, type Unverified } from './attempt.ts';
 import { readRrsig, signedOctets } from './rrsig.ts';
 import { canonicalSet, type SigningTime } from './sign.ts';
 
@@ -42,34 +43,6 @@ export type Check = {
   readonly tried: Tried[];
   /** From this cost on a verification is named in place of being made. */
   readonly costly: number;
-};
-
-/** One set, one signature over it and one key that may have made it. */
-type Attempt = {
-  readonly rrset: Pick<RRset, 'owner' | 'type' | 'rdatas'>;
-  /** RDATA of the RRSIG. */
-  readonly signature: Uint8Array;
-  readonly key: ValidationKey;
-};
-
-/** An attempt and what came of it. */
-export type Tried = Attempt & { readonly isGood: boolean };
-
-/** A verification whose result is needed first; it is paid for. */
-export type Unverified = {
-  readonly kind: 'unverified';
-  readonly attempt: Attempt;
-  /** Whose signature it says it is. */
-  readonly signer: Name;
-  readonly verification: Verification;
-};
-
-/** What Crypto's `verify` takes. */
-export type Verification = {
-  readonly algorithm: SignatureAlgorithm;
-  readonly publicKey: Uint8Array;
-  readonly data: Uint8Array;
-  readonly signature: Uint8Array;
 };
 
 /** A DNSKEY that may sign data: a zone key, not revoked, of an algorithm we know. */
@@ -230,8 +203,8 @@ function tryKey(
   check: Check,
 ): 'good' | BogusReason | Unverified {
   const attempt: Attempt = { rrset, signature: rdata, key };
-  const known = check.tried.find((tried) => isSame(tried, attempt));
-  if (known !== undefined) return known.isGood ? 'good' : 'signature-invalid';
+  const known = resultOf(attempt, check);
+  if (known !== undefined) return known ? 'good' : 'signature-invalid';
   const { crypto, purse } = check;
   // One more that is wrong would be too many, and nothing is known of it before it has cost its time.
   if (purse.budget.failedSignatures === 0 && !pay(purse, 'failedSignatures', 1)) {
@@ -256,33 +229,6 @@ function tryKey(
   learn(attempt, isGood, check);
   return isGood ? 'good' : 'signature-invalid';
 }
-
-/** Notes what came of an attempt; one that failed is paid for as such. */
-export function learn(
-  attempt: Attempt,
-  isGood: boolean,
-  check: Pick<Check, 'tried' | 'purse'>,
-): void {
-  check.tried.push({ ...attempt, isGood });
-  if (!isGood) pay(check.purse, 'failedSignatures', 1);
-}
-
-/** Mostly the very same octets: what a question rests on is kept until it is judged. */
-function isSame(one: Attempt, other: Attempt): boolean {
-  const [a, b] = [one.rrset, other.rrset];
-  return (
-    areSame(one.signature, other.signature) &&
-    areSame(one.key.rdata, other.key.rdata) &&
-    a.type === b.type &&
-    a.owner.key === b.owner.key &&
-    a.rdatas.length === b.rdatas.length &&
-    a.rdatas.every((rdata, index) => areSame(rdata, b.rdatas[index] ?? NOTHING))
-  );
-}
-
-const NOTHING = new Uint8Array(0);
-
-const areSame = (a: Uint8Array, b: Uint8Array) => a === b || sameOctets(a, b);
 
 /** The owner as it was signed: the wildcard that the set was made from, if it was (RFC 4035 §5.3.2). */
 function signedOwner(rrset: RRset, { labels }: RdataOf<'RRSIG'>): Name | undefined {

@@ -13,7 +13,8 @@
 
 import type { Clock, Crypto } from '#runtime';
 import { shareStart } from '../cache/share.ts';
-import { type Check, learn, type Unverified, type Verification } from '../dnssec/verify.ts';
+import { learn, type Unverified, type Verification } from '../dnssec/attempt.ts';
+import type { Check } from '../dnssec/verify.ts';
 import type { Name } from '../message/name.ts';
 import { millisecondsLeft } from './budget.ts';
 import { createTurns } from './turns.ts';
@@ -21,8 +22,8 @@ import { createTurns } from './turns.ts';
 /** Verifications under way at once: half of the threads that libuv has, as files need some. */
 export const MAX_ELSEWHERE = 2;
 
-/** Those that wait for them; on a slow core, with 10 ms for each, that is more than a second. */
-export const MAX_UNVERIFIED = 256;
+/** Those that wait for them: twice what one network may wait for (serving/waiting.ts). */
+export const MAX_UNVERIFIED = 1024;
 
 /** Why a verification was not made. */
 export type NotVerified = 'overloaded' | 'out-of-time';
