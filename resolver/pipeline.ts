@@ -74,8 +74,8 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const isLocal: IsLocal = (name, type) => localZones && !isRouted(name, type);
   const isAggressive = options.aggressiveNsec ?? true;
   const proofs = createSynthesis(cache, crypto);
-  const find: Synthesis['find'] = (name, type, purse, now) =>
-    isRouted(name, type) ? undefined : proofs.find(name, type, purse, now);
+  const find: Synthesis['find'] = (name, type, ...rest) =>
+    isRouted(name, type) ? undefined : proofs.find(name, type, ...rest);
   const synthesis = isAggressive ? { synthesis: { ...proofs, find } } : {};
   const count = (state: keyof Seen['verdicts']) => {
     seen.verdicts[state]++;
