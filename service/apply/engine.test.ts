@@ -154,6 +154,17 @@ test('only we were restarted: the change goes on', async () => {
   expect(home.status()).toMatchObject({ outcome: 'confirmed' });
 });
 
+test('a change is called by the commit that asked for it, also when it had to wait', async () => {
+  const home = await open(new Router());
+  await home.set(LAN, '2');
+  await home.set(ZONE, 'CET');
+  home.engine.undo('phone');
+  await home.pass(3_000);
+  const [asked] = await home.store.log({ path: `options/${ZONE}`, limit: 1 });
+  expect(home.engine.state().pending?.commit).toBe(asked?.id);
+  expect(home.store.head).not.toBe(asked?.id);
+});
+
 test('a change on trial can have more time', async () => {
   const home = await open(new Router());
   expect(await home.engine.extend(600)).toBe(false);

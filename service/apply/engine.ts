@@ -238,7 +238,7 @@ async function look(running: Running): Promise<void> {
   const waiting = waitsFor(runtime.crypto, records, self);
   const known = [state.settled, state.applied].find((each) => each?.part === part);
   const change: Change = {
-    commit: known?.commit ?? store.head,
+    commit: known?.commit ?? (await newestWish(store)),
     part,
     options: optionsOf(records, self).map(({ option }) => option),
     changes,
@@ -246,6 +246,12 @@ async function look(running: Running): Promise<void> {
     ...(waiting === undefined ? {} : { waitsFor: waiting }),
   };
   feed(running, { kind: 'wanted', change, id: newId(runtime) });
+}
+
+/** By which people know it; what devices say of themselves comes after it. */
+async function newestWish(store: Store): Promise<string> {
+  const [newest] = await store.log({ path: 'options', limit: 1 });
+  return newest?.id ?? store.head;
 }
 
 function deadlineOf(

@@ -20,7 +20,7 @@ import type { ChangeKind, OptionLine, UciValue } from './option.ts';
 
 /** What the head asks of this device. */
 export type Change = {
-  /** The head at which it was first seen. */
+  /** The newest on options when it was first seen. */
   readonly commit: string;
   /** Digest of this device's options: the same part is the same change, whatever else moves. */
   readonly part: string;
