@@ -37,7 +37,8 @@ export const MAX_MILLISECONDS = 10_000;
 
 /**
  * Signatures checked for one client question, its chain of keys included (KeyTrap CVE-2023-50387;
- * PowerDNS Recursor: 30 for each answer, dnsmasq: 200). A P-384 signature counts as eight.
+ * PowerDNS Recursor: 30 for each answer, dnsmasq: 200). A P-384 signature counts as eight; what
+ * others count as is in dnssec/algorithms.ts.
  */
 export const MAX_SIGNATURES = 160;
 
