@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
-import { APPLY_VERBS, printApply, printDrift, printOptions, printProvenance } from './apply.ts';
+import { APPLY_ACTIONS, printApply, printDrift, printOptions, printProvenance } from './apply.ts';
 import type { Action } from './verbs.ts';
 
 const COMMIT = 'ab'.repeat(32);
@@ -116,7 +116,7 @@ describe('what is asked is waited for', () => {
     const left = [...views];
     const api = async (method: string) =>
       method === 'POST' ? { id: 'f00' } : left.length > 1 ? left.shift() : left[0];
-    const action = APPLY_VERBS[verb] as Action;
+    const action = APPLY_ACTIONS[verb] as Action;
     const invocation = { operands: {}, flags: {} } as Parameters<Action>[1];
     const answer = action(api as Parameters<Action>[0], invocation, runtime);
     for (let turn = 0; turn < 120; turn++) await runtime.clock.advance(500);

@@ -14,7 +14,7 @@ const WORDS = {
 const SIGNS = { missing: 'missing', extra: 'not in the head', different: 'different' } as const;
 
 /** By the words that are typed. */
-export const APPLY_VERBS: Readonly<Record<string, Action>> = {
+export const APPLY_ACTIONS: Readonly<Record<string, Action>> = {
   async 'option set'(api, { operands, flags }) {
     const { option = '', value: text = '' } = operands;
     const value = flags['list'] === undefined ? text : text.split(',');

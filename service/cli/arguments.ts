@@ -5,7 +5,8 @@
  * without value in the table is a switch.
  */
 
-import { COMMON_FLAGS, type Flag, VERBS, type Verb } from './vocabulary.ts';
+import type { Flag, Verb } from './verb.ts';
+import { COMMON_FLAGS, VERBS } from './vocabulary.ts';
 
 export type Invocation = {
   readonly verb: Verb;

@@ -1,14 +1,7 @@
 /** The verbs of drafts, and `watch`, for the table of all verbs. */
 
-import type { Flag, Operand, Verb } from './vocabulary.ts';
+import { DATA, type Flag, type Operand, type Verb } from './verb.ts';
 
-const DATA: Flag = {
-  flag: '--data',
-  key: 'data',
-  expects: 'a path',
-  otherwise: './data',
-  help: 'data directory of the service',
-};
 const DRAFT: Operand = { name: 'draft' };
 const PATH: Operand = { name: 'path' };
 const MESSAGE: Flag = {

@@ -1,10 +1,9 @@
 /** `draft …`: changes that are collected, looked at, and made as one. */
 
 import type { DraftsView, DraftView } from '#web-admin';
+import { readJson } from './misuse.ts';
 import { date, SHORT_ID, table } from './print.ts';
-import type { Action, EXIT } from './verbs.ts';
-
-const USAGE: (typeof EXIT)['usage'] = 2;
+import type { Action } from './verbs.ts';
 
 type Applied = { readonly commit: { readonly id: string; readonly what: readonly string[] } };
 
@@ -25,11 +24,7 @@ export const DRAFT_ACTIONS: Readonly<Record<string, Action>> = {
   },
   async 'draft set'(api, { operands, flags }) {
     const { draft, path = '', json = '' } = operands;
-    const value = parseJson(json);
-    if (value === undefined) {
-      const text = `'${json}' is not JSON; words need quotes: '"${json}"'`;
-      return { value: { problem: 'json' }, text, exitCode: USAGE };
-    }
+    const value = readJson(json, `'${json}' is not JSON; words need quotes: '"${json}"'`);
     await api('POST', `${pathOf(draft)}/steps`, {
       ...{ ops: [{ op: 'set', path, value }] },
       ...messageIn(flags),
@@ -86,12 +81,4 @@ function printDraft({ name, begun, steps, changes, what, problems, moved }: Draf
     ...problems.map((problem) => `Problem  ${problem}`),
     ...moved.map((words) => `Moved    ${words}`),
   ].join('\n');
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

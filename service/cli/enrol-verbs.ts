@@ -1,14 +1,6 @@
 /** The words about new devices, for the vocabulary. */
 
-import type { Flag, Verb } from './vocabulary.ts';
-
-const DATA: Flag = {
-  flag: '--data',
-  key: 'data',
-  expects: 'a path',
-  otherwise: './data',
-  help: 'data directory of the service',
-};
+import { DATA, type Flag, type Verb } from './verb.ts';
 
 /** Both sides are told, or both compare. */
 export const AUTO_CONFIRM: Flag = {

@@ -19,7 +19,7 @@ export function printWaiting({ devices }: Waiting): string {
     .join('\n');
 }
 
-export const ENROL_VERBS: Readonly<Record<string, Action>> = {
+export const ENROL_ACTIONS: Readonly<Record<string, Action>> = {
   async 'device confirm'(api, { operands, flags }) {
     const name = operands['name'] ?? '';
     const { devices } = await api<Waiting>('GET', '/enrolments');

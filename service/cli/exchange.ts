@@ -4,7 +4,7 @@ import type { ExchangeView } from '#web-admin';
 import { table } from './print.ts';
 import type { Action } from './verbs.ts';
 
-export const EXCHANGE_VERBS: Readonly<Record<string, Action>> = {
+export const EXCHANGE_ACTIONS: Readonly<Record<string, Action>> = {
   async exchange(api) {
     const view = await api<ExchangeView>('GET', '/exchange');
     return { value: view, text: print(view) };

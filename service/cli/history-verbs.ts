@@ -1,14 +1,6 @@
 /** The verbs about the history, for the table of all verbs. */
 
-import type { Flag, Verb } from './vocabulary.ts';
-
-const DATA: Flag = {
-  flag: '--data',
-  key: 'data',
-  expects: 'a path',
-  otherwise: './data',
-  help: 'data directory of the service',
-};
+import { DATA, type Verb } from './verb.ts';
 
 export const HISTORY_VERBS: readonly Verb[] = [
   {

@@ -1,10 +1,12 @@
 /** The verbs about the history: what is kept, and ways back. */
 
 import type { KeptView, PrunedView } from '#web-admin';
+import { Misuse } from './misuse.ts';
 import { SHORT_ID } from './print.ts';
-import type { Action, EXIT } from './verbs.ts';
+import type { Action } from './verbs.ts';
 
-const USAGE: (typeof EXIT)['usage'] = 2;
+const FORGET =
+  'This drops the history for good, on all your devices: nothing can be undone or looked up any more. If you mean it, add --yes.';
 
 type Reverted = { readonly commit: { readonly id: string } };
 
@@ -38,13 +40,7 @@ export const HISTORY_ACTIONS: Readonly<Record<string, Action>> = {
     return { value: pruned, text: pruned.sentence };
   },
   async 'history forget'(api, { flags }) {
-    if (flags['yes'] === undefined) {
-      return {
-        value: { problem: 'yes' },
-        text: 'This drops the history for good, on all your devices: nothing can be undone or looked up any more. If you mean it, add --yes.',
-        exitCode: USAGE,
-      };
-    }
+    if (flags['yes'] === undefined) throw new Misuse(FORGET);
     const pruned = await api<PrunedView>('POST', '/history/prune', { forget: true });
     return { value: pruned, text: pruned.sentence };
   },

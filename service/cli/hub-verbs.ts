@@ -1,14 +1,7 @@
 /** The words about hubs, and about upstreams that are read from one. */
 
-import type { Flag, Operand, Verb } from './vocabulary.ts';
+import { DATA, type Flag, type Operand, type Verb } from './verb.ts';
 
-const DATA: Flag = {
-  flag: '--data',
-  key: 'data',
-  expects: 'a path',
-  otherwise: './data',
-  help: 'data directory of the service',
-};
 const NAME: Operand = { name: 'name' };
 const PRECEDENCE: Flag = {
   flag: '--precedence',

@@ -1,37 +1,8 @@
-/** The verbs about what several devices write, and about names, for the table of all verbs. */
+/** The verbs about what several devices write, for the table of all verbs. */
 
-import type { Flag, Operand, Verb } from './vocabulary.ts';
-
-const DATA: Flag = {
-  flag: '--data',
-  key: 'data',
-  expects: 'a path',
-  otherwise: './data',
-  help: 'data directory of the service',
-};
-const OWNER: Operand = { name: 'owner' };
+import { DATA, type Verb } from './verb.ts';
 
 export const TOGETHER_VERBS: readonly Verb[] = [
-  {
-    name: 'name set',
-    operands: [OWNER, { name: 'type' }, { name: 'value' }],
-    flags: [
-      DATA,
-      { flag: '--ttl', key: 'ttl', expects: 'seconds', otherwise: '3600', help: 'kept so long' },
-      { flag: '--add', key: 'add', help: 'beside the records of this type, not in their place' },
-    ],
-    help: 'write a record of your zone: name set www AAAA fd00::7, name set @ MX "10 mail"',
-  },
-  {
-    name: 'name remove',
-    operands: [OWNER, { name: 'type', optional: true }],
-    flags: [
-      DATA,
-      { flag: '--value', key: 'value', expects: 'its data', help: 'only the record that says so' },
-    ],
-    help: 'remove the records of a name, all or those of a type',
-  },
-  { name: 'name list', operands: [], flags: [DATA], help: 'list the records that you wrote' },
   {
     name: 'conflicts',
     operands: [],

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { printLog, printStatus } from './print.ts';
-import { printConflicts, printLate, printNames, printProposals } from './together.ts';
+import { printConflicts, printLate, printProposals } from './together.ts';
 
 const COMMIT = 'ab'.repeat(32);
 const by = (name: string, commit = COMMIT) => ({ commit, device: name, name, date: 0, via: 'web' });
@@ -78,14 +78,6 @@ test('a proposal says what would happen', () => {
       Remove the rule guests
       Another owner has to agree, on another device."
   `);
-});
-
-test('names are a table', () => {
-  expect(printNames({ apex: 'a.b', names: [] })).toBe('You wrote no records yet.');
-  const records = [{ type: 'MX', ttl: 60, data: '10 mail' }];
-  expect(printNames({ apex: 'a.b', names: [{ owner: '@', fqdn: 'a.b', records }] })).toBe(
-    'a.b  60  MX  10 mail',
-  );
 });
 
 test('the log says whose device it was, and on request what changed', () => {

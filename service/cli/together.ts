@@ -1,42 +1,12 @@
 /** The verbs about what several devices write, and what they print. */
 
-import type { ConflictsView, LateDecided, LateView, NamesView, ProposalsView } from '#web-admin';
+import type { ConflictsView, LateDecided, LateView, ProposalsView } from '#web-admin';
+import { Misuse, readJson } from './misuse.ts';
 import { date, SHORT_ID, table } from './print.ts';
-import type { Action, EXIT } from './verbs.ts';
-
-const USAGE: (typeof EXIT)['usage'] = 2;
+import type { Action } from './verbs.ts';
 
 /** By the words that are typed. */
 export const TOGETHER_ACTIONS: Readonly<Record<string, Action>> = {
-  async 'name set'(api, { operands, flags }) {
-    const { owner = '', type = '', value: data = '' } = operands;
-    const { ttl, add } = flags;
-    if (ttl !== undefined && !/^\d{1,6}$/.test(ttl)) {
-      return misused('ttl', `--ttl: '${ttl}' is no number of seconds`);
-    }
-    const body = {
-      ...{ type, data },
-      ...(ttl === undefined ? {} : { ttl: Number(ttl) }),
-      ...(add === undefined ? {} : { beside: true }),
-    };
-    await api('PUT', `/names/${encodeURIComponent(owner)}`, body);
-    return { value: { owner, ...body }, text: `${owner} ${type} is ${data}.` };
-  },
-  async 'name remove'(api, { operands, flags }) {
-    const { owner = '', type } = operands;
-    const { value } = flags;
-    const query = new URLSearchParams({
-      ...(type === undefined ? {} : { type }),
-      ...(value === undefined ? {} : { data: value }),
-    });
-    await api('DELETE', `/names/${encodeURIComponent(owner)}?${query}`);
-    const removed = [owner, type].filter((word) => word !== undefined).join(' ');
-    return { value: { removed }, text: `${removed} is removed.` };
-  },
-  async 'name list'(api) {
-    const list = await api<NamesView>('GET', '/names');
-    return { value: list, text: printNames(list) };
-  },
   async conflicts(api) {
     const view = await api<ConflictsView>('GET', '/conflicts');
     return { value: view, text: printConflicts(view) };
@@ -45,13 +15,13 @@ export const TOGETHER_ACTIONS: Readonly<Record<string, Action>> = {
     const path = operands['path'] ?? '';
     const { take, value: text } = flags;
     if ((take === undefined) === (text === undefined)) {
-      return misused('take', 'resolve takes either --take DEVICE or --value JSON');
+      throw new Misuse('resolve takes either --take DEVICE or --value JSON');
     }
-    const value = text === undefined ? undefined : parseJson(text);
-    if (text !== undefined && value === undefined) {
-      return misused('value', `--value: '${text}' is not JSON`);
-    }
-    const body = { path, ...(take === undefined ? { value } : { choice: take }) };
+    const decided =
+      text === undefined
+        ? { choice: take }
+        : { value: readJson(text, `--value: '${text}' is not JSON`) };
+    const body = { path, ...decided };
     await api('POST', '/conflicts/resolve', body);
     return { value: body, text: `${path} is decided.` };
   },
@@ -92,20 +62,6 @@ async function decide(api: Parameters<Action>[0], device: string, word: 'adopt' 
     ...decided.omitted.map((what) => `  Not taken over, decide it anew: ${what}`),
   ];
   return { value: decided, text: lines.join('\n') };
-}
-
-function misused(problem: string, text: string) {
-  return { value: { problem }, text, exitCode: USAGE };
-}
-
-/** The records that people wrote. */
-export function printNames({ names }: NamesView): string {
-  if (names.length === 0) return 'You wrote no records yet.';
-  return table(
-    names.flatMap(({ fqdn, records }) =>
-      records.map(({ type, ttl, data }) => [fqdn, String(ttl), type, data]),
-    ),
-  );
 }
 
 /** What devices disagree about: what counts, then what does not. */
@@ -161,12 +117,4 @@ export function printProposals({ paths, proposals }: ProposalsView): string {
     ].join('\n'),
   );
   return [...rule, ...texts].join('\n\n');
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

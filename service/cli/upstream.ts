@@ -2,20 +2,17 @@
 
 import type { UpstreamsView } from '#web-admin';
 import { parseSubscription } from '../upstream/subscription.ts';
+import { Misuse } from './misuse.ts';
 import { table } from './print.ts';
 import type { Action } from './verbs.ts';
 
-/** What scripts expect of words that make no sense. */
-const USAGE = 2;
 const NO_SUBSCRIPTION = 'That is no subscription: nymote-upstream:…, as its operator prints it.';
 
-export const UPSTREAM_VERBS: Readonly<Record<string, Action>> = {
+export const UPSTREAM_ACTIONS: Readonly<Record<string, Action>> = {
   async 'upstream add'(api, { operands, flags }) {
     const text = operands['text'] ?? '';
     const read = parseSubscription(text);
-    if (read === undefined) {
-      return { value: { problem: 'text' }, text: NO_SUBSCRIPTION, exitCode: USAGE };
-    }
+    if (read === undefined) throw new Misuse(NO_SUBSCRIPTION);
     const name = flags['name'] ?? read.name;
     await api('PUT', pathOf(name), { text, ...wishOf(flags) });
     const view = await api<UpstreamsView>('GET', '/upstreams');

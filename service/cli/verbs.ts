@@ -8,13 +8,15 @@
 import { type Runtime, RuntimeError } from '#runtime';
 import type { OptionsView, ProvenanceView } from '#web-admin';
 import { parseOption } from '../apply/option.ts';
-import { APPLY_VERBS, printProvenance } from './apply.ts';
+import { APPLY_ACTIONS, printProvenance } from './apply.ts';
 import type { Invocation } from './arguments.ts';
 import { DRAFT_ACTIONS } from './draft.ts';
-import { ENROL_VERBS, printWaiting } from './enrol.ts';
-import { EXCHANGE_VERBS } from './exchange.ts';
+import { ENROL_ACTIONS, printWaiting } from './enrol.ts';
+import { EXCHANGE_ACTIONS } from './exchange.ts';
 import { printExplanation } from './explain.ts';
 import { HISTORY_ACTIONS } from './history.ts';
+import { Misuse, readJson } from './misuse.ts';
+import { NAME_ACTIONS } from './name.ts';
 import {
   printAdded,
   printChecks,
@@ -27,7 +29,7 @@ import {
   printTokens,
 } from './print.ts';
 import { TOGETHER_ACTIONS } from './together.ts';
-import { UPSTREAM_VERBS } from './upstream.ts';
+import { UPSTREAM_ACTIONS } from './upstream.ts';
 
 /** What a command ends with; scripts rely on these numbers. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, denied: 3, conflict: 4, unreachable: 5 } as const;
@@ -99,6 +101,7 @@ function describe(error: unknown, directory: string): { exitCode: number; messag
   if (error instanceof Refused) {
     return { exitCode: exitCodeOf(error.problem), message: error.message };
   }
+  if (error instanceof Misuse) return { exitCode: EXIT.usage, message: error.message };
   if (error instanceof RuntimeError) return notRunning(error, directory);
   throw error;
 }
@@ -189,10 +192,7 @@ const VERBS: Readonly<Record<string, Action>> = {
   },
   async 'rule set'(api, { operands }) {
     const name = operands['name'] ?? '';
-    const rule = parseJson(operands['json'] ?? '');
-    if (rule === undefined) {
-      return { value: { problem: 'json' }, text: 'The rule is not JSON.', exitCode: EXIT.usage };
-    }
+    const rule = readJson(operands['json'] ?? '', 'The rule is not JSON.');
     await api('PUT', `/rules/${encodeURIComponent(name)}`, rule);
     return { value: { rule: name }, text: `Rule ${name} holds.` };
   },
@@ -210,11 +210,7 @@ const VERBS: Readonly<Record<string, Action>> = {
     const format = flags['format'] ?? 'delv';
     const text = anchor[format];
     if (text === undefined) {
-      return {
-        value: { problem: 'format' },
-        text: `--format takes ${Object.keys(anchor).join(', ')}`,
-        exitCode: EXIT.usage,
-      };
+      throw new Misuse(`--format takes ${Object.keys(anchor).join(', ')}`);
     }
     return { value: anchor, text: text.trimEnd() };
   },
@@ -230,13 +226,7 @@ const VERBS: Readonly<Record<string, Action>> = {
       if (value !== undefined) query.set(key, value);
     }
     const at = flags['at'] === undefined ? clock.now() : Date.parse(flags['at']) / 1_000;
-    if (Number.isNaN(at)) {
-      return {
-        value: { problem: 'at' },
-        text: `--at: '${flags['at']}' is not a date and time`,
-        exitCode: EXIT.usage,
-      };
-    }
+    if (Number.isNaN(at)) throw new Misuse(`--at: '${flags['at']}' is not a date and time`);
     query.set('at', String(Math.floor(at)));
     const decision = await api<Parameters<typeof printDecision>[0]>('GET', `/why?${query}`);
     return { value: decision, text: printDecision(decision) };
@@ -291,13 +281,14 @@ const VERBS: Readonly<Record<string, Action>> = {
     const link = await api<{ url: string; expiresAt: number }>('POST', '/session/link');
     return { value: link, text: `${link.url}\n(works once, for ten minutes)` };
   },
-  ...APPLY_VERBS,
-  ...ENROL_VERBS,
+  ...APPLY_ACTIONS,
+  ...ENROL_ACTIONS,
   ...HISTORY_ACTIONS,
   ...DRAFT_ACTIONS,
+  ...NAME_ACTIONS,
   ...TOGETHER_ACTIONS,
-  ...EXCHANGE_VERBS,
-  ...UPSTREAM_VERBS,
+  ...EXCHANGE_ACTIONS,
+  ...UPSTREAM_ACTIONS,
   async doctor(api) {
     const report = await api<{ checks: Parameters<typeof printChecks>[0] }>('GET', '/doctor');
     const isWell = report.checks.every(({ ok }) => ok);
@@ -328,12 +319,4 @@ function lineOf({ name = '', line, type }: Invocation['operands']): string | und
 async function newest(api: Api): Promise<string> {
   const { commits } = await api<{ commits: readonly { id: string }[] }>('GET', '/log?limit=1');
   return commits[0]?.id ?? '';
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

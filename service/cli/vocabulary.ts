@@ -8,31 +8,9 @@ import { DRAFT_VERBS } from './draft-verbs.ts';
 import { AUTO_CONFIRM, ENROL_VERBS, ROLE } from './enrol-verbs.ts';
 import { HISTORY_VERBS } from './history-verbs.ts';
 import { HUB_VERBS, UPSTREAM_VERBS } from './hub-verbs.ts';
+import { NAME_VERBS } from './name-verbs.ts';
 import { TOGETHER_VERBS } from './together-verbs.ts';
-
-export type Flag = {
-  /** With its dashes. */
-  readonly flag: string;
-  /** One letter for it, with its dash. */
-  readonly short?: string;
-  /** Key in the result. */
-  readonly key: string;
-  /** What the value is; absent for a switch. */
-  readonly expects?: string;
-  readonly help: string;
-  /** What holds without the flag. */
-  readonly otherwise?: string;
-};
-
-export type Verb = {
-  /** As typed: `device add`. */
-  readonly name: string;
-  readonly operands: readonly Operand[];
-  readonly flags: readonly Flag[];
-  readonly help: string;
-};
-
-export type Operand = { readonly name: string; readonly optional?: true };
+import { DATA, type Flag, type Operand, type Verb } from './verb.ts';
 
 /** Flags that every verb takes. */
 export const COMMON_FLAGS: readonly Flag[] = [
@@ -40,13 +18,6 @@ export const COMMON_FLAGS: readonly Flag[] = [
   { flag: '--help', key: 'help', help: 'print this help' },
 ];
 
-const DATA: Flag = {
-  flag: '--data',
-  key: 'data',
-  expects: 'a path',
-  otherwise: './data',
-  help: 'data directory of the service',
-};
 const ASKER: Flag = {
   flag: '--asker',
   key: 'asker',
@@ -334,6 +305,7 @@ export const VERBS: readonly Verb[] = [
     help: 'have your devices exchange their changes, sealed, through a hub',
   },
   { name: 'hub leave', operands: [], flags: [DATA], help: 'use no hub any more' },
+  ...NAME_VERBS,
   ...TOGETHER_VERBS,
   ...BACKUP_VERBS,
   { name: 'version', operands: [], flags: [], help: 'print the version' },
