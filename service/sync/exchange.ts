@@ -13,6 +13,7 @@ import type { Store, Vector } from '#storage';
 import { signRequest } from '../peers/signed-request.ts';
 import { type Bookmark, createBookmark, openBookmark } from './bookmark.ts';
 import type { KeyRing } from './keys.ts';
+import { findOwnLate } from './late.ts';
 import { readLimited } from './limited.ts';
 import {
   HOLDS,
@@ -93,7 +94,10 @@ const NOTHING_LEFT = { refused: 0, putOff: 0 };
 
 /** Takes what we lack, then gives what they lack. Throws Error with a sentence when it breaks off. */
 export async function exchange(asking: Exchanging, source: Source): Promise<Exchanged> {
-  const { holds, tips, ...taken } = await pullAll(asking, source);
+  const { holds, tips, ...taken } = await pullAll(asking, source).catch(async (error) => {
+    await giveLate(asking, source);
+    throw error;
+  });
   const theirs = tips ?? (holds && asVector(holds)) ?? (await askState(asking, source));
   const { pushed, isForked } = await pushAll(asking, source, theirs);
   if (!isForked) return { ...taken, pushed };
@@ -105,6 +109,15 @@ export async function exchange(asking: Exchanging, source: Source): Promise<Exch
     refused: taken.refused + refused,
     putOff: taken.putOff + putOff,
   };
+}
+
+/** Who has just learnt that it was removed is not asked again, and asks nobody any more. */
+async function giveLate(asking: Exchanging, source: Source): Promise<void> {
+  const body = await findOwnLate(asking);
+  if (body === undefined) return;
+  const wish = { method: 'POST', action: 'push', body, limit: MAX_ANSWER_BYTES };
+  // Why nothing came is told by whoever called.
+  await ask(asking, source, wish).catch(() => undefined);
 }
 
 type Numbers = Readonly<Record<string, number>>;

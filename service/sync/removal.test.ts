@@ -53,6 +53,27 @@ test('it learns so from a commit that it verified, serves nothing, and keeps wha
   await checkRemoved(b);
 });
 
+test('what it wrote before it learnt so is offered to those who stay', async () => {
+  const { a, b, clock } = threeHomes();
+  {
+    await using _b = await join(a, b, clock);
+    await b.run('name set late A 192.0.2.77');
+  }
+  await using _a = await a.start();
+  await a.run('device add phone');
+  await a.run('device remove desktop');
+  expect((await a.run('late')).stdout).toContain('no late changes');
+  {
+    await using _b = await b.start();
+    await pass(clock, SECONDS);
+    await checkRemoved(b);
+  }
+  expect((await a.run('name list')).stdout).not.toContain('late');
+  expect((await a.run('late')).stdout).toContain('desktop wrote this after it was removed');
+  expect((await a.run('late adopt desktop')).stdout).toContain('1 change of desktop taken over');
+  expect((await a.run('name list')).stdout).toContain('late.alice.nymote');
+});
+
 test('it learns so where all that was before is forgotten', async () => {
   const { a, b, clock } = threeHomes();
   {

@@ -18,6 +18,7 @@ import type { RealmDevice } from '../project.ts';
 import type { Allowance } from './allowance.ts';
 import { createFarewell, wasMember } from './farewell.ts';
 import { copiesFor, type RealmKeys, type SealFrames } from './keys.ts';
+import { takeLate } from './late.ts';
 import { readLimited } from './limited.ts';
 import { takePage } from './take.ts';
 
@@ -46,6 +47,8 @@ const MAX_TIPS = 64;
 const MAX_READING = 16;
 /** Requests of one device: a long catch-up goes by ten pages a second. What is refused counts too. */
 const REQUESTS = { burst: 300, perSecond: 10 };
+/** To take what a removed device wrote the whole history is looked at. */
+const LATE_COST = 100;
 
 /** A vector as it travels. */
 export const VectorSchema = v.pipe(
@@ -78,6 +81,15 @@ export function createSyncServer(
   const farewell = createFarewell(parties);
   const budget = createBudget(parties.clock);
   let reading = 0;
+
+  /** One that was removed. */
+  async function answerFormer(wish: string, device: string, body: Uint8Array): Promise<Response> {
+    if (wish === 'POST pull') return farewell(device, readJson(VectorSchema, body));
+    if (wish !== 'POST push') return NOT_FOUND();
+    budget.spend(device, LATE_COST);
+    return Response.json({ stored: await takeLate(parties, device, body) });
+  }
+
   return async (request) => {
     const { pathname } = new URL(request.url);
     const [realm, action] = pathname.slice(SYNC_PATH.length).split('/');
@@ -94,10 +106,7 @@ export function createSyncServer(
       return BUSY();
     }
     const wish = `${request.method} ${action}`;
-    if (!isMember) {
-      const isPull = wish === 'POST pull';
-      return isPull ? farewell(device, readJson(VectorSchema, body)) : NOT_FOUND();
-    }
+    if (!isMember) return answerFormer(wish, device, body);
     heard(device);
     switch (wish) {
       case 'GET state':

@@ -1,0 +1,109 @@
+/** Whoever has a removed device may give anything: what of it is kept. */
+
+import { expect, test } from 'vitest';
+import { type DeviceKeys, generateDeviceKeys } from '#identity';
+import { fakeRuntime } from '#runtime/fake';
+import { openStore, realmKey, type Store, sealPage } from '#storage';
+import { encodeBase64 } from '../base64.ts';
+import { createAllowance } from './allowance.ts';
+import { takeLate } from './late.ts';
+
+const { crypto, clock } = fakeRuntime();
+const KEY = realmKey(crypto, new Uint8Array(32).fill(1));
+const [founder, thief, friend] = [
+  await generateDeviceKeys(crypto),
+  await generateDeviceKeys(crypto),
+  await generateDeviceKeys(crypto),
+];
+
+async function open({ id: deviceId, signing }: DeviceKeys, realm?: string): Promise<Store> {
+  const signer = crypto.signer('ed25519', signing.privateKey);
+  const writer = { deviceId, name: 'Device', signer };
+  const options = { directory: '/data/store', writer, ...(realm ? { realm } : {}) };
+  return openStore(fakeRuntime(), options);
+}
+
+/** A home whose owners wrote one name each, and what the others hold of it. */
+async function household() {
+  const home = await open(founder);
+  for (const [index, { id, signing }] of [thief, friend].entries()) {
+    const signingKey = encodeBase64(signing.publicKey);
+    const value = { role: 'owner', rank: index + 2, signingKey };
+    await commit(home, { op: 'set', path: `devices/${id}`, value });
+  }
+  const [away, near] = [await follow(home, thief), await follow(home, friend)];
+  const twin = await follow(home, thief);
+  await write(away, 'honest');
+  await home.importCommits(await away.exportMissing(home.vector()));
+  return { home, away, near, twin };
+}
+
+async function follow(home: Store, keys: DeviceKeys): Promise<Store> {
+  const store = await open(keys, home.realm);
+  await store.importCommits(await home.exportMissing({}));
+  return store;
+}
+
+function commit(store: Store, op: Parameters<Store['commit']>[0]['ops'][number]) {
+  return store.commit({ ops: [op], message: 'Change', via: 'test' });
+}
+
+const write = (store: Store, name: string, text = '') =>
+  commit(store, { op: 'set', path: `names/${name}`, value: { text } });
+
+const remove = (home: Store) =>
+  commit(home, { op: 'revoke', path: `devices/${thief.id}`, lastSeq: 1 });
+
+async function give(from: Store, to: Store): Promise<number> {
+  const page = sealPage(crypto, KEY, to.realm, await from.exportMissing(to.vector()));
+  const taking = { crypto, store: () => to, keys: () => [KEY] };
+  return takeLate({ ...taking, allowance: createAllowance(clock, 0) }, thief.id, page);
+}
+
+const namesIn = (store: Store) => [...(store.state().get('names')?.keys() ?? [])];
+
+test('what came late is kept, once, and counts for nothing', async () => {
+  const { home, away } = await household();
+  await write(away, 'late');
+  await remove(home);
+  expect([await give(away, home), await give(away, home)]).toEqual([1, 0]);
+  expect([namesIn(home), (await home.late()).map(({ count }) => count)]).toEqual([['honest'], [1]]);
+});
+
+test('nothing of a device that was not removed, which has another way', async () => {
+  const { home, away } = await household();
+  await write(away, 'late');
+  expect(await give(away, home)).toBe(0);
+});
+
+test('nothing that others wrote', async () => {
+  const { home, near } = await household();
+  await write(near, 'other');
+  await remove(home);
+  expect(await give(near, home)).toBe(0);
+});
+
+test('nothing under a number that counts: it would be a fork, and void what is honest', async () => {
+  const { home, twin } = await household();
+  await write(twin, 'forged');
+  await remove(home);
+  expect(await give(twin, home)).toBe(0);
+  expect([namesIn(home), await home.late()]).toEqual([['honest'], []]);
+});
+
+test('no more than a household looks through, also after it decided', async () => {
+  const { home, away } = await household();
+  await remove(home);
+  for (let count = 0; count < 70; count++) await write(away, `late${count}`);
+  expect(await give(away, home)).toBe(64);
+  expect(await give(away, home)).toBe(0);
+  await home.decideLate(thief.id, { via: 'test', adopts: false });
+  expect([await give(away, home), await home.late()]).toEqual([0, []]);
+});
+
+test('nothing that is large', async () => {
+  const { home, away } = await household();
+  await remove(home);
+  await write(away, 'late', 'x'.repeat(20_000));
+  expect(await give(away, home)).toBe(0);
+});
