@@ -8,7 +8,6 @@ import {
   guardSays,
   NONE,
   pendingGuard,
-  person,
   play,
   UNDO,
   WRITTEN,
