@@ -174,15 +174,19 @@ function withEngine({ engine }: Room, reason: string): Engine {
   throw new WebAdminError('unavailable', `Options are not applied here: ${reason}.`);
 }
 
-function warningsOf({ engine, store, self }: Room, reason: string): readonly string[] {
+function warningsOf(room: Room, reason: string): readonly string[] {
+  const { engine, store, self } = room;
   const { settled, applied, wanted, pending } = engine?.state() ?? {};
   const isDrifted = pending === undefined && wanted !== undefined && wanted.part === applied?.part;
   const drifted = isDrifted ? wanted.changes.map(({ option }) => option) : [];
   const problem = engine?.problem();
+  // What waits for a change that is shown itself is no news.
+  const waiting = pending === undefined ? waitingOf(room) : undefined;
   const isIdle = engine === undefined && optionsOf(store.state(), self).length > 0;
   return [
     ...(isIdle ? [`The options of this device are not applied: ${reason}.`] : []),
     ...(problem === undefined ? [] : [`The newest configuration is not applied: ${problem}.`]),
+    ...(waiting === undefined ? [] : [`The newest configuration waits: ${waiting}.`]),
     ...(drifted.length === 0
       ? []
       : [`Somebody changed ${drifted.join(', ')} on this router: see nymote drift.`]),

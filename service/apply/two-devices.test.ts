@@ -70,5 +70,8 @@ test('what a change waits for is said on the device that waits', async () => {
   await a.run('option set system.main.zonename EET');
   await a.run('option set system.main.zonename EET --device desktop --first-on laptop');
   expect(await reason()).toBe('laptop tries it first, and has not confirmed it yet');
+  expect((await b.run('status')).stdout).toContain(
+    'The newest configuration waits: laptop tries it first',
+  );
   expect(router.values.get('system.main.zonename')).toBe('CET');
 });
