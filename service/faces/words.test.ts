@@ -22,6 +22,11 @@ test.each([
   { path: 'realm/settings/twoOwners', words: 'the settings: what needs two owners' },
   { path: 'proposals/k7m2.3', words: 'a proposal of desk' },
   { path: 'status/k7m2/reason', words: 'what desk says of itself: reason' },
+  { path: 'realm/recovery', words: 'the recovery key' },
+  { path: 'realm/hub', words: 'the hub of your devices' },
+  { path: 'realm/base-843a78d743e16891', words: 'where the history begins' },
+  { path: 'keys/8cb6400e984b86ae/k7m2', words: 'a key of your realm, for desk' },
+  { path: 'upstreams/isp/use', words: 'the upstream isp: use' },
   { path: 'later/x/y', words: 'later/x/y' },
   { path: 'names', words: 'names' },
 ])('$path is $words', ({ path, words }) => {

@@ -50,13 +50,20 @@ const THINGS: Readonly<Record<string, (key: string, state: State) => string>> = 
   rules: (key) => `the rule ${key}`,
   names: (key, state) => `the name ${fullName(state, key)}`,
   options: (key, state) => sayOption(state, key),
-  realm: (key) => (key === 'settings' ? 'the settings' : `the ${key} key`),
+  realm: (key) => REALM[key] ?? 'where the history begins',
   status: (key, state) => `what ${nameDevice(state, key)} says of itself`,
   confirmations: () => 'the word on a change on trial',
   anchors: () => "the keys of the internet's root",
   proposals: (key, state) => `a proposal of ${nameDevice(state, key.split('.', 1)[0] ?? '')}`,
   late: (key, state) => `the decision about late changes of ${nameDevice(state, key)}`,
   keys: () => 'a key of your realm',
+  upstreams: (key) => `the upstream ${key}`,
+};
+
+const REALM: Readonly<Record<string, string>> = {
+  settings: 'the settings',
+  recovery: 'the recovery key',
+  hub: 'the hub of your devices',
 };
 
 /** A device by its name; one that is gone by the first digits of its id. */
@@ -70,6 +77,8 @@ export function sayPath(state: State, path: string): string {
   const [collection = '', key = '', field] = path.split('/');
   const thing = key === '' ? undefined : THINGS[collection]?.(key, state);
   if (thing === undefined) return path;
+  if (collection === 'keys' && field !== undefined)
+    return `${thing}, for ${nameDevice(state, field)}`;
   return field === undefined ? thing : `${thing}: ${FIELDS[collection]?.[field] ?? field}`;
 }
 
