@@ -76,7 +76,7 @@ export async function startListeners(
   try {
     for (const endpoint of endpoints) {
       await open(runtime, endpoint).catch((thrown: unknown) => {
-        if (!(thrown instanceof RuntimeError && thrown.code === 'unreachable')) throw thrown;
+        if (!isMissing(thrown)) throw thrown;
         missing.push({ endpoint, thrown });
       });
     }
@@ -94,8 +94,13 @@ export async function startListeners(
   return { addresses, [Symbol.asyncDispose]: close };
 }
 
+/** Whether listening failed because this machine does not have the address. */
+export function isMissing(thrown: unknown): thrown is RuntimeError {
+  return thrown instanceof RuntimeError && thrown.code === 'unreachable';
+}
+
 /** Tries again and again; says once that the address is missing, and once that it came. */
-function awaitAddress(
+export function awaitAddress(
   { clock, log }: Pick<Seams, 'clock' | 'log'>,
   { address, port }: Endpoint,
   open: () => Promise<void>,

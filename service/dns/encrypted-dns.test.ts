@@ -117,6 +117,17 @@ test('the certificate names the device and its addresses, and is renewed while r
   expect(await warningsOf(a)).toEqual([]);
 });
 
+test('an address that this machine does not have is waited for, and said to be', async () => {
+  const a = home({ dot: '192.0.2.77:853', doh: '0.0.0.0:443' });
+  await using _ = await a.start();
+  const { encryptedDns } = await status(a);
+  expect([encryptedDns?.dot, encryptedDns?.doh]).toEqual([[], ['0.0.0.0:443']]);
+  expect(encryptedDns?.designation.join()).not.toContain('alpn="dot"');
+  expect(await warningsOf(a)).toEqual([
+    'DoT and DoH wait for 192.0.2.77, an address that this machine does not have.',
+  ]);
+});
+
 test('made without a date, the certificate is made again as soon as there is one', async () => {
   const clock = manualClock({ now: 100_000, isSet: false });
   const a = home(both, { clock });

@@ -71,12 +71,24 @@ export async function startEncryptedDns(setting: Setting): Promise<EncryptedDns>
     designation,
     view: () => viewOf(setting, listeners, held, designation()),
     warnings: () =>
-      [problem, describeTrouble(held, runtime.clock)].filter((each) => each !== undefined),
+      [problem, describeTrouble(held, runtime.clock), describeMissing(config, listeners)].filter(
+        (each) => each !== undefined,
+      ),
     async [Symbol.asyncDispose]() {
       stop();
       await listeners[Symbol.asyncDispose]();
     },
   };
+}
+
+/** The addresses that are still waited for, as a sentence. */
+function describeMissing(config: Pick<Config, 'dot' | 'doh'>, listening: Listening) {
+  const open = [...listening.dot, ...listening.doh].map(({ address }) => canonical(address));
+  const wanted = [...config.dot, ...config.doh].map(({ address }) => canonical(address));
+  const missing = [...new Set(wanted)].filter((address) => !open.includes(address));
+  if (missing.length === 0) return undefined;
+  const what = missing.length === 1 ? 'an address' : 'addresses';
+  return `DoT and DoH wait for ${missing.join(', ')}, ${what} that this machine does not have.`;
 }
 
 function explain(error: unknown, { isOwn, path }: Held): unknown {
