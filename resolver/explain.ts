@@ -8,7 +8,8 @@
  * Does not say who may ask: that is decided outside.
  */
 
-import type { Clock, Crypto } from '#runtime';
+import type { Clock, Crypto, Endpoint } from '#runtime';
+import { printRecord } from './authority/zone-file.ts';
 import { type Cache, createCache } from './cache/cache.ts';
 import type { Synthesis } from './cache/synthesis.ts';
 import type { Anchors } from './dnssec/anchors.ts';
@@ -27,21 +28,22 @@ import {
   verdictOf,
   viewOfCache,
 } from './explanation.ts';
-import { extendedError, isReason } from './message/ede.ts';
 import { type Name, printName } from './message/name.ts';
-import { RCODE, rcodeName, TYPE, typeName } from './message/type.ts';
-import { type Budget, fullBudget, MAX_ALIASES } from './recursion/budget.ts';
+import { rcodeName } from './message/type.ts';
+import type { Budget } from './recursion/budget.ts';
 import { fromCache } from './recursion/known.ts';
-import { answerLocally } from './recursion/local-zones.ts';
 import type { Recursion } from './recursion/recursion.ts';
 import type { Upstream } from './recursion/upstream.ts';
-import { createValidation, type Judged } from './recursion/validation.ts';
+import { createValidation, type Judged, type Validation } from './recursion/validation.ts';
 import type { Verifier } from './recursion/verifier.ts';
-import type { IsLocal } from './serving/answering.ts';
-import { canRecurse } from './serving/response.ts';
+import type { Answering } from './serving/answering.ts';
+import { queryFor } from './serving/response.ts';
 
 /** Steps that are told; a question that takes more is told to its middle. */
 const MAX_STEPS = 400;
+
+/** Records of an answer that are told. */
+const MAX_ANSWERS = 64;
 
 /** Bytes of the cache that a walk from the beginning has for itself. */
 const FRESH_BYTES = 1024 * 1024;
@@ -56,7 +58,8 @@ type Parts = {
   readonly cache: Cache;
   readonly anchors: Anchors;
   readonly isForwarding: boolean;
-  readonly isLocal: IsLocal;
+  /** Answers as askers get them, with all that is done to finished ones. */
+  readonly answeringOver: (validation: Pick<Validation, 'resolve'>) => Answering;
   readonly upstream: Pick<Upstream, 'ask'>;
   /** A recursion of its own over a cache and whoever carries its questions. */
   readonly recursionOver: (cache: Cache, upstream: Pick<Upstream, 'ask'>) => Recursion;
@@ -67,22 +70,24 @@ type Parts = {
 /** Makes it. */
 export function createExplain(parts: Parts): Explain {
   return async (name, type, isFresh) => {
-    const told = { name: printName(name), type: typeName(type) };
-    const empty = { names: [], chain: [], steps: [], isCut: false };
-    const local = parts.isLocal(name, type) ? answerLocally(name, type) : undefined;
-    if (local !== undefined) {
-      const ede = extendedError(local.reason);
-      return { ...told, ...empty, rcode: rcodeName(local.rcode), ede };
-    }
-    if (!canRecurse(type) || type === TYPE.ANY) {
-      return { ...told, ...empty, rcode: 'REFUSED', ede: extendedError('unsupported-type') };
-    }
     const walk = openWalk(parts, isFresh);
-    const names = await follow(parts, walk, name, type);
+    const followed: Followed[] = [];
+    const answering = parts.answeringOver({ resolve: following(parts, walk, followed) });
+    const { response, error } = await answering.answer(queryFor(name, type), HERE, 'udp', RECURSE);
     const { steps, isCut } = walk.heard;
-    return { ...told, ...endOf(names), names: names.map(view), chain: walk.chain(), steps, isCut };
+    return {
+      ...labels(name, type),
+      rcode: rcodeName(response.rcode),
+      ...(error && { ede: error }),
+      answers: response.answers.slice(0, MAX_ANSWERS).map(printRecord),
+      ...{ names: followed.map(view), chain: walk.chain(), steps, isCut },
+    };
   };
 }
+
+/** The asker of what is only explained; who may ask is decided elsewhere. */
+const HERE: Endpoint = { address: '::1', port: 0 };
+const RECURSE = () => ({ kind: 'recurse' }) as const;
 
 /* Listening */
 
@@ -112,7 +117,11 @@ function openWalk(parts: Parts, isFresh: boolean): Walk {
   const quiet = parts.recursionOver(cache, { ask });
   const recursion: Pick<Recursion, 'resolve'> = {
     async resolve(name, type, budget, avoid) {
+      const asked = heard.steps.length;
       const resolved = await quiet.resolve(name, type, budget, avoid);
+      // Whether others know better was the question, and there are no others.
+      const isAlone = avoid !== undefined && heard.steps.length === asked;
+      if (resolved.outcome.kind === 'failure' && isAlone) return resolved;
       note(heard, { kind: 'found', ...labels(name, type), ...foundIn(resolved) });
       return resolved;
     },
@@ -152,24 +161,16 @@ type Followed = {
   readonly after: CacheView | undefined;
 };
 
-/** Each alias is a name of its own, as for who asks. */
-async function follow(parts: Parts, walk: Walk, first: Name, type: number): Promise<Followed[]> {
+/** Each alias is a name of its own, as for who asks, and so is what others are made of (RFC 6147). */
+function following(parts: Parts, walk: Walk, followed: Followed[]): Validation['resolve'] {
   const now = () => parts.clock.monotonic() / 1000;
-  const known = (name: Name) => viewOfCache(fromCache(name, type, now(), parts.cache));
-  const followed: Followed[] = [];
-  const seen = new Set<string>();
-  let budget = fullBudget(now());
-  for (let name: Name | undefined = first; name !== undefined && !seen.has(name.key); ) {
-    seen.add(name.key);
-    const before = known(name);
+  return async (name, type, budget) => {
+    const known = () => viewOfCache(fromCache(name, type, now(), parts.cache));
+    const before = known();
     const judged = await walk.resolve(name, type, budget);
-    followed.push({ name, type, judged, before, after: known(name) });
-    budget = judged.budget;
-    const { outcome } = judged;
-    const isAlias = outcome.kind === 'alias' && type !== TYPE.CNAME;
-    name = isAlias && seen.size <= MAX_ALIASES ? outcome.target : undefined;
-  }
-  return followed;
+    followed.push({ name, type, judged, before, after: known() });
+    return judged;
+  };
 }
 
 function view({ name, type, judged, before, after }: Followed): ExplainedName {
@@ -180,19 +181,4 @@ function view({ name, type, judged, before, after }: Followed): ExplainedName {
     ...(before && { cachedBefore: before }),
     ...(after && { cachedAfter: after }),
   };
-}
-
-/** What who asks would be told. */
-function endOf(names: readonly Followed[]): Pick<Explanation, 'rcode' | 'ede'> {
-  const bogus = names.find(({ judged }) => judged.judgement?.state === 'bogus')?.judged.judgement;
-  if (bogus?.state === 'bogus') return { rcode: 'SERVFAIL', ede: extendedError(bogus.reason) };
-  const last = names.at(-1)?.judged;
-  if (last === undefined) throw new Error('unreachable: the first name is always followed');
-  const { outcome, judgement } = last;
-  if (outcome.kind === 'failure') return { rcode: 'SERVFAIL', ede: extendedError(outcome.reason) };
-  const isGone =
-    outcome.kind === 'no-name' || (judgement?.state === 'secure' && judgement.isDenial);
-  const rcode = rcodeName(isGone ? RCODE.NXDOMAIN : RCODE.NOERROR);
-  const reason = judgement?.state === 'insecure' ? judgement.reason : '';
-  return isReason(reason) ? { rcode, ede: extendedError(reason) } : { rcode };
 }

@@ -96,6 +96,8 @@ export type Explanation = {
   readonly type: string;
   readonly rcode: string;
   readonly ede?: ExtendedError;
+  /** What who asks is told: not what was found, where some was taken out or others made of it. */
+  readonly answers: readonly string[];
   readonly names: readonly ExplainedName[];
   readonly chain: readonly ChainStep[];
   readonly steps: readonly (Asked | FoundOut)[];

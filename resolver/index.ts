@@ -23,7 +23,6 @@ export { parseIpv6Range, parseNat64Prefix } from './recursion/nat64.ts';
 export {
   type AnswerEvent,
   createResolver,
-  queryFor,
   type Resolver,
   type ResolverOptions,
   type RouteOption,
@@ -31,6 +30,7 @@ export {
 export type { Before, Reusable, Ruling } from './serving/answering.ts';
 export { createDesignation, DESIGNATION_APEX, type Designation } from './serving/designation.ts';
 export { DOH_TEMPLATE } from './serving/doh.ts';
+export { queryFor } from './serving/response.ts';
 export { type SecureListeners, startSecureListeners } from './serving/secure-listeners.ts';
 export { startListeners } from './serving/server.ts';
 export { BOUNDS as METRIC_BOUNDS } from './serving/tally.ts';

@@ -28,7 +28,7 @@ import { createRecursion, type Recursion } from './recursion/recursion.ts';
 import { findRoute } from './recursion/route.ts';
 import { withKeyTagSignal, withSentinel } from './recursion/trust-signals.ts';
 import { createUpstream, UDP_SIZE, type Upstream } from './recursion/upstream.ts';
-import { createValidation } from './recursion/validation.ts';
+import { createValidation, type Validation } from './recursion/validation.ts';
 import { createVerifier } from './recursion/verifier.ts';
 import type { ResolverOptions } from './resolver.ts';
 import { createRouting } from './routing.ts';
@@ -86,9 +86,10 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const fresh = serveStale({ clock, log, cache, validation, isValidating, routeOf });
   const near = { clock, log, cache, validation, isWanted: options.prefetch ?? true };
   const served = withSentinel(withPrefetch(fresh, near), anchors);
-  const plain = createAnswering({ clock, log }, served, { isLocal });
   const nat64 = nat64Watch({ clock, log, upstream }, options);
-  const answering = dressed(plain, options, isRouted, nat64);
+  const answeringOver = (over: Pick<Validation, 'resolve'>) =>
+    dressed(createAnswering({ clock, log }, over, { isLocal }), options, isRouted, nat64);
+  const answering = answeringOver(served);
   const kept = {
     ...{ clock, crypto },
     get scope() {
@@ -100,8 +101,8 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const watch = watchRoot({ ...proving, log, recursion: telling }, options, root, trust);
   const watches = together(watch, nat64, options);
   const explain = createExplain({
-    ...{ ...proving, cache, anchors, isForwarding, isLocal, upstream: bounded },
-    ...{ recursionOver, ...synthesis },
+    ...{ ...proving, cache, anchors, isForwarding, upstream: bounded },
+    ...{ answeringOver, recursionOver, ...synthesis },
   });
   const asking = { cache, upstream, recursion, answering };
   return { ...asking, verifier, forget, kept, routing, watches, explain, seen };

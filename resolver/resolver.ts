@@ -11,17 +11,17 @@ import type { Explain } from './explain.ts';
 import type { ExtendedError } from './message/ede.ts';
 import type { Message } from './message/message.ts';
 import { type Name, printName } from './message/name.ts';
-import { CLASS, OPCODE, RCODE, rcodeName, typeName } from './message/type.ts';
+import { rcodeName, typeName } from './message/type.ts';
 import { pipelineOf, type Seams } from './pipeline.ts';
 import type { Ipv6Range, Nat64Prefix } from './recursion/nat64.ts';
 import type { RootHint } from './recursion/root-hints.ts';
-import { UDP_SIZE } from './recursion/upstream.ts';
 import { createRerouting } from './routing.ts';
 import type { Answered, Answering, Before } from './serving/answering.ts';
 import { type CourtesyOptions, createCourtesy } from './serving/courtesy.ts';
 import { createFastLane, type LaneHit } from './serving/fast-lane.ts';
 import type { Origin } from './serving/part.ts';
 import type { Handle, Transport } from './serving/response.ts';
+import { queryFor } from './serving/response.ts';
 import { type Listeners, startListeners } from './serving/server.ts';
 import { createTally, type TallyView } from './serving/tally.ts';
 
@@ -339,25 +339,4 @@ function createEvents(clock: Seams['clock']): Events {
 async function askHere({ answer }: Answering, name: Name, type: number): Promise<Message> {
   const answered = await answer(queryFor(name, type), HERE, 'udp', () => ({ kind: 'recurse' }));
   return answered.response;
-}
-
-/** A query as a program of this machine asks it. */
-export function queryFor(name: Name, type: number): Message {
-  return {
-    id: 0,
-    response: false,
-    opcode: OPCODE.QUERY,
-    authoritative: false,
-    truncated: false,
-    recursionDesired: true,
-    recursionAvailable: false,
-    authenticData: false,
-    checkingDisabled: false,
-    rcode: RCODE.NOERROR,
-    questions: [{ name, type, class: CLASS.IN }],
-    answers: [],
-    authorities: [],
-    additionals: [],
-    edns: { udpSize: UDP_SIZE, version: 0, dnssecOk: false, options: [] },
-  };
 }

@@ -67,6 +67,10 @@ export const explanationSchema = v.object({
   own: v.pipe(v.boolean(), v.description('The name is in the zone of this household')),
   rcode: v.pipe(v.string(), v.description('Of the DNS; a ruling comes before it')),
   ede: v.optional(v.object({ code: v.number(), text: v.string() })),
+  answers: v.pipe(
+    v.array(v.string()),
+    v.description('What who asks is told; what was found is in names'),
+  ),
   names: v.pipe(
     v.array(
       v.object({

@@ -3,8 +3,8 @@ import { TYPE } from '../message/type.ts';
 import { fullBudget } from '../recursion/budget.ts';
 import { insecure, type Judgement } from '../recursion/judgement.ts';
 import { nameOf, recordOf } from '../recursion/reply.fixture.ts';
-import { queryFor } from '../resolver.ts';
 import { partOf } from './part.ts';
+import { queryFor } from './response.ts';
 
 const WWW = nameOf('www.example.');
 const { owner, type, ttl, rdata } = recordOf('www.example. 60 A 192.0.2.1');

@@ -15,6 +15,7 @@ import {
 } from '../message/ede.ts';
 import type { EdnsOption } from '../message/edns.ts';
 import type { DecodedMessage, Message, Question } from '../message/message.ts';
+import type { Name } from '../message/name.ts';
 import type { ResourceRecord } from '../message/record.ts';
 import { CLASS, OPCODE, RCODE, TYPE } from '../message/type.ts';
 import { UDP_SIZE } from '../recursion/upstream.ts';
@@ -139,4 +140,25 @@ export function refusalOf(decoded: Extract<DecodedMessage, { ok: false }>): Mess
     edns: undefined,
   };
   return respond(query, bare(RCODE.FORMERR));
+}
+
+/** A query as a program of this machine asks it. */
+export function queryFor(name: Name, type: number): Message {
+  return {
+    id: 0,
+    response: false,
+    opcode: OPCODE.QUERY,
+    authoritative: false,
+    truncated: false,
+    recursionDesired: true,
+    recursionAvailable: false,
+    authenticData: false,
+    checkingDisabled: false,
+    rcode: RCODE.NOERROR,
+    questions: [{ name, type, class: CLASS.IN }],
+    answers: [],
+    authorities: [],
+    additionals: [],
+    edns: { udpSize: UDP_SIZE, version: 0, dnssecOk: false, options: [] },
+  };
 }

@@ -3,7 +3,7 @@ import { printExplanation, type Told } from './explain.ts';
 
 const NOTHING: Told = {
   ...{ name: 'www.example.', type: 'A', rcode: 'NOERROR' },
-  ...{ names: [], chain: [], steps: [], isCut: false },
+  ...{ answers: [], names: [], chain: [], steps: [], isCut: false },
 };
 const ASKED: Extract<Told['steps'][number], { kind: 'asked' }> = {
   kind: 'asked',
@@ -69,6 +69,17 @@ test.each<{ told: Partial<Told>; line: string; why: string }>([
   expect(printExplanation({ ...NOTHING, ...told }).split('\n')).toContain(line);
 });
 
+test('the times of a link’s keys stand below it', () => {
+  const signatures = [{ ...SIGNED, covers: 'DNSKEY' }];
+  const looked = { kind: 'found', name: 'example.', type: 'DNSKEY' } as const;
+  const chain = [{ name: 'example.', is: 'zone', keys: [{ tag: 4711, algorithm: 13 }] }] as const;
+  const told = { ...NOTHING, chain, steps: [{ ...looked, ...RESULT, signatures }] };
+  expect(printExplanation(told)).toContain(
+    '  example.  a signed zone, keys 4711 (algorithm 13)\n' +
+      '    its keys are signed by 4711, 2026-11-18T11:06Z to 2026-11-30T00:53Z',
+  );
+});
+
 const NAME = {
   name: 'www.example.',
   type: 'A',
@@ -102,4 +113,93 @@ test.each<{ name: Told['names'][number]; line: string; why: string }>([
   },
 ])('$line: $why', ({ name, line }) => {
   expect(printExplanation({ ...NOTHING, names: [name] }).split('\n')).toContain(line);
+});
+
+const BOGUS = { ...NAME, verdict: { state: 'bogus', reason: 'signature-expired' } } as const;
+const GONE = { ...NAME, result: { ...RESULT, what: 'no-name', records: [] } };
+const FOUND = RESULT.records;
+
+test.each<{ told: Partial<Told>; says: string; why: string }>([
+  {
+    told: { answers: FOUND, names: [NAME] },
+    says: 'there is an answer; signatures prove it, from a trusted key down.',
+    why: 'secure',
+  },
+  {
+    told: { answers: FOUND, names: [{ ...NAME, verdict: { state: 'insecure' } }] },
+    says: 'there is an answer; no signatures prove it, so somebody could have changed it on its way.',
+    why: 'insecure',
+  },
+  {
+    told: { answers: FOUND, names: [NAME, { ...NAME, verdict: { state: 'insecure' } }] },
+    says: 'there is an answer; no signatures prove it, so somebody could have changed it on its way.',
+    why: 'a chain is as strong as its weakest name',
+  },
+  {
+    told: { answers: FOUND, names: [{ ...NAME, verdict: { state: 'unchecked' } }] },
+    says: 'there is an answer; nothing was checked.',
+    why: 'no anchor',
+  },
+  {
+    told: { rcode: 'NXDOMAIN', names: [GONE] },
+    says: 'there is no such name; signatures prove it, from a trusted key down.',
+    why: 'a denial',
+  },
+  {
+    told: { type: 'AAAA', names: [GONE] },
+    says: 'the name has no AAAA; signatures prove it, from a trusted key down.',
+    why: 'no data',
+  },
+  {
+    told: {
+      rcode: 'SERVFAIL',
+      ede: { code: 7, text: 'the signature has expired' },
+      names: [BOGUS],
+    },
+    says:
+      'refused: the signature has expired. Either its owner made a mistake with the signatures, ' +
+      'or somebody changed the answer on its way.',
+    why: 'bogus',
+  },
+  {
+    told: {
+      ...{ rcode: 'SERVFAIL', ede: { code: 22, text: 'nobody answered' } },
+      names: [{ ...NAME, verdict: { state: 'unchecked' } }],
+    },
+    says: 'no answer: nobody answered.',
+    why: 'unreachable',
+  },
+  { told: { rcode: 'REFUSED' }, says: 'the question is not answered here.', why: 'a transfer' },
+  {
+    told: { own: true, answers: FOUND, names: [{ ...NAME, verdict: { state: 'unchecked' } }] },
+    says: 'there is an answer; it is known here.',
+    why: 'our own zone',
+  },
+  {
+    told: { answers: ['localhost. 60 IN A 127.0.0.1'] },
+    says: 'there is an answer; that is so everywhere, and nobody was asked.',
+    why: 'a local name',
+  },
+])('in short, $why: $says', ({ told, says }) => {
+  expect(printExplanation({ ...NOTHING, ...told }).split('\n')).toContain(`In short ${says}`);
+});
+
+const MADE = 'www.example. 300 IN AAAA 64:ff9b::c000:209';
+
+test.each<{ answers: string[]; names: Told['names']; shown: string[]; why: string }>([
+  { answers: [...FOUND], names: [NAME], shown: [], why: 'what was found is told once' },
+  {
+    answers: ['www.example. 299 IN A 192.0.2.9'],
+    names: [NAME],
+    shown: [],
+    why: 'a second later too',
+  },
+  { answers: [MADE], names: [GONE, NAME], shown: [MADE], why: 'made of another (DNS64)' },
+  { answers: [MADE], names: [], shown: [MADE], why: 'nobody was asked' },
+])('the answer itself: $why', ({ answers, names, shown }) => {
+  const lines = printExplanation({ ...NOTHING, answers, names }).split('\n');
+  const at = lines.indexOf('Answer');
+  expect(at < 0 ? [] : lines.slice(at + 1, at + 1 + shown.length)).toEqual(
+    shown.map((line) => `  ${line}`),
+  );
 });

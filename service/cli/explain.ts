@@ -17,12 +17,50 @@ export function printExplanation(told: Told): string {
   const { name, type, rcode, ede, ruling, own, steps, chain, names, isCut } = told;
   return [
     `${name} ${type}: ${rcode}${ede === undefined ? '' : ` (EDE ${ede.code}: ${ede.text})`}`,
+    `In short ${inShort(told)}`,
     ...(ruling === undefined ? [] : [`Ruling   ${ruling.sentence}`]),
     ...(own === true ? ['Zone     our own: nobody else is asked'] : []),
+    ...section('Answer', isAsFound(told) ? [] : told.answers),
     ...section('Walk', [...steps.map(printStep), ...(isCut ? ['… and more'] : [])]),
-    ...section('Chain of trust', chain.map(printLink)),
+    ...section(
+      'Chain of trust',
+      chain.flatMap((link) => printLink(link, steps)),
+    ),
     ...names.flatMap(printName),
   ].join('\n');
+}
+
+/** For who knows nothing of the DNS: what came of it, and whether it can be believed. */
+function inShort({ rcode, ede, names, answers, own, type }: Told): string {
+  const states = new Set<string>(names.map(({ verdict }) => verdict.state));
+  if (states.has('bogus')) {
+    return (
+      `refused: ${ede?.text}. Either its owner made a mistake with the signatures, ` +
+      'or somebody changed the answer on its way.'
+    );
+  }
+  if (rcode === 'SERVFAIL') return `no answer: ${ede?.text}.`;
+  if (rcode === 'REFUSED') return 'the question is not answered here.';
+  const has = answers.some((record) => record.split(' ')[3] === type);
+  const nothing = rcode === 'NXDOMAIN' ? 'there is no such name' : `the name has no ${type}`;
+  return `${has ? 'there is an answer' : nothing}; ${proofOf(states, own === true)}.`;
+}
+
+function proofOf(states: ReadonlySet<string>, isOwn: boolean): string {
+  if (isOwn) return 'it is known here';
+  if (states.size === 0) return 'that is so everywhere, and nobody was asked';
+  if (states.has('unchecked')) return 'nothing was checked';
+  return states.has('insecure')
+    ? 'no signatures prove it, so somebody could have changed it on its way'
+    : 'signatures prove it, from a trusted key down';
+}
+
+/** Private addresses may have been taken out, and addresses made of others (DNS64). */
+function isAsFound({ answers, names }: Told): boolean {
+  const data = (record: string) => record.split(' ').slice(3).join(' ');
+  const found = new Set(names.flatMap(({ result }) => result.records.map(data)));
+  const isTold = answers.every((record) => found.has(data(record)));
+  return isTold && (answers.length > 0 || found.size === 0);
 }
 
 const section = (title: string, lines: readonly string[]): string[] =>
@@ -50,10 +88,27 @@ const LINKS = {
   bogus: 'BROKEN',
 } as const satisfies Record<ExplanationView['chain'][number]['is'], string>;
 
-function printLink({ name, is, reason, keys }: ExplanationView['chain'][number]): string {
+function printLink(
+  { name, is, reason, keys }: ExplanationView['chain'][number],
+  steps: readonly Step[],
+): string[] {
   const named = keys.map(({ tag, algorithm }) => `${tag} (algorithm ${algorithm})`).join(', ');
   const why = reason === undefined ? '' : `: ${reason}`;
-  return `${name}  ${LINKS[is]}${why}${named === '' ? '' : `, keys ${named}`}`;
+  const signed = is === 'zone' ? (signaturesOf(name, steps) ?? []) : [];
+  return [
+    `${name}  ${LINKS[is]}${why}${named === '' ? '' : `, keys ${named}`}`,
+    ...signed.map(
+      ({ keyTag, ...times }) => `  its keys are signed by ${keyTag}, ${printTimes(times)}`,
+    ),
+  ];
+}
+
+/** Of a zone's keys, as they were looked up for the chain. */
+function signaturesOf(zone: string, steps: readonly Step[]): readonly Signature[] | undefined {
+  const found = steps.flatMap((step) =>
+    step.kind === 'found' && step.name === zone && step.type === 'DNSKEY' ? [step] : [],
+  );
+  return found.at(-1)?.signatures;
 }
 
 function printName({ name, type, result, verdict, ...cache }: ExplainedName): string[] {
@@ -77,8 +132,11 @@ function printName({ name, type, result, verdict, ...cache }: ExplainedName): st
 function printSignature(signature: Signature): string {
   const { covers, signer, keyTag, algorithm, inception, expiration } = signature;
   const key = `key ${keyTag} of ${signer} (algorithm ${algorithm})`;
-  return `  Signed   ${covers} by ${key}, ${date(inception)} to ${date(expiration)}`;
+  return `  Signed   ${covers} by ${key}, ${printTimes({ inception, expiration })}`;
 }
+
+const printTimes = ({ inception, expiration }: Pick<Signature, 'inception' | 'expiration'>) =>
+  `${date(inception)} to ${date(expiration)}`;
 
 const date = (seconds: number): string =>
   new Date(seconds * 1000).toISOString().replace(/:\d\d\.\d+Z$/, 'Z');

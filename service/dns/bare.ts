@@ -143,7 +143,17 @@ function ownAnswer(
   const what = records.length > 0 ? 'answer' : 'no-data';
   const result = { from: 'zone', what, records, signatures: [] };
   const names = [{ name, type, result, verdict: { state: 'unchecked' } as const }];
-  return { name, type, rcode, names, chain: [], steps: [], isCut: false, own: true };
+  return {
+    name,
+    type,
+    rcode,
+    answers: records,
+    names,
+    chain: [],
+    steps: [],
+    isCut: false,
+    own: true,
+  };
 }
 
 const HERE = { address: '::1', port: 0 };

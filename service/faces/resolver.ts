@@ -64,6 +64,7 @@ function fromZone({ projection }: House, name: Name, type: number, typeText: str
   return {
     ...question,
     rcode: exists ? 'NOERROR' : 'NXDOMAIN',
+    answers: result.records,
     names: [{ ...question, result, verdict: { state: 'unchecked' } }],
     ...{ chain: [], steps: [], isCut: false },
   };

@@ -194,7 +194,7 @@ export function createHousehold(now: () => number): Household {
     resolver: {
       explain: async ({ name, type }) => ({
         ...{ name, type, own: false, rcode: 'NXDOMAIN', names: [], chain: [], steps: [] },
-        isCut: false,
+        ...{ answers: [], isCut: false },
         ruling: await household.why({ name }),
       }),
       metrics: async () => ({ text: '# nothing\n', type: 'text/plain; version=0.0.4' }),

@@ -32,7 +32,11 @@ describe('the bare resolver', () => {
       expect(stdout).toContain(`→ ${server}:${internet.port}`);
     }
     expect(stdout).toMatch(/^ {2}\. {2}a signed zone, keys \d+ \(algorithm 13\)/m);
-    expect(stdout).toMatch(/^ {2}good\.lab\. {2}a signed zone, keys \d+ \(algorithm 13\)$/m);
+    expect(stdout).toMatch(
+      /^ {2}good\.lab\. {2}a signed zone, keys (\d+) \(algorithm 13\)\n {4}its keys are signed by \1, \d{4}-/m,
+    );
+    expect(stdout).toMatch(/^In short there is an answer; signatures prove it/m);
+    expect(stdout).toMatch(/^ {2}Cache {4}before: nothing; after: answer, secure, \d+ s left$/m);
     expect(stdout).toMatch(/^ {2}Verdict {2}secure$/m);
     expect(stdout).toMatch(/^ {2}Signed {3}A by key \d+ of good\.lab\. .*\d{4}-\d\d-\d\dT/m);
   });

@@ -35,6 +35,7 @@ house. NS ns.house.
 ns.house. A 192.0.2.3
 DNSKEY house
 www.house. A 198.51.100.1
+nas.house. A 192.168.1.2
 out.house. CNAME www.plain.
 ZONE_END
 ZONE_BEGIN plain. 192.0.2.4
@@ -51,8 +52,8 @@ ZONE_END
 SCENARIO_END
 `;
 
-async function openSigned(): Promise<Internet> {
-  const parsed = parseScenario(SIGNED);
+async function openSigned(settings = ''): Promise<Internet> {
+  const parsed = parseScenario(`${settings}${SIGNED}`);
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
   return (await openScenario(parsed.scenario, { minimise: true })).internet;
 }
@@ -140,14 +141,46 @@ test('what is bogus says why, as whoever asks is told', async () => {
   expect([asked.rcode, asked.ede]).toEqual([2, 9]);
 });
 
+test('other servers that there are not are no step of the walk', async () => {
+  await using internet = await openSigned();
+  const { steps } = await explain(internet, 'www.bad.');
+  const found = steps.flatMap((step) => (step.kind === 'found' ? [step.what] : []));
+  expect(new Set(found)).toEqual(new Set(['answer']));
+});
+
+test('a private address that is taken out is told as such', async () => {
+  await using internet = await openSigned('private-address: 192.168.0.0/16\n');
+  const told = await explain(internet, 'nas.house.');
+  expect(told).toMatchObject({ rcode: 'NOERROR', ede: { code: 15 }, answers: [] });
+  expect(told.names[0]?.result.records).toEqual(['nas.house. 3600 IN A 192.168.1.2']);
+});
+
+test('an address that is made of another is told, and both names that it is made of', async () => {
+  await using internet = await openSigned('dns64-prefix: 64:ff9b::/96\n');
+  const told = await explain(internet, 'www.house.', false, TYPE.AAAA);
+  expect(told.answers).toEqual(['www.house. 300 IN AAAA 64:ff9b::c633:6401']);
+  expect(told.names.map(({ type, result }) => [type, result.what])).toEqual([
+    ['AAAA', 'no-data'],
+    ['A', 'answer'],
+  ]);
+});
+
 test.each([
-  { name: 'localhost.', type: TYPE.A, rcode: 'NOERROR', why: 'a name that is local' },
-  { name: 'www.house.', type: TYPE.ANY, rcode: 'REFUSED', why: 'ANY has no answer to explain' },
-  { name: 'www.house.', type: TYPE.AXFR, rcode: 'REFUSED', why: 'a transfer' },
-])('$name $type asks nobody: $why', async ({ name, type, rcode }) => {
+  {
+    ...{ name: 'localhost.', type: TYPE.A, rcode: 'NOERROR' },
+    answers: ['localhost. 10800 IN A 127.0.0.1'],
+    why: 'a name that is local',
+  },
+  {
+    ...{ name: 'www.house.', type: TYPE.ANY, rcode: 'NOERROR' },
+    answers: ['www.house. 3600 IN HINFO "RFC8482" ""'],
+    why: 'ANY is answered, but not looked for (RFC 8482)',
+  },
+  { name: 'www.house.', type: TYPE.AXFR, rcode: 'REFUSED', answers: [], why: 'a transfer' },
+])('$name $type asks nobody: $why', async ({ name, type, rcode, answers }) => {
   await using internet = await openInternet(WORLD, { localZones: true });
   const told = await explain(internet, name, true, type);
-  expect(told).toMatchObject({ rcode, steps: [], names: [] });
+  expect(told).toMatchObject({ rcode, answers, steps: [], names: [] });
 });
 
 test('servers that are silent, or refuse, are told as such; a walk without end is cut', async () => {
