@@ -397,6 +397,15 @@ describe.each(SHELLS)('$name', (shell) => {
       expect(stand.status().pending).toBeNull();
     });
 
+    test('programs that end at once leave no words between ours', () => {
+      const names = Array.from({ length: 60 }, (_, index) => `quick-${index}`);
+      for (const name of names) install(join(stand.folder, 'hooks', name), 'exit 0');
+      change();
+      const { stderr } = stand.runWith({ NYMOTE_GUARD_RELOAD: '' }, 'restore');
+      const lines = stderr.split('\n').filter((line) => !line.includes('failed: ubus'));
+      expect(lines).toEqual(['nymote-guard: change: rolled-back (asked)', '']);
+    });
+
     test('what a hook starts does not hold the lock', () => {
       change();
       const reload = { NYMOTE_GUARD_RELOAD: 'sleep 60 & echo $! >"$NYMOTE_GUARD_STATE/../pid"' };
