@@ -1,7 +1,13 @@
 /** The whole house twice: what is said on one device, applied on another, confirmed on the first. */
 
 import { expect, test } from 'vitest';
-import { fakeNetwork, fakeRuntime, manualClock, seededRandom } from '#runtime/fake';
+import {
+  type FakeRuntime,
+  fakeNetwork,
+  fakeRuntime,
+  manualClock,
+  seededRandom,
+} from '#runtime/fake';
 import { A, configOf, type Home, homeOf, joinHome } from '../homes.fixture.ts';
 import { GUARD, Router } from './router.fixture.ts';
 
@@ -14,14 +20,16 @@ const NOTHING = {
   'ip -json': { stdout: '[]' },
 };
 
-async function laptopAndRouter(): Promise<{ a: Home; b: Home; router: Router }> {
+/** A router of each; the laptop may be none. */
+async function laptopAndRouter(own?: Router): Promise<{ a: Home; b: Home; router: Router }> {
   const clock = manualClock();
   const network = fakeNetwork(clock, seededRandom('network'));
   const router = new Router();
-  const laptop = fakeRuntime({ seed: 'a', clock, network, addresses: [A] });
-  const machine = router.boot({ seed: 'b', clock, network, addresses: [B], exec: NOTHING });
-  await machine.files.makeDirectory('/usr/libexec');
-  await machine.files.replace(GUARD, new Uint8Array(1));
+  const shared = { clock, network, exec: NOTHING };
+  const laptop = own
+    ? await withGuard(own.boot({ ...shared, seed: 'a', addresses: [A] }))
+    : fakeRuntime({ seed: 'a', clock, network, addresses: [A] });
+  const machine = await withGuard(router.boot({ ...shared, seed: 'b', addresses: [B] }));
   const settings = (name: string, address: string) =>
     configOf({ name, endpoints: address, dns: `127.0.0.1:53,${address}:53`, applyNames: '' });
   return {
@@ -29,6 +37,12 @@ async function laptopAndRouter(): Promise<{ a: Home; b: Home; router: Router }> 
     b: homeOf(machine, settings('desktop', B)),
     router,
   };
+}
+
+async function withGuard(machine: FakeRuntime): Promise<FakeRuntime> {
+  await machine.files.makeDirectory('/usr/libexec');
+  await machine.files.replace(GUARD, new Uint8Array(1));
+  return machine;
 }
 
 async function advance(home: Home, milliseconds: number): Promise<void> {
@@ -74,4 +88,28 @@ test('what a change waits for is said on the device that waits', async () => {
     'The newest configuration waits: laptop tries it first',
   );
   expect(router.values.get('system.main.zonename')).toBe('CET');
+});
+
+test('what the first one took back is not tried by the next, which says so', async () => {
+  const first = new Router();
+  const { a, b, router } = await laptopAndRouter(first);
+  await using _a = await a.start();
+  await using _b = await joinHome(a, b);
+  await a.run('option set network.lan.ipaddr 10.9.9.9');
+  await a.run('option set network.lan.ipaddr 10.9.9.9 --device desktop --first-on laptop');
+  await advance(a, 100_000);
+  expect(first.values.get('network.lan.ipaddr')).toBe('10.9.9.9');
+  first.end('rolled-back', 'deadline');
+  await advance(a, 100_000);
+  expect((await b.json('apply status'))['reason']).toBe(
+    'laptop was to try it first, and it did not stay there: nobody confirmed it in time',
+  );
+  expect(router.values.get('network.lan.ipaddr')).toBe('1');
+  // Tried again there, and confirmed, it comes here.
+  await a.run('apply retry');
+  await advance(a, 20_000);
+  const confirming = a.run('confirm');
+  await advance(a, 100_000);
+  expect((await confirming).stdout).toContain('it stays');
+  expect(router.values.get('network.lan.ipaddr')).toBe('10.9.9.9');
 });
