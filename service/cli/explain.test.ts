@@ -169,15 +169,25 @@ test.each<{ told: Partial<Told>; says: string; why: string }>([
     says: 'no answer: nobody answered.',
     why: 'unreachable',
   },
+  {
+    told: { ede: { code: 15, text: 'a private address was taken out' }, names: [NAME] },
+    says: 'held back: a private address was taken out.',
+    why: 'what was found is not what is told',
+  },
+  {
+    told: { type: 'ANY', answers: ['www.example. 3600 IN HINFO "RFC8482" ""'] },
+    says: 'there is an answer; nobody had to be asked.',
+    why: 'ANY has an answer of another type',
+  },
   { told: { rcode: 'REFUSED' }, says: 'the question is not answered here.', why: 'a transfer' },
   {
     told: { own: true, answers: FOUND, names: [{ ...NAME, verdict: { state: 'unchecked' } }] },
-    says: 'there is an answer; it is known here.',
+    says: 'there is an answer; nobody had to be asked.',
     why: 'our own zone',
   },
   {
     told: { answers: ['localhost. 60 IN A 127.0.0.1'] },
-    says: 'there is an answer; that is so everywhere, and nobody was asked.',
+    says: 'there is an answer; nobody had to be asked.',
     why: 'a local name',
   },
 ])('in short, $why: $says', ({ told, says }) => {

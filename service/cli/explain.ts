@@ -30,6 +30,9 @@ export function printExplanation(told: Told): string {
   ].join('\n');
 }
 
+/** RFC 8914 §4.16. */
+const BLOCKED = 15;
+
 /** For who knows nothing of the DNS: what came of it, and whether it can be believed. */
 function inShort({ rcode, ede, names, answers, own, type }: Told): string {
   const states = new Set<string>(names.map(({ verdict }) => verdict.state));
@@ -41,14 +44,14 @@ function inShort({ rcode, ede, names, answers, own, type }: Told): string {
   }
   if (rcode === 'SERVFAIL') return `no answer: ${ede?.text}.`;
   if (rcode === 'REFUSED') return 'the question is not answered here.';
-  const has = answers.some((record) => record.split(' ')[3] === type);
+  if (ede?.code === BLOCKED) return `held back: ${ede.text}.`;
+  const has = type === 'ANY' || answers.some((record) => record.split(' ')[3] === type);
   const nothing = rcode === 'NXDOMAIN' ? 'there is no such name' : `the name has no ${type}`;
   return `${has ? 'there is an answer' : nothing}; ${proofOf(states, own === true)}.`;
 }
 
 function proofOf(states: ReadonlySet<string>, isOwn: boolean): string {
-  if (isOwn) return 'it is known here';
-  if (states.size === 0) return 'that is so everywhere, and nobody was asked';
+  if (isOwn || states.size === 0) return 'nobody had to be asked';
   if (states.has('unchecked')) return 'nothing was checked';
   return states.has('insecure')
     ? 'no signatures prove it, so somebody could have changed it on its way'
