@@ -35,8 +35,13 @@ import { findShown, type Shown } from './shown.ts';
 import { draftRestore, draftRevert, type Range } from './undo.ts';
 import { StoreView } from './view.ts';
 
-/** How a way back is bounded: by the head that was looked at, and to what is at a path. */
-type UndoOptions = Pick<Draft, 'ifHead'> & { readonly path?: string };
+/** How a change that is worked out here is written. */
+type ChangeOptions = Pick<Draft, 'ifHead'> & {
+  /** What is committed in its stead: a proposal of it, say. */
+  readonly instead?: (draft: Draft) => Draft;
+};
+/** A way back may be bounded to what is at a path. */
+type UndoOptions = ChangeOptions & { readonly path?: string };
 
 /** One is an alarm; a device that somebody stole may write any number of them. */
 const MAX_DIVERGED = 64;
@@ -87,11 +92,12 @@ export class Store extends StoreView implements AsyncDisposable {
     path: string,
     value: Json | undefined,
     via: string,
-    options: Pick<Draft, 'ifHead'> = {},
+    options: ChangeOptions = {},
   ): Promise<Commit> {
-    return this.#serially(async () =>
-      this.#commit({ ...options, ...toResolution(this.held.merged, path, value), via }),
-    );
+    return this.#serially(async () => {
+      const draft = toResolution(this.held.merged, path, value);
+      return this.#commit(written({ ...draft, via }, options));
+    });
   }
 
   /** Takes it over as this owner's own, or lets it go; a device that forked is removed by that. */
@@ -127,7 +133,7 @@ export class Store extends StoreView implements AsyncDisposable {
   revert(what: CommitId | Range, via: string, options: UndoOptions = {}): Promise<Commit> {
     return this.#serially(async () => {
       const draft = await draftRevert(this.held.history, what, this.held.merged, options.path);
-      return this.#commitChange({ ...options, ...draft, via });
+      return this.#commitChange(written({ ...draft, via }, options));
     });
   }
 
@@ -135,7 +141,7 @@ export class Store extends StoreView implements AsyncDisposable {
   restore(point: CommitId, via: string, options: UndoOptions = {}): Promise<Commit> {
     return this.#serially(async () => {
       const draft = await draftRestore(this.held.history, point, this.merged(), options.path);
-      return this.#commitChange({ ...options, ...draft, via });
+      return this.#commitChange(written({ ...draft, via }, options));
     });
   }
 
@@ -362,4 +368,9 @@ export class Store extends StoreView implements AsyncDisposable {
     const moved = { head: this.head, state: this.state(), previous: before.state, commits };
     for (const listener of this.#listeners) queueMicrotask(() => listener(moved));
   }
+}
+
+function written(draft: Draft, { ifHead, instead }: ChangeOptions): Draft {
+  const seen = ifHead === undefined ? draft : { ...draft, ifHead };
+  return instead?.(seen) ?? seen;
 }

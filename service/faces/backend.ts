@@ -22,6 +22,7 @@ import { findDevice, viewDevices, viewStatus, viewWhy, viewZone } from './views.
 /** Makes the backend. */
 export function createBackend(house: House): Backend {
   const { store, devices, live, doors } = house;
+  const history = createHistoryBackend(house);
   return {
     signIn: doors.signIn,
     tokens: doors.tokens,
@@ -68,19 +69,13 @@ export function createBackend(house: House): Backend {
       }),
     diff: (from, to) =>
       inApiWords(() => viewDiff(store, from && findCommit(store, from), findCommit(store, to))),
-    async revert(commit, author) {
-      requireWriter(house);
-      const reverted = await inApiWords(() =>
-        store.revert(findCommit(store, commit), author.via, seen(author)),
-      );
-      return viewCommit(store, reverted);
-    },
+    revert: (to, author) => history.undo({ to }, author),
     allowedSigners: () => store.allowedSigners(),
     ...{ questions: live.questions, subscribe: live.subscribe },
     doctor: house.doctor,
     apply: createApplyBackend(house),
     resolver: createResolverBackend(house),
-    ...{ history: createHistoryBackend(house), drafts: createDraftsBackend(house) },
+    ...{ history, drafts: createDraftsBackend(house) },
     together: createTogetherBackend(house),
     names: createNamesBackend(house),
     exchange: createExchangeBackend(house),

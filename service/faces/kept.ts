@@ -4,6 +4,7 @@ import type { Store } from '#storage';
 import type { Author, HistoryBackend, KeptView } from '#web-admin';
 import type { House } from '../house.ts';
 import { findCommit, viewCommit } from './history.ts';
+import { changeOrPropose } from './propose.ts';
 import { inApiWords, requireWriter } from './refusal.ts';
 
 /** A device that was not heard of for so long is worth a sentence. */
@@ -23,15 +24,22 @@ export function createHistoryBackend(house: House): HistoryBackend<Author> {
       return inApiWords(async () => {
         const last = findCommit(store, to);
         const what = after === undefined ? last : { after: findCommit(store, after), to: last };
-        return viewCommit(store, await store.revert(what, via, options));
+        const undone = await changeOrPropose(store, house.household().self, (more) =>
+          store.revert(what, via, { ...options, ...more }),
+        );
+        return viewCommit(store, undone);
       });
     },
     async restore({ point, path }, { via, ifHead }) {
       requireWriter(house);
       const options = optionsOf(path, ifHead);
-      return inApiWords(async () =>
-        viewCommit(store, await store.restore(findCommit(store, point), via, options)),
-      );
+      return inApiWords(async () => {
+        const then = findCommit(store, point);
+        const restored = await changeOrPropose(store, house.household().self, (more) =>
+          store.restore(then, via, { ...options, ...more }),
+        );
+        return viewCommit(store, restored);
+      });
     },
     async kept() {
       const kept = await inApiWords(() => store.retention());

@@ -13,7 +13,7 @@ import {
   WebAdminError,
 } from '#web-admin';
 import type { House } from '../house.ts';
-import { commitOrPropose } from './propose.ts';
+import { changeOrPropose, commitOrPropose } from './propose.ts';
 import { inApiWords, requireWriter } from './refusal.ts';
 import { lateOf, written } from './waiting.ts';
 import { nameDevice, sayOps, sayPath, sayValue } from './words.ts';
@@ -27,19 +27,7 @@ export function createTogetherBackend(house: House): TogetherBackend<Author> {
   const self = (): string => household().self;
   return {
     conflicts: () => inApiWords(() => viewConflicts(store)),
-    async resolve({ path, choice, value }, { via, ifHead }) {
-      requireWriter(house);
-      const conflict = store.conflicts().find((each) => each.path === path);
-      if (conflict === undefined) {
-        throw new WebAdminError('not-found', `${path} is not in conflict.`);
-      }
-      if ((choice === undefined) === (value === undefined)) {
-        throw new WebAdminError('invalid', 'Take one of the values, or give another one.');
-      }
-      const taken = choice === undefined ? (value as Json) : choose(store, conflict, choice);
-      const seen = ifHead === undefined ? {} : { ifHead };
-      await inApiWords(() => store.resolve(path, taken, via, seen));
-    },
+    resolve: (decision, author) => resolve(house, decision, author),
     late: () => inApiWords(() => viewLate(store, self())),
     async decideLate(wanted, adopts, { via, ifHead }) {
       requireWriter(house);
@@ -96,6 +84,29 @@ export function createTogetherBackend(house: House): TogetherBackend<Author> {
       await inApiWords(() => store.commit({ ...seen, ...draft, via }));
     },
   };
+}
+
+async function resolve(
+  house: House,
+  { path, choice, value }: Parameters<TogetherBackend<Author>['resolve']>[0],
+  { via, ifHead }: Author,
+): Promise<void> {
+  requireWriter(house);
+  const { store, household } = house;
+  const conflict = store.conflicts().find((each) => each.path === path);
+  if (conflict === undefined) {
+    throw new WebAdminError('not-found', `${path} is not in conflict.`);
+  }
+  if ((choice === undefined) === (value === undefined)) {
+    throw new WebAdminError('invalid', 'Take one of the values, or give another one.');
+  }
+  const taken = choice === undefined ? (value as Json) : choose(store, conflict, choice);
+  const seen = ifHead === undefined ? {} : { ifHead };
+  await inApiWords(() =>
+    changeOrPropose(store, household().self, (more) =>
+      store.resolve(path, taken, via, { ...seen, ...more }),
+    ),
+  );
 }
 
 async function viewConflicts(store: Store): Promise<ConflictsView> {

@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest';
+import { EXIT } from '../cli/verbs.ts';
+import { type Home, joinHome, twoHomes } from '../homes.fixture.ts';
+
+const proposalsOf = async (home: Home): Promise<readonly { id: string; what: string[] }[]> =>
+  ((await home.json('proposals')) as { proposals: { id: string; what: string[] }[] }).proposals;
+
+const newest = async (home: Home): Promise<string> =>
+  ((await home.json('log')) as { commits: { id: string }[] }).commits[0]?.id ?? '';
+
+test('what an owner may not take back alone is proposed, and holds when another one agrees', async () => {
+  const { a, b, clock } = twoHomes();
+  await using _a = await a.start();
+  await using _b = await joinHome(a, b);
+  const both = () => clock.advance(2_000);
+  await both();
+  const before = await newest(a);
+  await a.run('name set www A 192.0.2.7');
+  const wrote = await newest(a);
+  await a.run('proposals --require names');
+  await both();
+  for (const line of [
+    `revert ${wrote}`,
+    `revert ${before}..${wrote}`,
+    `history restore ${before} names`,
+  ]) {
+    const asked = await a.run(line);
+    expect(asked.exitCode).toBe(EXIT.denied);
+    expect((await a.run('name list')).stdout).toContain('www');
+    const [proposal] = await proposalsOf(a);
+    expect(asked.stderr).toContain(`nymote approve ${proposal?.id}`);
+    expect(proposal?.what).toEqual(['Remove the name www.alice.nymote']);
+    await both();
+    expect((await b.run(`approve ${proposal?.id}`)).exitCode).toBe(EXIT.ok);
+    await both();
+    expect((await a.run('name list')).stdout).not.toContain('www');
+    // And back, for the next one.
+    await a.run('name set www A 192.0.2.7');
+    await both();
+    expect((await b.run(`approve ${(await proposalsOf(b))[0]?.id}`)).exitCode).toBe(EXIT.ok);
+    await both();
+  }
+});
+
+test('so is what decides a conflict', async () => {
+  const { a, b, clock } = twoHomes();
+  const rule = (note: string) =>
+    `rule set lan {"tier":"rule","effect":"allow","do":["resolve"],"who":{"any":["zone:home"]},"what":{"any":["record:*"]},"note":"${note}"}`;
+  {
+    await using _a = await a.start();
+    await a.run(rule('none'));
+    await using _b = await joinHome(a, b);
+    await clock.advance(2_000);
+  }
+  {
+    await using _a = await a.start();
+    await a.run(rule('one'));
+  }
+  await using _b = await b.start();
+  await b.run(rule('two'));
+  await using _a = await a.start();
+  await clock.advance(60_000);
+  expect((await a.run('conflicts')).stdout).toContain('nymote resolve rules/lan/note');
+  await a.run('proposals --require rules');
+  const asked = await a.run('resolve rules/lan/note --take desktop');
+  expect(asked.exitCode).toBe(EXIT.denied);
+  const [proposal] = await proposalsOf(a);
+  await clock.advance(2_000);
+  expect((await b.run(`approve ${proposal?.id}`)).exitCode).toBe(EXIT.ok);
+  expect((await b.run('conflicts')).stdout).toContain('agree');
+  expect((await b.run('rule list')).stdout).toContain('two');
+});
