@@ -139,7 +139,12 @@ test.each([
     below: 'no-name',
     why: 'denies all below it (RFC 8020 §2)',
   },
-  { of: 'gone.example.', state: 'bogus', below: undefined, why: 'denies nobody else' },
+  {
+    of: 'gone.example.',
+    state: 'bogus',
+    below: undefined,
+    why: 'denies no name else, nor type (RFC 4035 §4.7)',
+  },
 ] as const)('a $state denial $why', ({ of, state, below }) => {
   const cache = createCache();
   const judgement: Judgement =
@@ -147,9 +152,12 @@ test.each([
       ? { state, isDenial: false, isTimed: true }
       : { state, reason: 'nsec-missing' };
   const known = { kind: 'no-name', denial: denialOf(300, 300), judgement } as const;
+  cache.putNoName(nameOf(of), denialOf(300, 300), TRUST.authoritative, 0);
   cache.putJudged(nameOf(of), TYPE.A, known, 60, 0);
   expect(cache.find(nameOf(of), TYPE.A, 1)?.kind).toBe('no-name');
   expect(cache.find(nameOf(`www.${of}`), TYPE.A, 1)?.kind).toBe(below);
+  expect(cache.find(nameOf(of), TYPE.TXT, 1)?.kind).toBe(below);
+  expect(cache.past.find(nameOf(of), TYPE.A, 1)?.kind).toBe(below);
 });
 
 test.each([

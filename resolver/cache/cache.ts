@@ -146,12 +146,19 @@ type IsUsable = (item: number, now: number) => boolean;
 
 function lookupOf(store: Store, isUsable: IsUsable): Lookup {
   const { map, hash } = store;
+
+  /** What is bogus denies the type it was asked for at its name, and nothing else (keeping.ts). */
+  function bogusDenial(name: Name, type: number, now: number): number {
+    const item = find(store, SPACE.noName, type, name);
+    return item !== 0 && isUsable(item, now) ? item : 0;
+  }
+
   return {
     find(name, type, now) {
       const found = find(store, SPACE.data, type, name);
       const item = found !== 0 && isUsable(found, now) ? found : 0;
       if (item !== 0 && map.untilOf(item) > now) return unpack(map, item, now, name);
-      const denied = findNoName(store, isUsable, name, now);
+      const denied = findNoName(store, isUsable, name, now) || bogusDenial(name, type, now);
       // Of two that ended, the one that held longer is the newer.
       if (item !== 0 && (denied === 0 || map.untilOf(item) >= map.untilOf(denied))) {
         return unpack(map, item, now, name);
@@ -171,13 +178,12 @@ function lookupOf(store: Store, isUsable: IsUsable): Lookup {
   };
 }
 
-/** That `name` or a name above it does not exist; what is bogus says nothing about other names. */
+/** That `name` or a name above it does not exist. */
 function findNoName(store: Store, isUsable: IsUsable, name: Name, now: number): number {
   const { count } = store.hash.suffixes(name.wire);
   for (let above = 0; above < count; above++) {
     const item = find(store, SPACE.noName, 0, name, above);
-    if (item === 0 || !isUsable(item, now)) continue;
-    if (above === 0 || (store.map.tagOf(item) & BOGUS) === 0) return item;
+    if (item !== 0 && isUsable(item, now)) return item;
   }
   return 0;
 }

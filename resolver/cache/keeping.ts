@@ -88,7 +88,9 @@ function storeJudged(
   const { denial } = known;
   const until = now + Math.min(negativeTtl(denial.soa), ttl);
   const worth = { ...shared, until, isNoData: !isNoName };
-  put(store, place, worth, () => packing.packDenial(denial, judgement));
+  // Of bad data, name and type are remembered (RFC 4035 §4.7): it is no denial of anything else.
+  const own = isNoName && shared.isBogus ? { ...place, type } : place;
+  put(store, own, worth, () => packing.packDenial(denial, judgement));
 }
 
 type OtherPart = Pick<

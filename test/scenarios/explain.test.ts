@@ -177,6 +177,7 @@ test.each([
     why: 'ANY is answered, but not looked for (RFC 8482)',
   },
   { name: 'www.house.', type: TYPE.AXFR, rcode: 'REFUSED', answers: [], why: 'a transfer' },
+  { name: 'www.house.', type: TYPE.NXNAME, rcode: 'FORMERR', answers: [], why: 'no question' },
 ])('$name $type asks nobody: $why', async ({ name, type, rcode, answers }) => {
   await using internet = await openInternet(WORLD, { localZones: true });
   const told = await explain(internet, name, true, type);
