@@ -73,6 +73,15 @@ test('and every few hours while running', async () => {
   expect(writes()).toBe(4);
 });
 
+test('also when the date turned out to be wrong: what was written then is from the future', async () => {
+  const { clock, keep, writes } = stand();
+  await using _ = await keep();
+  await clock.advance(SAVE_MS);
+  clock.set(NOON - 300 * 86_400);
+  await clock.advance(SAVE_MS);
+  expect(writes()).toBe(2);
+});
+
 test('not while there is no date', async () => {
   const { keep, writes } = stand({ isSet: false });
   const kept = await keep();

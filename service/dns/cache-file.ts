@@ -42,8 +42,10 @@ export async function keepCache(
   }
 
   async function save(): Promise<void> {
+    // In either direction: a date that went back would keep us from writing until it is there again.
+    if (Math.abs(clock.now() - written) < MIN_SAVE_SECONDS) return;
     const bytes = resolver.saveCache();
-    if (bytes === undefined || clock.now() - written < MIN_SAVE_SECONDS) return;
+    if (bytes === undefined) return;
     written = clock.now();
     await files.replace(path, bytes, PRIVATE).catch(explain('cache-not-saved'));
   }
