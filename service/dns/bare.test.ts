@@ -60,14 +60,17 @@ test.each([
   { name: 'www.lab.', kind: 'zone', apex: 'lab.', why: 'the zone above' },
   { name: 'nas.lab.', kind: 'zone', apex: undefined, why: 'the hosts file comes first' },
   { name: 'www.example.', kind: 'recurse', apex: undefined, why: 'neither' },
-])('$name: $why', async ({ name, kind, apex }) => {
-  const contents = { l: ZONE, d: ZONE, h: '192.0.2.1 nas.lab' };
+  { name: 'nas.example.', type: 65, kind: 'zone', why: 'a host has no other types elsewhere' },
+  { name: '1.2.0.192.in-addr.arpa.', type: 12, kind: 'zone', why: 'the way back' },
+  { name: '1.2.0.192.in-addr.arpa.', type: 16, kind: 'recurse', why: 'and only that' },
+])('$name $type: $why', async ({ name, type = 1, kind, apex }) => {
+  const contents = { l: ZONE, d: ZONE, h: '192.0.2.1 nas.lab nas.example' };
   const more = { zones: { lab: 'l', 'deep.lab': 'd' }, hosts: 'h' };
   const read = await readBareFile(filesOf({ c: settings(more), ...contents }), 'c');
   const parsed = parseName(name);
   if ('problems' in read || parsed === undefined) throw new Error('not read');
   const asker = { address: '192.0.2.9', port: 9 };
-  const ruling = await read.bare.before({ name: parsed, type: 1, class: 1 }, asker, 'udp');
+  const ruling = await read.bare.before({ name: parsed, type, class: 1 }, asker, 'udp');
   expect(ruling.kind).toBe(kind);
   const wanted = apex === undefined ? {} : { authority: { apex: parseName(apex) } };
   expect(ruling).toMatchObject(wanted);

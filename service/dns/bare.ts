@@ -20,6 +20,7 @@ import {
   readHosts,
   readPlainZone,
   readRootHints,
+  TYPE,
   typeNumber,
 } from '#resolver';
 import type { Files, Runtime } from '#runtime';
@@ -179,7 +180,11 @@ type Zone = Extract<ReturnType<typeof readPlainZone>, { ok: true }>['authority']
 function beforeOf(hosts: Hosts | undefined, zones: readonly Zone[]): Before {
   const nearest = zones.toSorted((a, b) => b.apex.wire.length - a.apex.wire.length);
   return (question) => {
-    if (hosts?.knows(question)) return { kind: 'zone', authority: hosts };
+    // Elsewhere the name may not exist, or have a way past its address (RFC 9460 §2.4.3).
+    const isHost = hosts?.knows({ ...question, type: TYPE.A });
+    if (hosts !== undefined && (isHost || hosts.knows(question))) {
+      return { kind: 'zone', authority: hosts };
+    }
     const authority = nearest.find(({ apex }) => isWithin(question.name, apex));
     if (authority !== undefined) return { kind: 'zone', authority };
     return { kind: 'recurse', reuse: REPEATABLE };
