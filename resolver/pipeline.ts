@@ -85,10 +85,10 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const routeOf = (name: Name, type: number) => findRoute(settings.routes, name, type);
   const fresh = serveStale({ clock, log, cache, validation, isValidating, routeOf });
   const near = { clock, log, cache, validation, isWanted: options.prefetch ?? true };
-  const served = withSentinel(withPrefetch(fresh, near), anchors);
+  const served = withPrefetch(fresh, near);
   const nat64 = nat64Watch({ clock, log, upstream }, options);
   const answeringOver = (over: Pick<Validation, 'resolve'>) =>
-    dressed(createAnswering({ clock, log }, over, { isLocal }), options, isRouted, nat64);
+    dressed(plainly({ clock, log }, over, isLocal, anchors), options, isRouted, nat64);
   const answering = answeringOver(served);
   const kept = {
     ...{ clock, crypto },
@@ -202,6 +202,16 @@ function recursionFor(
     },
   };
   return (cache, asking) => primed(createRecursion(runtime, current, cache, asking), priming);
+}
+
+/** Answers as they are found; only the name that was asked is a sentinel (RFC 8509 §3.1). */
+function plainly(
+  runtime: Pick<Seams, 'clock' | 'log'>,
+  targets: Pick<Validation, 'resolve'>,
+  isLocal: IsLocal,
+  anchors: Anchors,
+): Answering {
+  return createAnswering(runtime, withSentinel(targets, anchors), { isLocal, targets });
 }
 
 /** With what is done to finished answers; private addresses go before anything is made of them. */

@@ -86,10 +86,15 @@ export const MAX_RULING_MILLISECONDS = 15_000;
 export function createAnswering(
   runtime: { readonly clock: Clock; readonly log: Log },
   validation: Pick<Validation, 'resolve'>,
-  options: { readonly isLocal: IsLocal },
+  options: {
+    readonly isLocal: IsLocal;
+    /** Looks up what aliases lead to, where that is another matter than what was asked. */
+    readonly targets?: Pick<Validation, 'resolve'>;
+  },
 ): Answering {
   const { clock, log } = runtime;
-  const parts = { clock, validation, isLocal: options.isLocal };
+  const { isLocal, targets = validation } = options;
+  const parts = { clock, validation, targets, isLocal };
 
   async function collect(
     query: Message,
@@ -143,12 +148,13 @@ export function createAnswering(
 type Parts = {
   readonly clock: Clock;
   readonly validation: Pick<Validation, 'resolve'>;
+  readonly targets: Pick<Validation, 'resolve'>;
   readonly isLocal: IsLocal;
 };
 
 /** One name: the hook's ruling, carried out. */
 async function answerName(
-  { clock, validation, isLocal }: Parts,
+  { clock, validation, targets, isLocal }: Parts,
   query: Message,
   question: Question,
   ruling: Ruling,
@@ -172,7 +178,8 @@ async function answerName(
       const made = madeHere(query, question, isLocal);
       if (made !== undefined) return { part: made, budget };
       const { name, type } = question;
-      const judged = await validation.resolve(name, type, budget, query.checkingDisabled);
+      const { resolve } = isTarget ? targets : validation;
+      const judged = await resolve(name, type, budget, query.checkingDisabled);
       return { part: partOf(query, question, judged), budget: judged.budget };
     }
   }

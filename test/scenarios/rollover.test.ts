@@ -61,10 +61,10 @@ function dnskeySet({ shown, signing, revoked = [] }: RootKeys): ResourceRecord[]
 function answer(query: Message, right: Message): Message {
   const [question] = query.questions;
   if (question?.type === TYPE.DNSKEY) return { ...right, rcode: 0, answers: dnskeySet(root) };
-  const record = {
-    ...recordOf('www. 60 IN A 198.51.100.1'),
-    owner: question?.name ?? nameOf('www.'),
-  };
+  const owner = question?.name ?? nameOf('www.');
+  const [, tag] = /^.alias-of-(\d{5})/.exec(owner.key) ?? [];
+  const text = tag === undefined ? 'A 198.51.100.1' : `CNAME root-key-sentinel-is-ta-${tag}.`;
+  const record = { ...recordOf(`www. 60 IN ${text}`), owner };
   const line = { kind: 'record', record } as const;
   const signers = root.signing.slice(0, 1);
   return { ...right, rcode: 0, answers: keys.expand([line, made('SIGN', signers, FOREVER)]) };
@@ -210,3 +210,8 @@ test.each([
     expect((await internet.ask(name, 'A', { checkingDisabled: true })).rcode).toBe(0);
   },
 );
+
+test('of a chain of aliases only the name that was asked is a sentinel (RFC 8509 §3.1)', async () => {
+  const other = String((Number(tagInName()) + 1) % 65_536).padStart(5, '0');
+  expect((await internet.ask(`alias-of-${other}.`, 'A')).rcode).toBe(0);
+});
