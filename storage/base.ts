@@ -32,6 +32,7 @@ import type { History } from './history.ts';
 import { canonicalize, isObject, type Json, type JsonObject } from './json.ts';
 import { isOwner, ownersOf, readKey, readMember } from './members.ts';
 import { type Entry, identify, type Merged, type MergedRecord, printDot } from './merge/merged.ts';
+import { isRecordShape, isVectorShape } from './merge/shape.ts';
 import { forgetVersions } from './merge/text.ts';
 import { nameObject } from './object.ts';
 import { type Op, parseOps, readRecord } from './op.ts';
@@ -316,11 +317,23 @@ function parseMerged(state: string): Merged {
   const [first = '', ...lines] = state.split('\n').slice(0, -1);
   try {
     const [vector, revoked] = JSON.parse(first);
+    const isSound = isVectorShape(vector) && isVectorShape(revoked) && lines.every(isRecordLine);
+    if (!isSound) throw new StorageError('corrupt', 'a base that is no state');
     return parseState(lines, new Map(Object.entries(vector)), new Map(Object.entries(revoked)));
   } catch (cause) {
     if (cause instanceof StorageError) throw cause;
     throw new StorageError('corrupt', 'a base that cannot be read', { cause });
   }
+}
+
+function isRecordLine(line: string): boolean {
+  const space = line.indexOf(' ');
+  const path = parsePath(line.slice(0, space));
+  return (
+    path?.field === undefined &&
+    path !== undefined &&
+    isRecordShape(JSON.parse(line.slice(space + 1)))
+  );
 }
 
 /**
