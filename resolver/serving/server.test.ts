@@ -255,7 +255,7 @@ describe('TCP askers that stay', () => {
       const made = handmade(address);
       made.read();
       service.accept(made.connection);
-      return { ...made, ask: () => made.push(frame(encodeMessage(queryOf(1)))) };
+      return { ...made, ask: (id = 1) => made.push(frame(encodeMessage(queryOf(id)))) };
     };
     return { clock, asked, service, accept };
   }
@@ -272,6 +272,22 @@ describe('TCP askers that stay', () => {
     expect([isOver(), written.length]).toEqual([false, 1]);
     await clock.advance(2);
     expect(isOver()).toBe(true);
+  });
+
+  test('who asks twice gets each answer when it is there (RFC 7766 §6.2.1.1)', async () => {
+    const { clock, asked, service, accept } = stand();
+    await using _service = service;
+    const { ask, written } = accept('198.51.100.1');
+    ask(1);
+    ask(2);
+    await clock.settle();
+    const idOf = (data: Uint8Array) => ((data[2] ?? 0) << 8) | (data[3] ?? 0);
+    asked[1]?.();
+    await clock.settle();
+    expect(written.map(idOf)).toEqual([2]);
+    asked[0]?.();
+    await clock.settle();
+    expect(written.map(idOf)).toEqual([2, 1]);
   });
 
   test('who closes its side still gets its answer', async () => {
