@@ -164,9 +164,24 @@ test.each([
 test.each([
   { aaaa: { rcode: 3 }, a: { answers: [A] }, rcode: 3, why: 'no such name' },
   { aaaa: { rcode: 2 }, a: { answers: [A] }, rcode: 2, why: 'a bogus denial' },
-  { aaaa: { authorities: [SOA] }, a: { rcode: 2 }, rcode: 0, why: 'bogus addresses' },
+  { aaaa: { authorities: [SOA] }, a: { rcode: 2 }, rcode: 2, why: 'bogus addresses' },
+  {
+    aaaa: { rcode: 2, ede: 22 },
+    a: { answers: [A], ad: true },
+    rcode: 2,
+    why: 'nobody answers for AAAA, and the zone is signed',
+  },
+  { aaaa: { rcode: 2, ede: 22 }, a: { rcode: 2, ede: 22 }, rcode: 2, why: 'nobody answers at all' },
+  { aaaa: { rcode: 2, ede: 7 }, a: { answers: [A] }, rcode: 2, why: 'a bogus denial, told' },
+  { aaaa: { rcode: 5, ede: 22 }, a: { answers: [A] }, rcode: 5, why: 'a refusal' },
 ])('nothing is made: $why', async ({ aaaa, a, rcode }) => {
   expect(await synthesise({ AAAA: aaaa, A: a })).toEqual({ text: [], ad: false, rcode });
+});
+
+test.each([13, 22, 23])('a server that fails at AAAA has none: EDE %i', async (ede) => {
+  const table = { AAAA: { rcode: 2, ede }, A: { answers: [A] } };
+  const made = [`${NAME} 300 IN AAAA 64:ff9b::c633:6401`];
+  expect(await synthesise(table)).toEqual({ text: made, ad: false, rcode: 0 });
 });
 
 test.each([

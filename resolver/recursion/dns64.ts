@@ -50,8 +50,8 @@ export function withDns64({ answer }: Answering, { prefix: current, excluded }: 
       if (special !== undefined && (await before(question, asker, transport)).kind === 'recurse') {
         return special;
       }
-      const ask: Ask = (other) =>
-        answer({ ...query, questions: [other] }, asker, transport, before);
+      const ask: Ask = (other, flags = {}) =>
+        answer({ ...query, ...flags, questions: [other] }, asker, transport, before);
       const back = question.type === TYPE.PTR ? wayBack(question.name, prefix) : undefined;
       if (back !== undefined) return leadBack(query, question, back, ask);
       return question.type === TYPE.AAAA
@@ -61,7 +61,10 @@ export function withDns64({ answer }: Answering, { prefix: current, excluded }: 
   };
 }
 
-type Ask = (question: Question) => Promise<Answered>;
+type Ask = (
+  question: Question,
+  flags?: Partial<Pick<Message, 'authenticData'>>,
+) => Promise<Answered>;
 
 /** Who wants signatures and checks them alone gets the data as they are (RFC 6147 §5.5, 3). */
 function isAllowed({ checkingDisabled, edns }: Message): boolean {
@@ -86,9 +89,33 @@ async function answerAddresses(
   ask: Ask,
 ): Promise<Answered> {
   const first = await ask(question);
+  if (isUnanswered(first)) return insteadOf(first, question, prefix, ask);
   if (!isEmpty(first.response, excluded)) return withoutExcluded(first, excluded);
   const second = await ask({ ...question, type: TYPE.A });
   return synthesised(first, second, question, prefix) ?? first;
+}
+
+/** EDE codes of what nobody answered usably (RFC 8914 §4.14, §4.23, §4.24); others are of what is bogus. */
+const UNANSWERED: readonly (number | undefined)[] = [13, 22, 23];
+
+const isUnanswered = ({ response, error }: Answered): boolean =>
+  response.rcode === RCODE.SERVFAIL && UNANSWERED.includes(error?.code);
+
+/**
+ * Servers that know only A fail at AAAA (RFC 4074 §4.2): that counts as no address (RFC 6147 §5.1.2).
+ * But where the zone is signed nobody proved that there is none (RFC 6147 §5.5, 2).
+ */
+async function insteadOf(
+  first: Answered,
+  question: Question,
+  prefix: Nat64Prefix,
+  ask: Ask,
+): Promise<Answered> {
+  const second = await ask({ ...question, type: TYPE.A }, { authenticData: true });
+  const made = second.response.authenticData
+    ? undefined
+    : synthesised(first, second, question, prefix);
+  return made ?? first;
 }
 
 /** No address that counts (RFC 6147 §5.1.4). */
@@ -117,7 +144,10 @@ function synthesised(
   prefix: Nat64Prefix,
 ): Answered | undefined {
   const { response } = second;
-  // Bogus is SERVFAIL: from what does not validate nothing is made (RFC 6147 §5.5, 2).
+  // Bogus is SERVFAIL, and stays that (RFC 6147 §5.5, 2); what fails may be there the next time.
+  if (response.rcode === RCODE.SERVFAIL) {
+    return { ...second, response: { ...response, questions: [question] } };
+  }
   if (response.rcode !== RCODE.NOERROR) return undefined;
   const most = denialTtl(first.response);
   const answers = response.answers.flatMap((record) => translatedRecord(record, prefix, most));

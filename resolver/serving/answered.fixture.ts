@@ -13,6 +13,7 @@ export type Said = {
   readonly authorities?: readonly string[];
   readonly rcode?: number;
   readonly ad?: boolean;
+  readonly ede?: number;
   readonly from?: Origin;
   readonly authoritative?: boolean;
 };
@@ -28,7 +29,8 @@ export function knowing(name: string, table: Readonly<Record<string, Said>>): An
       const more = { rcode, authenticData: ad, authoritative: said.authoritative ?? false };
       const edns = { udpSize: 1232, version: 0, dnssecOk: true, options: [] };
       const response = replyTo(name, question.type, { answers, authorities }, { ...more, edns });
-      return { response, from, error: undefined };
+      const error = said.ede === undefined ? undefined : { code: said.ede, text: '' };
+      return { response, from, error };
     },
   };
 }
