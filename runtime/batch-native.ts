@@ -61,6 +61,9 @@ export const MSG_DONTWAIT = 0x40;
 export const MSG_WAITFORONE = 0x10000;
 export const POLLIN = 1;
 
+/** Nothing is there yet. */
+export const EAGAIN = 11;
+
 /** Codes of the errors that binding meets, as Node names them. */
 export const ERRNO: Readonly<Record<number, string>> = {
   1: 'EPERM',

@@ -15,6 +15,7 @@ import {
   AF_INET6,
   allocate,
   CONTROL_BYTES,
+  EAGAIN,
   ERRNO,
   HEADER,
   MSG_DONTWAIT,
@@ -193,6 +194,28 @@ type Crew = {
   readonly threads: number;
   readonly sockets: readonly Opened[];
 };
+
+/**
+ * Why batches cannot be had although there is a C library: a thread whose calls are refused, as
+ * sandboxes do, would go round and round and hear nothing.
+ */
+export function refusalOf(native: Native): string | undefined {
+  const handle = native.socket(AF_INET, SOCK_DGRAM_CLOEXEC, 0);
+  if (handle < 0) return `socket is refused (${native.errno()})`;
+  try {
+    const { headers } = makeSlots(native, 1);
+    const isRefused = (result: number) => result < 0 && native.errno() !== EAGAIN;
+    if (isRefused(native.recvmmsg(handle, headers, 1, MSG_DONTWAIT))) {
+      return `recvmmsg is refused (${native.errno()})`;
+    }
+    if (isRefused(native.sendmmsg(handle, headers, 0, MSG_DONTWAIT))) {
+      return `sendmmsg is refused (${native.errno()})`;
+    }
+    return undefined;
+  } finally {
+    native.close(handle);
+  }
+}
 
 function startThreads(
   { native, entry, log, threads, sockets }: Crew,

@@ -2,7 +2,7 @@
  * Batched datagrams on Bun: native calls through bun:ffi.
  */
 
-import { createBatchUdp } from './batch.ts';
+import { createBatchUdp, refusalOf } from './batch.ts';
 import { openBatchIo, type ThreadData } from './batch-io.ts';
 import { C_LIBRARIES, type Native, SYSTEM_CALLS } from './batch-native.ts';
 import type { BatchIo, Log, OpenBatchUdp } from './index.ts';
@@ -39,6 +39,8 @@ export function openBunBatch(log: Log): OpenBatchUdp {
   return async () => {
     const native = await loadNative();
     if (typeof native === 'string') return native;
+    const refusal = refusalOf(native);
+    if (refusal !== undefined) return refusal;
     const isExecutable = import.meta.url.includes(INSIDE);
     const entry = isExecutable
       ? (globalThis as unknown as { readonly Bun: { readonly main: string } }).Bun.main

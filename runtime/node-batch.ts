@@ -4,7 +4,7 @@
 
 import { createRequire } from 'node:module';
 import type * as Koffi from 'koffi';
-import { createBatchUdp } from './batch.ts';
+import { createBatchUdp, refusalOf } from './batch.ts';
 import { C_LIBRARIES, type Native, SYSTEM_CALLS } from './batch-native.ts';
 import type { Log, OpenBatchUdp } from './index.ts';
 
@@ -16,6 +16,8 @@ export function openNodeBatch(log: Log): OpenBatchUdp {
   return async () => {
     const native = loadNative();
     if (typeof native === 'string') return native;
+    const refusal = refusalOf(native);
+    if (refusal !== undefined) return refusal;
     return createBatchUdp(native, new URL('./node-batch-thread.ts', import.meta.url), log);
   };
 }
