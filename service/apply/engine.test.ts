@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { deviceId } from '#identity';
+import { RuntimeError } from '#runtime';
 import { type FakeRuntime, fakeRuntime } from '#runtime/fake';
 import { openStore, type Store } from '#storage';
 import { type Engine, startEngine } from './engine.ts';
@@ -264,6 +265,27 @@ test('an option that was removed by hand, and adopted so, is not given back', as
   await home.pass(2 * GREEN_MS);
   expect(home.router.values.has(ZONE)).toBe(false);
   expect(home.status()).toMatchObject({ outcome: 'confirmed', reason: 'it was so already' });
+});
+
+test.each([
+  { good: 0, outcome: 'failed', why: 'it is not begun' },
+  { good: 1, outcome: 'rolled-back', why: 'it is not written' },
+])('what cannot be remembered is not done: $why', async ({ good, outcome }) => {
+  const router = new Router();
+  const { files } = router.runtime;
+  let journals = 0;
+  const replace: typeof files.replace = async (path, ...rest) => {
+    const isFull = path === '/data/apply.json' && ++journals > good;
+    if (isFull) throw new RuntimeError('no-space', 'the disk is full');
+    return files.replace(path, ...rest);
+  };
+  const full = Object.assign(Object.create(files), { replace });
+  const home = await open(router, { runtime: { ...router.runtime, files: full } });
+  await home.set(ZONE, 'CET');
+  await home.pass(3_000);
+  expect(router.values.get(ZONE)).toBe('UTC');
+  expect(router.kept).toBeUndefined();
+  expect(home.status()).toMatchObject({ outcome });
 });
 
 test("somebody else's change is waited for", async () => {

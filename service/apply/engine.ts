@@ -135,19 +135,20 @@ function feed(running: Running, event: Event): void {
   running.turn = running.turn.then(async () => {
     const { state, commands } = step(running.state, event);
     running.state = state;
-    await save(running);
+    const isSaved = await save(running);
     if (running.isStopped) return;
-    for (const command of commands) void track(running, carryOut(running, command));
+    for (const command of commands) void track(running, carryOut(running, command, isSaved));
     if (event.kind !== 'health') await report(running);
   });
 }
 
-async function save(running: Running): Promise<void> {
+async function save(running: Running): Promise<boolean> {
   const text = printJournal(running.state);
   const isSaved =
     text === running.saved ||
     (await writeJournal(running.runtime, running.parties.directory, text));
   if (isSaved) running.saved = text;
+  return isSaved;
 }
 
 function track(running: Running, work: Promise<void>): Promise<void> {
@@ -160,13 +161,16 @@ function track(running: Running, work: Promise<void>): Promise<void> {
   return done;
 }
 
-async function carryOut(running: Running, command: Command): Promise<void> {
+/** What is not written down is not begun: a later life would try it again, whatever became of it. */
+async function carryOut(running: Running, command: Command, isSaved: boolean): Promise<void> {
   const { guard } = running.parties;
   running.runtime.log('info', 'apply', { step: command.kind });
   switch (command.kind) {
     case 'arm':
+      if (!isSaved) return feed(running, UNSAVED);
       return feed(running, { kind: 'armed', ...(await arm(running, command.pending)) });
     case 'write':
+      if (!isSaved) return feed(running, { kind: 'written', problem: 'the disk is full' });
       return feed(running, { kind: 'written', ...(await write(running, command.pending)) });
     case 'confirm':
       return feed(running, { kind: 'confirmed', ok: await guard.confirm(command.id) });
@@ -176,6 +180,8 @@ async function carryOut(running: Running, command: Command): Promise<void> {
       return look(running);
   }
 }
+
+const UNSAVED: Event = { kind: 'armed', result: 'no-space', lame: [], originals: {} };
 
 async function arm(
   { parties, state }: Running,
