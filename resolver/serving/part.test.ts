@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { TYPE } from '../message/type.ts';
+import { RCODE, TYPE } from '../message/type.ts';
 import { fullBudget } from '../recursion/budget.ts';
 import { insecure, type Judgement } from '../recursion/judgement.ts';
 import { nameOf, recordOf } from '../recursion/reply.fixture.ts';
@@ -44,4 +44,25 @@ test.each<{ judgement: Judgement; code: number | undefined; why: string }>([
   const outcome = { kind: 'answer', rrset, proof: [] } as const;
   const judged = { outcome, judgement, budget: fullBudget(0), from: 'recursion' } as const;
   expect(partOf(query, question, judged).error?.code).toBe(code);
+});
+
+const EDNS = { udpSize: 1232, version: 0, options: [] };
+
+test.each([
+  { edns: undefined, rcode: RCODE.NXDOMAIN, why: 'without EDNS the name is denied' },
+  { edns: { ...EDNS, dnssecOk: false }, rcode: RCODE.NXDOMAIN, why: 'so it is without DO' },
+  { edns: { ...EDNS, dnssecOk: true }, rcode: RCODE.NOERROR, why: 'DO: as it is signed' },
+  {
+    edns: { ...EDNS, dnssecOk: true, compactOk: true },
+    rcode: RCODE.NXDOMAIN,
+    why: 'DO and CO: whoever asks knows what NXNAME is',
+  },
+])('compact denial, $rcode: $why (RFC 9824 §5)', ({ edns, rcode }) => {
+  const query = { ...queryFor(WWW, TYPE.A), edns };
+  const [question] = query.questions;
+  if (question === undefined) throw new Error('no question');
+  const judgement: Judgement = { state: 'secure', isDenial: true, isTimed: true };
+  const outcome = { kind: 'no-data', denial: undefined } as const;
+  const judged = { outcome, judgement, budget: fullBudget(0), from: 'recursion' } as const;
+  expect(partOf(query, question, judged)).toMatchObject({ rcode, isSecure: true });
 });
