@@ -43,6 +43,7 @@ export type Reason =
   | 'alias-loop'
   | 'alias-too-long'
   | 'server-loop'
+  | 'server-family-off'
   | 'forwarders-failed'
   | 'forwarder-untrusted'
   | 'unsupported-type'
@@ -78,6 +79,10 @@ const EXTENDED_ERRORS = {
   'alias-loop': { code: 0, text: 'the CNAMEs point at each other' },
   'alias-too-long': { code: 0, text: 'a DNAME makes the name too long' },
   'server-loop': { code: 22, text: 'the name servers can only be found by asking themselves' },
+  'server-family-off': {
+    code: 22,
+    text: 'the name servers have only addresses of the kind (IPv4 or IPv6) that is switched off',
+  },
   'forwarders-failed': { code: 22, text: 'no configured forwarder gave a usable answer' },
   'forwarder-untrusted': {
     code: 23,

@@ -31,12 +31,16 @@ const OTHER = cutOf('host.left.', {
   'other.host.left.': ['192.0.2.4'],
 });
 
+const WRONG = cutOf('wrong.right.', { 'ns.host.left.': [] });
+
 /** Chooses for a zone whose one server is ns.host.left, of which nothing is known but `cuts`. */
 function choose({
+  cut = WRONG,
   cuts = [OTHER],
   followed = [`${TYPE.A} ${nameOf('ns.host.left.').key}`],
   tried = [],
 }: {
+  readonly cut?: Cut;
   readonly cuts?: readonly Cut[];
   readonly followed?: readonly string[];
   readonly tried?: readonly string[];
@@ -47,8 +51,7 @@ function choose({
     servers: createServers(),
     random: (length) => new Uint8Array(length),
   };
-  for (const cut of cuts) world.cache.putCut(cut, NOW);
-  const cut = cutOf('wrong.right.', { 'ns.host.left.': [] });
+  for (const each of cuts) world.cache.putCut(each, NOW);
   const keys = tried.map((address) => serverKey({ address, port: 53 }));
   const frame = {
     ...withCut(frameFor(nameOf('www.wrong.right.'), TYPE.A), cut),
@@ -83,6 +86,16 @@ test.each([
     given: { cuts: [cutOf('host.left.', { 'ns.elsewhere.': ['192.0.2.3'] })] },
     chosen: { kind: 'none' },
     why: "another server's address is no help",
+  },
+  {
+    given: { cut: cutOf('wrong.right.', { 'ns.wrong.right.': [] }) },
+    chosen: { kind: 'none', reason: 'server-loop' },
+    why: 'without glue a server inside its zone is not found (RFC 9471 §2.1)',
+  },
+  {
+    given: { cut: cutOf('wrong.right.', { 'ns.wrong.right.': ['2001:db8::9'] }) },
+    chosen: { kind: 'none', reason: 'server-family-off' },
+    why: 'with IPv6 glue it is, but IPv6 is off',
   },
 ])('$why', ({ given, chosen }) => {
   expect(choose(given)).toEqual(chosen);

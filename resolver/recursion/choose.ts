@@ -169,5 +169,8 @@ function chooseName(
   const next = open.find((wanted) => !isSought(wanted));
   if (next !== undefined) return { kind: 'look-up', ...next };
   const isStuck = !hadServers && (open.length > 0 || nameless.length > outside.length);
+  // They are found, but not by a way that is open: IPv4 or IPv6 is off.
+  const isElsewhere = nameless.some(({ addresses }) => addresses.length > 0);
+  if (isStuck && isElsewhere) return { kind: 'none', reason: 'server-family-off' };
   return isStuck ? { kind: 'none', reason: 'server-loop' } : { kind: 'none' };
 }

@@ -179,6 +179,11 @@ test.each<{ told: Partial<Told>; says: string; why: string }>([
     says: 'there is an answer; nobody had to be asked.',
     why: 'ANY has an answer of another type',
   },
+  {
+    told: { ruling: { ...RULING, effect: 'deny' }, own: true, answers: FOUND, names: [NAME] },
+    says: 'whoever asks so is not told, whatever follows here.',
+    why: 'the ruling comes before everything',
+  },
   { told: { rcode: 'REFUSED' }, says: 'the question is not answered here.', why: 'a transfer' },
   {
     told: { own: true, answers: FOUND, names: [{ ...NAME, verdict: { state: 'unchecked' } }] },

@@ -34,7 +34,8 @@ export function printExplanation(told: Told): string {
 const BLOCKED = 15;
 
 /** For who knows nothing of the DNS: what came of it, and whether it can be believed. */
-function inShort({ rcode, ede, names, answers, own, type }: Told): string {
+function inShort({ rcode, ede, ruling, names, answers, own, type }: Told): string {
+  if (ruling?.effect === 'deny') return 'whoever asks so is not told, whatever follows here.';
   const states = new Set<string>(names.map(({ verdict }) => verdict.state));
   if (states.has('bogus')) {
     return (
