@@ -150,9 +150,9 @@ function keyRecords(key: ScenarioKey, { order, changes }: Made): ResourceRecord[
     );
     return [...twins, key.dnskey].map((rdata) => ({ ...shared, type: TYPE.DNSKEY, rdata }));
   }
-  const digest = digestOf(key);
-  if (changes.has('broken')) digest[0] = (digest[0] ?? 0) ^ 1;
   const kind = Number(changes.get('digest') ?? 2);
+  const digest = digestOf(key, kind);
+  if (changes.has('broken')) digest[0] = (digest[0] ?? 0) ^ 1;
   const algorithm = Number(changes.get('algorithm') ?? key.order.algorithm);
   const tag = Number(changes.get('tag') ?? keyTag(key.dnskey));
   const rdata = octets(u16(tag), [algorithm, kind], digest);
@@ -169,8 +169,17 @@ function twin(dnskey: Uint8Array, index: number): Uint8Array {
   return changed;
 }
 
-function digestOf({ zone, dnskey }: ScenarioKey): Buffer {
-  return createHash('sha256').update(zone.key, 'latin1').update(dnskey).digest();
+const HASHES = new Map([
+  [1, 'sha1'],
+  [4, 'sha384'],
+]);
+
+/** Kinds that are nobody's look like SHA-256. */
+function digestOf({ zone, dnskey }: ScenarioKey, kind = 2): Buffer {
+  return createHash(HASHES.get(kind) ?? 'sha256')
+    .update(zone.key, 'latin1')
+    .update(dnskey)
+    .digest();
 }
 
 function signAll(
