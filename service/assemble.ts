@@ -31,11 +31,12 @@ import { createSealing } from './peers/sealed.ts';
 import { listenForPeers } from './peers/serve.ts';
 import { openRealm, type Realm } from './realm.ts';
 import { readPhrase } from './recovery.ts';
+import { createAcknowledgements } from './sync/acknowledged.ts';
 import { createAllowance } from './sync/allowance.ts';
 import { partiesOf, type Sync, startSync } from './sync/follow.ts';
 import { type HubNeeds, hubOf, tendHub, watchHub } from './sync/hub.ts';
 import { createFrameSealing, createKeyRing, missingCopies } from './sync/keys.ts';
-import type { SyncParties } from './sync/serve.ts';
+import type { Listener, SyncParties } from './sync/serve.ts';
 import { tendKeys } from './sync/tend-keys.ts';
 import { openUpstreams, type Upstreams } from './upstream/upstreams.ts';
 
@@ -84,7 +85,8 @@ export async function assemble(
   encryptedDns = await openEncryptedDns(runtime, config, current, resolver);
   if (encryptedDns !== undefined) opening.use(encryptedDns);
 
-  const { sync, parties, hub } = await startSynchronisation(runtime, realm, current, tunnels);
+  const exchanging = await startSynchronisation(runtime, realm, current, tunnels);
+  const { sync, parties, hub, heard, acknowledged } = exchanging;
   opening.defer(() => sync.stop());
   tend(opening, runtime, realm, { sync, hub });
   const { store, keys } = realm;
@@ -96,13 +98,13 @@ export async function assemble(
   const house = opening.use(
     furnish(runtime, config, {
       ...{ realm, current, tunnels, resolver, encryptedDns, sync, hub, applying, backups },
-      ...{ upstreams, realmKeys: parties.keys, warnings, self, keeping },
+      ...{ upstreams, realmKeys: parties.keys, warnings, self, keeping, acknowledged },
     }),
   );
   opening.use(
     await listenForPeers(runtime, config, {
       ...{ parties, enrolment: house.enrolment, warnings },
-      heard: sync.heard,
+      heard,
     }),
   );
   const admin = await openFaces(opening, runtime, config, house, assets);
@@ -231,6 +233,8 @@ async function startSynchronisation(
   readonly sync: Sync;
   readonly parties: Omit<SyncParties, 'clock' | 'crypto'>;
   readonly hub: HubNeeds;
+  readonly heard: Listener;
+  readonly acknowledged: House['acknowledged'];
 }> {
   const { crypto, random, clock, http, log } = runtime;
   const sealing = createSealing(crypto, random, keys.agreement);
@@ -271,7 +275,12 @@ async function startSynchronisation(
   tunnels.onMessage((device, { head }) => {
     if (head !== store.head) sync.poke(device);
   });
-  return { sync, parties, hub };
+  const acknowledged = createAcknowledgements(clock, store);
+  const heard: Listener = (device, held) => {
+    sync.heard(device);
+    if (held !== undefined) acknowledged.note(device, held);
+  };
+  return { sync, parties, hub, heard, acknowledged: acknowledged.all };
 }
 
 type Parts = {
@@ -281,6 +290,7 @@ type Parts = {
   readonly resolver: Resolver;
   readonly encryptedDns: EncryptedDns | undefined;
   readonly sync: Sync;
+  readonly acknowledged: House['acknowledged'];
   readonly hub: HubNeeds;
   readonly upstreams: Upstreams;
   readonly realmKeys: SyncParties['keys'];
@@ -332,7 +342,7 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
       hub,
       upstreams,
       realmKeys,
-      ...{ backups, keeping },
+      ...{ backups, keeping, acknowledged: parts.acknowledged },
       draftFiles: createDraftFiles(runtime.files, config.data),
       enrolment,
       household,

@@ -16,6 +16,7 @@ import type { Live } from './faces/live.ts';
 import type { Doors } from './faces/sign-in.ts';
 import type { Enrolment } from './peers/enrol.ts';
 import type { Projection } from './project.ts';
+import type { Acknowledgements } from './sync/acknowledged.ts';
 import type { Sync } from './sync/follow.ts';
 import type { HubNeeds } from './sync/hub.ts';
 import type { RealmKeys } from './sync/keys.ts';
@@ -42,6 +43,8 @@ export type House = {
   readonly live: Live;
   readonly applying: Applying;
   readonly sync: Sync;
+  /** What the others said that they hold. */
+  readonly acknowledged: Acknowledgements['all'];
   readonly hub: HubNeeds;
   readonly realmKeys: () => RealmKeys;
   readonly upstreams: Upstreams;

@@ -20,7 +20,9 @@ export type Horizon = { readonly days: number; readonly commits: number };
 /** By default so much is kept. */
 export const HORIZON: Horizon = { days: 180, commits: 400 };
 
-/** What other devices are known to hold besides what their commits say: numbers by device. */
+/**
+ * What other devices said lately that they hold, besides what their commits say: numbers by device.
+ */
 export type Acknowledged = { readonly [device: string]: { readonly [device: string]: number } };
 
 /** A device that writes, and how it stands. */
@@ -56,7 +58,7 @@ export async function watch(asked: Asked): Promise<readonly Watched[]> {
     const role = readMember(merged.state, device)?.role;
     if ((role !== 'owner' && role !== 'device') || merged.revoked.has(device)) continue;
     const entry = newest.get(device);
-    const seen = device === self ? now : await seenAt(history, device, entry);
+    const seen = await seenAt(asked, device, entry);
     watched.push({
       device,
       name: String(readRecord(merged.state, `devices/${device}`)?.['name'] ?? device),
@@ -83,12 +85,13 @@ async function heldBy(
   return vector;
 }
 
-/** When it last wrote, or somebody wrote about it. */
+/** When it last wrote, or somebody wrote about it, or it said what it holds. */
 async function seenAt(
-  history: History,
+  { history, self, now, acknowledged }: Asked,
   device: string,
   entry: Entry | undefined,
 ): Promise<number | undefined> {
+  if (device === self || Object.hasOwn(acknowledged, device)) return now;
   const [about] = await listCommits(history, { path: `devices/${device}`, limit: 1 });
   const index = entry && history.find(entry.id);
   const own = index === undefined ? undefined : await history.show(index);

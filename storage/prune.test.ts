@@ -120,6 +120,18 @@ describe('a realm of several', () => {
     expect((await first.prune('test', all)).dropped).toBeGreaterThan(0);
   });
 
+  test('has heard of one that says what it holds, though it never writes', async () => {
+    const clock = manualClock();
+    const { first, second } = await pair(clock);
+    await clock.advance(200 * DAY);
+    await fill(first, 3);
+    await send(first, second);
+    const silent = async (...asked: Parameters<Store['retention']>) =>
+      (await first.retention(...asked)).devices.find(({ device }) => device === LAPTOP)?.silentDays;
+    expect(await silent()).toBe(200);
+    expect(await silent({ [LAPTOP]: { router: first.seq } })).toBe(0);
+  });
+
   test('goes on without one that was silent for half a year, and it is told', async () => {
     const clock = manualClock();
     const { first, second, away } = await pair(clock);

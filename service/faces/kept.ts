@@ -42,7 +42,7 @@ export function createHistoryBackend(house: House): HistoryBackend<Author> {
       });
     },
     async kept() {
-      const kept = await inApiWords(() => store.retention());
+      const kept = await inApiWords(() => store.retention(house.acknowledged()));
       const { commits, since, isPruned, horizon, devices } = kept;
       return {
         ...{ commits, isPruned, days: horizon.days, least: horizon.commits },
@@ -56,7 +56,9 @@ export function createHistoryBackend(house: House): HistoryBackend<Author> {
     },
     async prune({ forget }, { via }) {
       requireWriter(house);
-      const pruned = await inApiWords(() => store.prune(via, forget === true ? EVERYTHING : {}));
+      const horizon = forget === true ? EVERYTHING : {};
+      const acknowledged = house.acknowledged();
+      const pruned = await inApiWords(() => store.prune(via, { ...horizon, acknowledged }));
       const { dropped, waitingFor } = pruned;
       return { dropped, waitingFor: [...waitingFor], sentence: sayPruned(pruned) };
     },

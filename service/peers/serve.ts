@@ -5,7 +5,7 @@
 
 import { type Endpoint, type Path, type Runtime, RuntimeError } from '#runtime';
 import type { Config } from '../config.ts';
-import { createSyncServer, SYNC_PATH, type SyncParties } from '../sync/serve.ts';
+import { createSyncServer, type Listener, SYNC_PATH, type SyncParties } from '../sync/serve.ts';
 import type { Enrolment } from './enrol.ts';
 import { ENROL_PATH, POLL_PATH } from './enrol-messages.ts';
 
@@ -13,7 +13,7 @@ type Parties = {
   readonly parties: Omit<SyncParties, 'clock' | 'crypto'>;
   readonly enrolment: Enrolment;
   /** Another device was here. */
-  readonly heard: (device: string) => void;
+  readonly heard: Listener;
   readonly warnings: string[];
 };
 
@@ -27,7 +27,7 @@ export async function listenForPeers(
   { parties, enrolment, heard, warnings }: Parties,
 ): Promise<AsyncDisposable> {
   const { http } = runtime;
-  const sync = createSyncServer({ ...runtime, ...parties }, (device) => heard(device));
+  const sync = createSyncServer({ ...runtime, ...parties }, heard);
   const handle = async (request: Request, from: Endpoint | Path): Promise<Response> => {
     const { pathname } = new URL(request.url);
     if (pathname.startsWith(SYNC_PATH)) return sync(request);

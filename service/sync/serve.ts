@@ -72,10 +72,13 @@ export type SyncParties = {
   readonly allowance: Allowance;
 };
 
-/** Answers one's other devices; `heard` is told who asked. */
+/** Is told who asked, and what it says that it holds. */
+export type Listener = (device: string, held?: Vector) => void;
+
+/** Answers one's other devices. */
 export function createSyncServer(
   parties: SyncParties,
-  heard: (device: string) => void,
+  heard: Listener,
 ): (request: Request) => Promise<Response> {
   const { store } = parties;
   const farewell = createFarewell(parties);
@@ -112,7 +115,7 @@ export function createSyncServer(
       case 'GET state':
         return Response.json({ vector: store().vector() });
       case 'POST pull':
-        return pull(parties, device, body);
+        return pull(parties, device, body, heard);
       case 'POST push':
         return push(parties, body, (refused) => budget.spend(device, refused));
       default:
@@ -159,9 +162,11 @@ async function pull(
   { store, seal }: SyncParties,
   device: string,
   body: Uint8Array,
+  heard: Listener,
 ): Promise<Response> {
   const known = readJson(VectorSchema, body);
   if (known === undefined) return new Response(null, { status: 400 });
+  heard(device, known);
   const sealed = await seal(await store().exportMissing(known));
   if (sealed === undefined) return new Response(null, { status: 503 });
   // The asker comes again until there is nothing.
