@@ -58,3 +58,20 @@ test.each([
     }
   },
 );
+
+test('an answer is waited for as long as the question takes', async () => {
+  const { clock, http } = fakeRuntime();
+  const waits: (number | undefined)[] = [];
+  const fetch: typeof http.fetch = async (_, options) => {
+    waits.push(options?.timeoutMs);
+    return new Response(null, { status: 201 });
+  };
+  const target = webdavTarget(
+    { http: { ...http, fetch }, clock },
+    'https://nas.example/',
+    undefined,
+  );
+  await target.get('a.age', 3).catch(() => undefined);
+  await target.put('a.age', new Uint8Array(3));
+  expect(waits).toEqual([MINUTE, 20 * MINUTE]);
+});

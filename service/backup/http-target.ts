@@ -17,7 +17,7 @@ export type Ask = (
 
 /** A backup of a long history, on a line of 128 kbit/s. */
 const TIMEOUT_MS = 20 * 60_000;
-/** Between two parts of a body: who says nothing for so long will not go on. */
+/** Before an answer, and between two parts of it: who says nothing for so long will not go on. */
 const STALL_MS = 60_000;
 const HTTPS_PORT = 443;
 
@@ -37,7 +37,9 @@ export function askOver(
   return (request, fine, limit = 0) =>
     translated(name, async () => {
       if (pin === undefined) {
-        return read(await http.fetch(request, { timeoutMs: TIMEOUT_MS }), fine, limit);
+        // The answer to a file comes when all of it is there.
+        const timeoutMs = request.body === null ? STALL_MS : TIMEOUT_MS;
+        return read(await http.fetch(request, { timeoutMs }), fine, limit);
       }
       const { hostname, port } = new URL(request.url);
       const remote = {

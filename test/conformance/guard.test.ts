@@ -205,6 +205,15 @@ describe.each(SHELLS)('$name', (shell) => {
     },
   );
 
+  test('refuses a path that ends in a blank: it would come back without', () => {
+    expect(stand.run('arm', 'x', '60', '/etc/config/network ').status).toBe(5);
+    stand.write({ 'my network': 'old' });
+    expect(stand.run('arm', 'x', '60', '/etc/config/my network').status).toBe(0);
+    stand.write({ 'my network': 'new' });
+    expect(stand.run('restore').status).toBe(0);
+    expect(stand.read()).toEqual({ ...OLD, 'my network': 'old' });
+  });
+
   test('a second change is refused (3) and changes nothing about the first', () => {
     change();
     expect(arm('second').status).toBe(3);
