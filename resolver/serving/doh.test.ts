@@ -6,6 +6,7 @@ import { RCODE } from '../message/type.ts';
 import { recordOf, replyTo } from '../recursion/reply.fixture.ts';
 import { BODY_MILLISECONDS, createDohService, MAX_PER_CLIENT } from './doh.ts';
 import { bare, type Content, respond } from './response.ts';
+import { MAX_WAITING } from './waiting.ts';
 
 const ASKER = { address: '192.0.2.9', port: 4000 };
 const URL_OF = 'https://dns.example/dns-query';
@@ -138,5 +139,19 @@ describe('who takes and does not give', () => {
     await clock.advance(BODY_MILLISECONDS);
     await Promise.all(waiting);
     expect((await serve(post(OCTETS.slice()), ASKER)).status).toBe(200);
+  });
+
+  test('when all places are taken, who holds most gives one up', async () => {
+    const { serve, clock } = open();
+    const held = Array.from({ length: MAX_WAITING }, (_, index) =>
+      serve(endless(), { ...ASKER, address: `192.0.2.${Math.floor(index / MAX_PER_CLIENT)}` }),
+    );
+    const other = serve(endless(), { ...ASKER, address: '203.0.113.1' });
+    const alike = { ...ASKER, address: '192.0.2.200' };
+    expect((await serve(post(OCTETS.slice()), alike)).status).toBe(503);
+    await clock.advance(BODY_MILLISECONDS);
+    expect((await other).status).toBe(408);
+    const statuses = (await Promise.all(held)).map(({ status }) => status);
+    expect(statuses).toEqual([503, ...Array.from({ length: MAX_WAITING - 1 }, () => 408)]);
   });
 });

@@ -12,6 +12,7 @@ import { decodeMessage, encodeMessage, type Message } from '../message/message.t
 import { RCODE, TYPE } from '../message/type.ts';
 import { BASE64URL, fromDigits } from '../message/wire/digits.ts';
 import { type Handle, refusalOf } from './response.ts';
+import { createWaiting } from './waiting.ts';
 
 /** Where the service is, and how clients are told (RFC 8484 §4.1, RFC 9461 §5). */
 export const DOH_PATH = '/dns-query';
@@ -23,16 +24,18 @@ const MAX_MESSAGE = 65_535;
 const MAX_QUERY_IN_URL = 4_096;
 /** Milliseconds a body may take to arrive. */
 export const BODY_MILLISECONDS = 5_000;
-/** Questions under way for one address and for all. */
+/** Questions under way for one address; of all of them, who holds most loses first (waiting.ts). */
 export const MAX_PER_CLIENT = 100;
-const MAX_IN_FLIGHT = 2_000;
 
 export type DohService = (request: Request, from: Endpoint | Path) => Promise<Response>;
 
 /** Makes what answers HTTP requests. */
-export function createDohService(clock: Pick<Clock, 'after'>, handle: Handle): DohService {
+export function createDohService(
+  clock: Pick<Clock, 'after' | 'monotonic'>,
+  handle: Handle,
+): DohService {
   const underWay = new Map<string, number>();
-  let total = 0;
+  const waiting = createWaiting(clock);
 
   async function serve(request: Request, asker: Endpoint): Promise<Response> {
     const read = await readQuery(request, clock);
@@ -52,17 +55,21 @@ export function createDohService(clock: Pick<Clock, 'after'>, handle: Handle): D
     const { address } = from;
     const mine = underWay.get(address) ?? 0;
     if (mine >= MAX_PER_CLIENT) return refuse(429);
-    if (total >= MAX_IN_FLIGHT) return refuse(503);
+    // Nobody forges the sender of a stream.
+    const ticket = waiting.enter(address, () => true);
+    if (ticket === undefined) return refuse(503);
     underWay.set(address, mine + 1);
-    total++;
+    let isWanted = false;
+    let response: Response;
     try {
-      return await serve(request, from);
+      response = await serve(request, from);
     } finally {
-      total--;
+      isWanted = ticket.leave();
       const left = (underWay.get(address) ?? 1) - 1;
       if (left === 0) underWay.delete(address);
       else underWay.set(address, left);
     }
+    return isWanted ? response : refuse(503);
   };
 }
 
