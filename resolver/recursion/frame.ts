@@ -33,6 +33,8 @@ export type Settings = {
   readonly allowsSpecial: boolean;
   /** Whether questions bring DNS cookies along. */
   readonly cookies?: boolean;
+  /** Whether what is found about a name is validated here. */
+  readonly isJudged?: (name: Name) => boolean;
 };
 
 /** What a step reads and learns. */
@@ -54,6 +56,8 @@ export type Send = {
   /** Once more after BADCOOKIE, or without a cookie after a refusal (RFC 7873 §5.3). */
   readonly cookie?: 'again' | 'none';
   readonly recursionDesired: boolean;
+  /** Asks a forwarder for what it thinks is bogus, too. */
+  readonly checkingDisabled?: true;
   /** Milliseconds to wait. */
   readonly timeout: number;
 };

@@ -145,7 +145,7 @@ async function exchange(ask: Ask, { cookies }: Settings, send: Send): Promise<Me
 function againAfter(sent: Send, event: Event, sendsCookies: boolean): Send | undefined {
   if (event.kind === 'forged') return sent.transport === 'udp' ? overTcp(sent) : undefined;
   if (event.kind !== 'reply') return undefined;
-  const again = resendFor(sent, event.message, sendsCookies);
+  const again = resendFor(sent, event.message, { sendsCookies });
   return again === 'no-use' ? undefined : again;
 }
 

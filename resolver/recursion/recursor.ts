@@ -258,7 +258,9 @@ const lossOf = ({ timeout }: Send): number => Math.min(1, timeout / FIRST_TIMEOU
 const NEVER_AGAIN = 1000;
 
 function read(state: State, sent: Send, message: Message, now: number, world: World): Progress {
-  const resend = resendFor(sent, message, world.settings.cookies === true);
+  const { cookies: sendsCookies = false, isJudged } = world.settings;
+  const judged = isJudged?.(sent.name) ?? false;
+  const resend = resendFor(sent, message, { sendsCookies, isJudged: judged });
   if (resend === 'no-use') return { kind: 'go', state: countTry(state, sent.server, NEVER_AGAIN) };
   if (resend !== undefined) return transmit(state, resend, now, world);
   const wasRefused = !sent.edns && world.servers.speaksEdns(sent.server, now);

@@ -22,6 +22,7 @@ test.each<{
   sent: Partial<Send>;
   reply: { truncated?: boolean; rcode?: number };
   cookies?: boolean;
+  isJudged?: boolean;
   is: Partial<Send> | 'no-use' | undefined;
   why: string;
 }>([
@@ -42,8 +43,49 @@ test.each<{
     why: 'there was no cookie',
   },
   { sent: { edns: false }, reply: { rcode: RCODE.FORMERR }, is: undefined, why: 'nothing is left' },
-])('$sent $reply: $why', ({ sent, reply, cookies = true, is }) => {
+  {
+    sent: { recursionDesired: true },
+    reply: { rcode: RCODE.SERVFAIL },
+    isJudged: true,
+    is: { checkingDisabled: true },
+    why: 'a forwarder may keep back what is bogus: we see why (RFC 6840 §5.9)',
+  },
+  {
+    sent: { recursionDesired: true, checkingDisabled: true },
+    reply: { rcode: RCODE.SERVFAIL },
+    isJudged: true,
+    is: undefined,
+    why: 'but once',
+  },
+  {
+    sent: { recursionDesired: true },
+    reply: { rcode: RCODE.SERVFAIL },
+    is: undefined,
+    why: 'nobody here would judge it',
+  },
+  {
+    sent: {},
+    reply: { rcode: RCODE.SERVFAIL },
+    isJudged: true,
+    is: undefined,
+    why: 'authoritative servers keep nothing back',
+  },
+  {
+    sent: { recursionDesired: true, edns: false },
+    reply: { rcode: RCODE.SERVFAIL },
+    isJudged: true,
+    is: undefined,
+    why: 'without EDNS there are no signatures',
+  },
+])('$sent $reply: $why', ({ sent, reply, cookies = true, isJudged = false, is }) => {
   const send = { ...SEND, ...sent };
-  const resend = resendFor(send, { truncated: false, rcode: 0, ...reply }, cookies);
+  const resend = resendFor(
+    send,
+    { truncated: false, rcode: 0, ...reply },
+    {
+      sendsCookies: cookies,
+      isJudged,
+    },
+  );
   expect(resend).toEqual(typeof is === 'object' ? { ...send, ...is } : is);
 });

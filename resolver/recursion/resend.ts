@@ -2,6 +2,7 @@
  * Replies whose header only says that the question is to be put in another way.
  *
  * @see RFC 7766 §5 (truncation), RFC 6891 §7 (no EDNS), RFC 7873 §5.3 (BADCOOKIE)
+ * @see RFC 6840 §5.9: who validates asks for what another would keep back
  */
 
 import type { Message } from '../message/message.ts';
@@ -21,7 +22,7 @@ export function overTcp(send: Send): Send {
 export function resendFor(
   sent: Send,
   { truncated, rcode }: Pick<Message, 'truncated' | 'rcode'>,
-  sendsCookies: boolean,
+  { sendsCookies, isJudged = false }: { sendsCookies: boolean; isJudged?: boolean },
 ): Send | 'no-use' | undefined {
   const isTcp = sent.transport === 'tcp';
   if (truncated) return isTcp ? 'no-use' : overTcp(sent);
@@ -30,8 +31,13 @@ export function resendFor(
     if (!isTcp && sent.cookie === undefined) return { ...sent, cookie: 'again' };
     return isTcp ? 'no-use' : overTcp(sent);
   }
+  if (isJudged && isKeptBack(sent, rcode)) return { ...sent, checkingDisabled: true };
   if (!sent.edns || !EDNS_REFUSALS.includes(rcode)) return undefined;
   // First without a cookie: DNSSEC needs EDNS.
   const isPlain = !sendsCookies || sent.cookie === 'none';
   return isPlain ? { ...sent, edns: false } : { ...sent, cookie: 'none' };
 }
+
+/** A forwarder that validates does not say why it keeps something back; we see that by ourselves. */
+const isKeptBack = ({ recursionDesired, edns, checkingDisabled }: Send, rcode: number): boolean =>
+  rcode === RCODE.SERVFAIL && recursionDesired && edns && checkingDisabled === undefined;

@@ -145,11 +145,12 @@ function judge(data: Uint8Array, send: Send, id: number): Event | undefined {
 }
 
 /** Nobody between us sees the question, so it needs no disguise but its length. */
-function encodeQuery({ name, type, edns, recursionDesired }: Send, id: number, udpSize: number) {
+function encodeQuery(send: Send, id: number, udpSize: number) {
+  const { name, type, edns, recursionDesired, checkingDisabled = false } = send;
   const message: Message = {
     ...{ id, response: false, opcode: OPCODE.QUERY, authoritative: false, truncated: false },
     ...{ recursionDesired, recursionAvailable: false, authenticData: false },
-    ...{ checkingDisabled: false, rcode: RCODE.NOERROR },
+    ...{ checkingDisabled, rcode: RCODE.NOERROR },
     questions: [{ name, type, class: CLASS.IN }],
     ...{ answers: [], authorities: [], additionals: [] },
     edns: edns ? { udpSize, version: 0, dnssecOk: true, options: [] } : undefined,

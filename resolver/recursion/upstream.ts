@@ -224,7 +224,7 @@ function encodeQuery({ id, name, send, udpSize, cookie }: Sent): Uint8Array {
     recursionDesired: send.recursionDesired,
     recursionAvailable: false,
     authenticData: false,
-    checkingDisabled: false,
+    checkingDisabled: send.checkingDisabled ?? false,
     rcode: RCODE.NOERROR,
     questions: [{ name, type: send.type, class: CLASS.IN }],
     answers: [],

@@ -133,6 +133,21 @@ test('one zone is forwarded, the rest is not', async () => {
   await other.says(/name=www\.plain\.lab\..* from=recursion /);
 });
 
+test('what a forwarder keeps back as bogus has its reason here too', async () => {
+  const forward = `127.0.0.1:${bare.port}`;
+  await using other = await startBare(internet.folder, { ...internet.settings, forward });
+  const answer = await other.dig('www.expired.lab', 'A');
+  expect(answer).toContain('status: SERVFAIL');
+  expect(answer).toContain('EDE: 7 (');
+  await using trusting = await startBare(internet.folder, {
+    ...internet.settings,
+    forward,
+    trustAnchors: [],
+  });
+  // Who does not validate relies on the forwarder, which is not asked to let everything through.
+  expect(await trusting.dig('www.expired.lab', 'A')).toContain('status: SERVFAIL');
+});
+
 test('a zone that the root denies with its NSEC is there all the same when it is a stub', async () => {
   const stub = { 'far.nowhere': `${LEAVES}:${internet.port}` };
   await using other = await startBare(internet.folder, { ...internet.settings, stub });
