@@ -29,7 +29,7 @@ export const MAX_REFERRALS = 24;
 /** Bytes received for one client question (PowerDNS Recursor `max-bytesperq`: 100 000). */
 export const MAX_BYTES = 200_000;
 
-/** Questions without any answer in a row: then the line is down, and the asker should hear so before it gives up (glibc: 5 s). */
+/** Questions without any answer in a row, waited for in full: then the line is down, and the asker should hear so before it gives up (glibc: 5 s). */
 export const MAX_TIMEOUTS_IN_A_ROW = 10;
 
 /** Milliseconds until we give up (Knot Resolver: 10 s; RFC 9520 §3.1 asks for a limit). */

@@ -106,7 +106,7 @@ export type State = {
   readonly budget: Budget;
   /** There was enough left when it began. */
   readonly isAmple?: boolean;
-  /** Questions that timed out since the last reply. */
+  /** Questions that timed out since the last reply; those waited for shortly count in part. */
   readonly timeouts: number;
 };
 

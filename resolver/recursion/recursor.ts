@@ -213,13 +213,13 @@ function absorb(
       // Cut short by the end of the question: that says nothing of the server.
       if (millisecondsLeft(state.budget, now) < 1) return giveUp(idle, 'out-of-time', now, world);
       world.servers.lost(pending.server, now);
-      if (state.timeouts + 1 >= MAX_TIMEOUTS_IN_A_ROW) {
+      if (state.timeouts + lossOf(pending) >= MAX_TIMEOUTS_IN_A_ROW) {
         if (frame.cut?.route?.fallback === true) return fallBack(idle);
         return giveUp(idle, 'no-reachable-authority', now, world);
       }
       return {
         kind: 'go',
-        state: countTry({ ...idle, timeouts: state.timeouts + 1 }, pending.server, lossOf(pending)),
+        state: countLoss(idle, pending),
       };
     case 'unreachable':
       world.servers.lost(pending.server, now);
@@ -253,6 +253,11 @@ function withProblem(state: State, reason: Reason | undefined): State {
  * not count as dead after that.
  */
 const lossOf = ({ timeout }: Send): number => Math.min(1, timeout / FIRST_TIMEOUT);
+
+function countLoss(state: State, sent: Send): State {
+  const loss = lossOf(sent);
+  return countTry({ ...state, timeouts: state.timeouts + loss }, sent.server, loss);
+}
 
 /** More tries than any server gets. */
 const NEVER_AGAIN = 1000;

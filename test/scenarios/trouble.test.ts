@@ -361,12 +361,31 @@ test('lost datagrams are asked for again', async () => {
     expect((await internet.ask('www.example.com.', 'A')).lines).toHaveLength(1);
 });
 
-test('the only server, always quick, gets slow: it is waited for, and not called dead', async () => {
-  await using internet = await openInternet(WORLD);
-  const path = (delayMs: number) => internet.network.setPath(OTHER, '*', { loss: 0, delayMs });
-  path(5);
-  for (let i = 0; i < 8; i++) await internet.ask(`n${i}.other.net.`, 'A');
-  path(350);
-  const { lines } = await internet.ask('www.other.net.', 'A');
-  expect(lines).toEqual(['www.other.net. 300 IN A 198.51.100.9']);
+const QUICK = ['192.0.2.41', '192.0.2.42', '192.0.2.43', '192.0.2.44', '192.0.2.45'];
+
+test.each([
+  { servers: 1, why: 'the only one' },
+  { servers: 5, why: 'each of five' },
+])('servers that were quick and get slow are not called dead: $why', async ({ servers }) => {
+  const at = QUICK.slice(0, servers);
+  const delegation = at.flatMap((address, index) => [
+    `quick.com. NS ns${index}.quick.com.`,
+    `ns${index}.quick.com. A ${address}`,
+  ]);
+  const zones = WORLD.map((zone) =>
+    zone.apex === 'com.' ? { ...zone, lines: [...zone.lines, ...delegation] } : zone,
+  );
+  const quick = { apex: 'quick.com.', at, lines: [...delegation, 'www.quick.com. A 198.51.100.3'] };
+  await using internet = await openInternet([...zones, quick]);
+  const delay = (delayMs: number) => {
+    for (const address of at) internet.network.setPath(address, '*', { loss: 0, delayMs });
+  };
+  delay(60);
+  for (let i = 0; i < 60; i++) await internet.ask(`n${i}.quick.com.`, 'A');
+  expect(new Set(internet.asked.map(({ server }) => server))).toEqual(
+    new Set([ROOT_ADDRESS, COM, ...at]),
+  );
+  delay(245);
+  const { lines } = await internet.ask('www.quick.com.', 'A');
+  expect(lines).toEqual(['www.quick.com. 3600 IN A 198.51.100.3']);
 });
