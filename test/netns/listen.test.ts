@@ -30,7 +30,7 @@ test('an address vanishes with its interface and returns', async () => {
   const bare = lab.start('router', process.execPath, MAIN, 'resolver', '--config', config);
   await bare.says(/listening.*fd78::1/);
   const ask = async (address: string, ...flags: string[]) => {
-    const words = [`@${address}`, 'nas.example', 'A', '+short', '+time=1', '+tries=1', ...flags];
+    const words = [`@${address}`, 'nas.example', 'A', '+short', '+time=5', '+tries=1', ...flags];
     return (await lab.run('router', 'dig', ...words)).stdout.trim();
   };
   let answers: readonly string[] = [];

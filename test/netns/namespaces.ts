@@ -9,6 +9,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PATIENCE_MS } from '../suites/waiting.ts';
 
 export type Output = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
@@ -41,8 +42,7 @@ export type Running = {
   readonly pid: number;
 };
 
-/** Long enough for a busy machine, which is no failure. */
-const PATIENCE_SECONDS = 60;
+const PATIENCE_SECONDS = PATIENCE_MS / 1_000;
 const STOP_MS = 20_000;
 
 /** Looks again and again; false when it never was so in that time. */
