@@ -88,12 +88,16 @@ describe('an address that is not there', () => {
     const runtime = fakeRuntime({ addresses: [SERVER.address, LATE.address] });
     const logged: string[] = [];
     let isThere = false;
+    let isTaken = false;
     let attempts = 0;
     const udp: typeof runtime.udp = {
       async bind(local, receive) {
         attempts++;
         if (local.address === LATE.address && !isThere) {
           throw new RuntimeError('unreachable', 'cannot assign requested address');
+        }
+        if (local.address === LATE.address && isTaken) {
+          throw new RuntimeError('address-in-use', 'held by dnsmasq, process 7');
         }
         return runtime.udp.bind(local, receive);
       },
@@ -105,7 +109,10 @@ describe('an address that is not there', () => {
     const come = () => {
       isThere = true;
     };
-    return { runtime, logged, start, come, attempts: () => attempts };
+    const take = (isIt: boolean) => {
+      isTaken = isIt;
+    };
+    return { runtime, logged, start, come, take, attempts: () => attempts };
   }
 
   test('is waited for beside one that is, and said once', async () => {
@@ -119,6 +126,17 @@ describe('an address that is not there', () => {
       2,
       ['listen-address-missing', 'listening'],
     ]);
+  });
+
+  test('and that somebody else was there first is said once, too', async () => {
+    const { runtime, logged, start, come, take } = stand();
+    await using _listeners = await start([SERVER, LATE]);
+    come();
+    take(true);
+    await runtime.clock.advance(4 * MISSING_MILLISECONDS);
+    take(false);
+    await runtime.clock.advance(MISSING_MILLISECONDS + 1);
+    expect(logged).toEqual(['listen-address-missing', 'listen-failed', 'listening']);
   });
 
   test('alone it is an error, as before', async () => {

@@ -99,7 +99,10 @@ export function isMissing(thrown: unknown): thrown is RuntimeError {
   return thrown instanceof RuntimeError && thrown.code === 'unreachable';
 }
 
-/** Tries again and again; says once that the address is missing, and once that it came. */
+/**
+ * Tries again and again; says once that the address is missing, once what else is in the way, and
+ * once that it came.
+ */
 export function awaitAddress(
   { clock, log }: Pick<Seams, 'clock' | 'log'>,
   { address, port }: Endpoint,
@@ -108,12 +111,18 @@ export function awaitAddress(
   log?.('warn', 'listen-address-missing', { address, port });
   let cancel: Cancel = () => {};
   let isOver = false;
+  let isTold = false;
+  const fail = (thrown: unknown) => {
+    if (isOver) return;
+    if (!isMissing(thrown) && !isTold) {
+      log?.('warn', 'listen-failed', { address, port, error: String(thrown) });
+      isTold = true;
+    }
+    again();
+  };
   const again = () => {
     cancel = clock.after(MISSING_MILLISECONDS, () => {
-      open().then(
-        () => log?.('info', 'listening', { address, port }),
-        () => (isOver ? undefined : again()),
-      );
+      open().then(() => log?.('info', 'listening', { address, port }), fail);
     });
   };
   again();
