@@ -50,10 +50,8 @@ export async function joinHub(
     const why = (error as Error).message;
     throw new WebAdminError('unavailable', `The hub cannot be reached: ${why}.`, error);
   });
-  if (!response.ok) {
-    const words = response.status === 403 ? 'it does not take this invitation' : response.status;
-    throw new WebAdminError('denied', `The hub refused: ${words}.`);
-  }
+  await response.body?.cancel();
+  if (!response.ok) throw refusal(response.status, 'it does not take this invitation');
   await needs.store().commit({
     ops: [{ op: 'set', path: PATH, value: { url } }],
     message: `Exchange through ${new URL(url).host}`,
@@ -81,9 +79,31 @@ export async function setPublic(needs: HubNeeds, isPublic: boolean): Promise<str
     throw new WebAdminError('unavailable', `The hub cannot be reached: ${why}.`, error);
   });
   await response.body?.cancel();
-  if (!response.ok) throw new WebAdminError('denied', `The hub answered ${response.status}.`);
+  if (!response.ok) throw refusal(response.status, 'this device may not say so there');
   return url;
 }
+
+/** What a hub answered, in words; `denied` is what 403 means here. */
+function refusal(status: number, denied: string): WebAdminError {
+  const words = status === 403 ? denied : (PASSING[status] ?? LASTING[status]);
+  const isPassing = status in PASSING;
+  return new WebAdminError(
+    isPassing ? 'unavailable' : 'denied',
+    `The hub refused: ${words ?? `it answered ${status}`}${isPassing ? '; try again in a minute' : ''}.`,
+  );
+}
+
+const PASSING: Readonly<Record<number, string>> = {
+  429: 'it was asked too often',
+  502: 'the proxy before it cannot reach it',
+  503: 'it is busy, or its database is away',
+  504: 'the proxy before it cannot reach it',
+};
+const LASTING: Readonly<Record<number, string>> = {
+  404: 'there is no hub at this address',
+  405: 'there is no hub at this address',
+  507: 'it has no room left',
+};
 
 /** Keeps the hub's list of members true until stopped; only one device does. */
 export function tendHub(needs: HubNeeds): { stop(): void } {

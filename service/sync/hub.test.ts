@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { generateDeviceKeys } from '#identity';
+import { fakeRuntime } from '#runtime/fake';
+import { openStore } from '#storage';
+import { joinHub } from './hub.ts';
+
+test.each([
+  { status: 403, code: 'denied', says: 'it does not take this invitation.', why: 'a used code' },
+  { status: 404, code: 'denied', says: 'there is no hub at this address.', why: 'a web server' },
+  { status: 405, code: 'denied', says: 'there is no hub at this address.', why: 'a static one' },
+  { status: 507, code: 'denied', says: 'it has no room left.', why: 'full' },
+  { status: 418, code: 'denied', says: 'it answered 418.', why: 'anything else' },
+  {
+    status: 429,
+    code: 'unavailable',
+    says: 'it was asked too often; try again in a minute.',
+    why: 'tired',
+  },
+  {
+    status: 503,
+    code: 'unavailable',
+    says: 'it is busy, or its database is away; try again in a minute.',
+    why: 'PostgreSQL restarts',
+  },
+  {
+    status: 502,
+    code: 'unavailable',
+    says: 'the proxy before it cannot reach it; try again in a minute.',
+    why: 'the hub restarts',
+  },
+])('a hub that answers $status refuses in words: $why', async ({ status, code, says }) => {
+  const runtime = fakeRuntime();
+  const { crypto, log } = runtime;
+  const keys = await generateDeviceKeys(crypto);
+  const signer = crypto.signer('ed25519', keys.signing.privateKey);
+  await using store = await openStore(runtime, {
+    directory: '/data/store',
+    writer: { deviceId: keys.id, name: 'laptop', signer },
+    genesis: { settings: { apex: 'alice.nymote' } },
+  });
+  const needs = {
+    ...{ crypto, log, signer, store: () => store, devices: () => [], isFirst: () => true },
+    http: { fetch: async () => new Response('no', { status }) },
+  };
+  const { head } = store;
+  await expect(joinHub(needs, 'https://hub.example', 'code', 'cli')).rejects.toMatchObject({
+    code,
+    message: `The hub refused: ${says}`,
+  });
+  expect(store.head).toBe(head);
+});
