@@ -19,9 +19,10 @@ import {
   WebAdminError,
 } from '#web-admin';
 import { createKeyring, type Keyring } from './keyring.ts';
+import { createNames } from './names.ts';
 import { createNewcomers, type Newcomers } from './newcomers.ts';
 import { createRouter } from './router.ts';
-import { createDisagreement, createNames, type Disagreement } from './together.ts';
+import { createDisagreement, type Disagreement } from './together.ts';
 
 type Records = Readonly<Record<string, unknown>>;
 type Commit = CommitView & { readonly records: Records };

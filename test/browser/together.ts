@@ -1,14 +1,6 @@
-/** What several devices wrote at the same time, and records of the zone, in memory. */
+/** What several devices wrote at the same time, in memory. */
 
-import {
-  type Backend,
-  type ConflictsView,
-  type LateView,
-  type NamesView,
-  type ProposalsView,
-  type Status,
-  WebAdminError,
-} from '#web-admin';
+import type { Backend, ConflictsView, LateView, ProposalsView, Status } from '#web-admin';
 
 /** What tests can do with it besides. */
 export type Disagreement = {
@@ -93,33 +85,6 @@ export function createDisagreement(
         proposals = [];
         changed();
       },
-    },
-  };
-}
-
-/** A zone with one record. */
-export function createNames(apex: string, commit: (message: string) => void): Backend['names'] {
-  let names: NamesView['names'] = [
-    {
-      ...{ owner: 'www', fqdn: `www.${apex}` },
-      records: [{ type: 'CNAME', ttl: 3_600, data: `router.${apex}.` }],
-    },
-  ];
-  return {
-    list: () => ({ apex, names }),
-    async set(owner, { type, data, ttl = 3_600 }) {
-      if (type === 'A' && !/^\d+(\.\d+){3}$/.test(data)) {
-        throw new WebAdminError('invalid', `'${data}' is no IPv4 address.`);
-      }
-      const there = names.find((each) => each.owner === owner);
-      const others = names.filter((each) => each.owner !== owner);
-      const records = [...(there?.records ?? []), { type, ttl, data }];
-      names = [...others, { owner, fqdn: `${owner}.${apex}`, records }];
-      commit(`${type} of ${owner}`);
-    },
-    async remove(owner) {
-      names = names.filter((each) => each.owner !== owner);
-      commit(`remove ${owner}`);
     },
   };
 }
