@@ -78,7 +78,10 @@ const EXTENDED_ERRORS = {
   'stale-no-name': { code: 19, text: 'old: the name servers give no answer at present' },
   'alias-loop': { code: 0, text: 'the CNAMEs point at each other' },
   'alias-too-long': { code: 0, text: 'a DNAME makes the name too long' },
-  'server-loop': { code: 22, text: 'the name servers can only be found by asking themselves' },
+  'server-loop': {
+    code: 22,
+    text: 'the name servers can only be found by asking themselves, or have private addresses only',
+  },
   'server-family-off': {
     code: 22,
     text: 'the name servers have only addresses of the kind (IPv4 or IPv6) that is switched off',
