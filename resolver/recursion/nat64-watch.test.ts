@@ -98,3 +98,11 @@ test('a TTL of 0 does not make it ask all the time, and its end is one', async (
   await runtime.clock.advance(600_000);
   expect(sends.length).toBe(before);
 });
+
+test('that there is none is said too, once', async () => {
+  watch.start();
+  await runtime.clock.advance(RETRY_SECONDS * 3_000);
+  expect(sends.length).toBeGreaterThan(SERVERS.length);
+  const fields = { prefix: 'none' };
+  expect(runtime.log.lines).toEqual([{ level: 'info', event: 'nat64-prefix', fields }]);
+});

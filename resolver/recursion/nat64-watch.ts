@@ -51,16 +51,17 @@ export function watchNat64(
   servers: readonly RouteServer[],
 ): Nat64Watch {
   let prefix: Nat64Prefix | undefined;
+  let told: string | undefined;
   let cancel: Cancel = () => {};
   let isOver = false;
 
   async function look(): Promise<void> {
     const found = await discover(upstream, servers);
     if (isOver) return;
-    if (nameOf(found?.prefix) !== nameOf(prefix)) {
-      log('info', 'nat64-prefix', { prefix: nameOf(found?.prefix) });
-    }
     prefix = found?.prefix;
+    // Also that there is none: whoever asks for DNS64 expects one.
+    if (nameOf(prefix) !== told) log('info', 'nat64-prefix', { prefix: nameOf(prefix) });
+    told = nameOf(prefix);
     const seconds = found === undefined ? RETRY_SECONDS : found.ttl * REFRESH_PART;
     const wait = Math.min(Math.max(seconds, MIN_SECONDS), MAX_SECONDS);
     cancel = clock.after(wait * 1_000, () => void look());
