@@ -73,16 +73,17 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   // What is set by hand for a zone says more than what is known of names in general.
   const { isRouted } = routing;
   const isLocal: IsLocal = (name, type) => localZones && !isRouted(name, type);
-  const isAggressive = options.aggressiveNsec ?? true;
   const proofs = createSynthesis(cache, crypto);
   const find: Synthesis['find'] = (name, type, ...rest) =>
     isRouted(name, type) ? undefined : proofs.find(name, type, ...rest);
-  const synthesis = isAggressive ? { synthesis: { ...proofs, find } } : {};
+  const synthesis = options.aggressiveNsec !== false ? { synthesis: { ...proofs, find } } : {};
   const count = (state: keyof Seen['verdicts']) => {
     seen.verdicts[state]++;
   };
   const validation = createValidation({ ...parts, ...synthesis, count });
   const isValidating = anchors.positive.size > 0;
+  // Who has another root and forgot its anchor would not notice.
+  if (!isValidating && options.validate !== false) log('warn', 'not-validating', {});
   const routeOf = (name: Name, type: number) => findRoute(settings.routes, name, type);
   const fresh = serveStale({ clock, log, cache, validation, isValidating, routeOf });
   const near = { clock, log, cache, validation, isWanted: options.prefetch ?? true };

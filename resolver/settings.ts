@@ -7,7 +7,7 @@ import { canonicalAddress } from './message/address.ts';
 import { type Name, parseName, ROOT } from './message/name.ts';
 import { rootCut } from './recursion/delegation.ts';
 import type { Settings } from './recursion/frame.ts';
-import { ROOT_HINTS } from './recursion/root-hints.ts';
+import { isWorldsRoot, ROOT_HINTS } from './recursion/root-hints.ts';
 import type { Route, RouteServer, Secured } from './recursion/route.ts';
 import type { ResolverOptions, RouteOption, UpstreamServer } from './resolver.ts';
 
@@ -61,7 +61,10 @@ export function routeServer({ address: text, port, tls, https }: UpstreamServer)
   return { address, port, secure };
 }
 
-/** Without any anchor all is insecure, which is what switches validation off. */
+/**
+ * Without any anchor all is insecure, which is what switches validation off. The world's root has the
+ * world's anchors, wherever its servers are listed.
+ */
 export function anchorsOf({
   rootHints,
   trustAnchors = [],
@@ -71,8 +74,8 @@ export function anchorsOf({
   const read = readAnchors(validate ? trustAnchors : [], negativeTrustAnchors);
   if (!read.ok) throw new Error(`trust anchor is none: ${read.line}`);
   const { anchors } = read;
-  const isWorld = validate && rootHints === undefined && !anchors.positive.has(ROOT.key);
-  if (!isWorld) return anchors;
+  const isWorld = rootHints === undefined || isWorldsRoot(rootHints);
+  if (!validate || !isWorld || anchors.positive.has(ROOT.key)) return anchors;
   const world = readAnchors([...trustAnchors, ...IANA_ANCHORS], negativeTrustAnchors);
   if (!world.ok) throw new Error(`trust anchor is none: ${world.line}`);
   return world.anchors;

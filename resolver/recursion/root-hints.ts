@@ -23,3 +23,10 @@ export const ROOT_HINTS: readonly RootHint[] = [
   { name: 'l.root-servers.net.', addresses: ['199.7.83.42', '2001:500:9f::42'] },
   { name: 'm.root-servers.net.', addresses: ['202.12.27.33', '2001:dc3::35'] },
 ];
+
+/** Tells whether most of IANA's are listed: their addresses change, one at a time. */
+export function isWorldsRoot(hints: readonly RootHint[]): boolean {
+  const listed = new Set(hints.flatMap(({ addresses }) => addresses));
+  const known = ROOT_HINTS.filter(({ addresses }) => addresses.some((each) => listed.has(each)));
+  return known.length * 2 > ROOT_HINTS.length;
+}

@@ -76,9 +76,6 @@ export async function startBare(machine: Runtime, bare: Bare): Promise<AsyncDisp
     // Otherwise each question fails, and nobody says why.
     await using _probe = await runtime.udp.bind({ address, port: 0 }, () => undefined);
   }
-  if (options.rootHints !== undefined && options.trustAnchors?.length === 0 && options.validate) {
-    log('warn', 'not-validating', { reason: 'rootHints without trustAnchors' });
-  }
   await using opening = new AsyncDisposableStack();
   const follow =
     anchorFile === undefined ? {} : { followRoot: followWithFile(runtime, anchorFile, anchors) };

@@ -91,6 +91,14 @@ test('a negative trust anchor lets a broken zone through', async () => {
   expect(answer).not.toMatch(AD);
 });
 
+test('a private root without its anchor is not validated, and that is said', async () => {
+  const { trustAnchors: _, ...settings } = internet.settings;
+  await using other = await startBare(internet.folder, settings);
+  expect(await other.dig('www.expired.lab', 'A')).toContain('192.0.2.80');
+  expect(other.said()).toMatch(/^warn not-validating/m);
+  expect(bare.said()).not.toContain('not-validating');
+});
+
 test('an anchor for a zone below, and none for the root', async () => {
   const settings = { ...internet.settings, trustAnchors: [internet.goodAnchor] };
   await using other = await startBare(internet.folder, settings);
