@@ -170,6 +170,11 @@ test.each<{ told: Partial<Told>; says: string; why: string }>([
     why: 'unreachable',
   },
   {
+    told: { rcode: 'SERVFAIL', ede: { code: 13, text: 'failed a moment ago' } },
+    says: 'no answer: failed a moment ago. With --fresh it is tried again.',
+    why: 'nobody was asked anew',
+  },
+  {
     told: { ede: { code: 15, text: 'a private address was taken out' }, names: [NAME] },
     says: 'held back: a private address was taken out.',
     why: 'what was found is not what is told',

@@ -30,7 +30,8 @@ export function printExplanation(told: Told): string {
   ].join('\n');
 }
 
-/** RFC 8914 §4.16. */
+/** RFC 8914 §4.14 and §4.16. */
+const CACHED = 13;
 const BLOCKED = 15;
 
 /** For who knows nothing of the DNS: what came of it, and whether it can be believed. */
@@ -43,6 +44,7 @@ function inShort({ rcode, ede, ruling, names, answers, own, type }: Told): strin
       'or somebody changed the answer on its way.'
     );
   }
+  if (ede?.code === CACHED) return `no answer: ${ede.text}. With --fresh it is tried again.`;
   if (rcode === 'SERVFAIL') return `no answer: ${ede?.text}.`;
   if (rcode === 'REFUSED') return 'the question is not answered here.';
   if (ede?.code === BLOCKED) return `held back: ${ede.text}.`;
