@@ -65,7 +65,14 @@ test('what is written is read again', () => {
     settled: { commit: 'c', part: 'p', outcome: 'failed', reason: 'x', id: 'y' },
     isForced: false,
   };
-  for (const state of [NOTHING_APPLIED, kept, done]) {
+  const back: Apply = {
+    ...done,
+    settled: {
+      ...{ commit: 'c', part: 'p', outcome: 'rolled-back', reason: 'x', id: 'y' },
+      refused: CHANGE.changes,
+    },
+  };
+  for (const state of [NOTHING_APPLIED, kept, done, back]) {
     expect(parseJournal(printJournal(state))).toEqual(state);
   }
 });

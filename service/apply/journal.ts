@@ -5,17 +5,20 @@
 
 import * as v from 'valibot';
 import { type Runtime, RuntimeError } from '#runtime';
-import { type Apply, NOTHING_APPLIED, type Pending } from './plan.ts';
+import type { OptionLine } from './option.ts';
+import { type Apply, NOTHING_APPLIED, type Pending, type Settled } from './plan.ts';
 
 const Text = v.string();
 const Value = v.union([Text, v.array(Text)]);
 const Originals = v.record(Text, v.nullable(Value));
 const Part = { commit: Text, part: Text };
 
+const LineSchema = v.object({ option: Text, value: v.nullable(Value) });
+
 const PendingSchema = v.object({
   ...Part,
   options: v.array(Text),
-  changes: v.array(v.object({ option: Text, value: v.nullable(Value) })),
+  changes: v.array(LineSchema),
   kind: v.picklist(['plain', 'slow', 'risky']),
   seconds: v.number(),
   id: Text,
@@ -27,17 +30,18 @@ const PendingSchema = v.object({
   originals: Originals,
 });
 
+const SettledSchema = v.object({
+  ...Part,
+  outcome: v.picklist(['confirmed', 'rolled-back', 'failed']),
+  reason: Text,
+  id: v.exactOptional(Text),
+  refused: v.exactOptional(v.array(LineSchema)),
+});
+
 const JournalSchema = v.object({
   originals: Originals,
   applied: v.exactOptional(v.object(Part)),
-  settled: v.exactOptional(
-    v.object({
-      ...Part,
-      outcome: v.picklist(['confirmed', 'rolled-back', 'failed']),
-      reason: Text,
-      id: v.exactOptional(Text),
-    }),
-  ),
+  settled: v.exactOptional(SettledSchema),
   pending: v.exactOptional(PendingSchema),
 });
 
@@ -45,25 +49,42 @@ const JournalSchema = v.object({
 export function parseJournal(text: string): Apply | undefined {
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), JournalSchema), text);
   if (!parsed.success) return undefined;
-  const { pending, ...rest } = parsed.output;
-  const state: Apply = { ...rest, isForced: false };
-  if (pending === undefined) return state;
-  const changes = pending.changes.map(({ option, value }) => ({
-    option,
-    value: value ?? undefined,
-  }));
-  return { ...state, pending: { ...pending, changes } };
+  const { pending, settled, ...rest } = parsed.output;
+  return {
+    ...rest,
+    ...(settled === undefined ? {} : { settled: readEnd(settled) }),
+    ...(pending === undefined
+      ? {}
+      : { pending: { ...pending, changes: pending.changes.map(fromJson) } }),
+    isForced: false,
+  };
+}
+
+type Line = v.InferOutput<typeof LineSchema>;
+
+const fromJson = ({ option, value }: Line): OptionLine => ({ option, value: value ?? undefined });
+const toJson = ({ option, value }: OptionLine): object => ({ option, value: value ?? null });
+
+function readEnd({ refused, ...settled }: v.InferOutput<typeof SettledSchema>): Settled {
+  return refused === undefined ? settled : { ...settled, refused: refused.map(fromJson) };
 }
 
 /** The state as text, without what a new life finds out by itself. */
 export function printJournal(state: Apply): string {
-  const { wanted: _, isForced: __, isBusy: ___, pending, ...kept } = state;
-  return `${JSON.stringify(pending === undefined ? kept : { ...kept, pending: printable(pending) })}\n`;
+  const { wanted: _, isForced: __, isBusy: ___, pending, settled, ...kept } = state;
+  return `${JSON.stringify({
+    ...kept,
+    ...(settled === undefined ? {} : { settled: printableEnd(settled) }),
+    ...(pending === undefined ? {} : { pending: printable(pending) }),
+  })}\n`;
 }
 
 function printable({ greenSince: _, changes, ...pending }: Pending): object {
-  const lines = changes.map(({ option, value }) => ({ option, value: value ?? null }));
-  return { ...pending, changes: lines };
+  return { ...pending, changes: changes.map(toJson) };
+}
+
+function printableEnd({ refused, ...settled }: Settled): object {
+  return refused === undefined ? settled : { ...settled, refused: refused.map(toJson) };
 }
 
 type Disk = Pick<Runtime, 'files' | 'log'>;

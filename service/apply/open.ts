@@ -204,6 +204,8 @@ function waitingOf(room: Room): string | undefined {
       return undefined;
     case 'newer':
       return 'a newer change waits until this one has ended';
+    case 'refused':
+      return `${wait.options.join(', ')} was taken back and is still asked for: change or unset it, or try all of it again with \`nymote apply retry\``;
     case 'busy':
       return 'another change is on trial here, of LuCI or armed by hand; ours follows when that one has ended';
     case 'first': {

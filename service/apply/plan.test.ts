@@ -273,6 +273,15 @@ test.each([
     why: 'it was taken back: nobody tries it again',
   },
   {
+    events: [
+      ...until(risky),
+      guardSays(ended('1', 'rolled-back', 'deadline')),
+      wanted(change('b', { changes: [LINE, { option: 'system.a.c', value: 'z' }] }), '2'),
+    ],
+    waits: { kind: 'refused', options: ['system.a.b'] },
+    why: 'what was taken back is still in it',
+  },
+  {
     events: [wanted(change('a', { changes: [], waitsFor: 'router' }))],
     waits: undefined,
     why: 'it is so already',
@@ -284,11 +293,30 @@ test.each([
   },
 );
 
+const OTHER = change('b', { changes: [{ option: 'system.a.c', value: 'z' }] });
 const takenBack = play([...until(risky), guardSays(ended('1', 'rolled-back', 'deadline'))]).state;
 
 test.each([
   { events: [wanted(risky, '2')], ends: [], why: 'the same is not tried again by itself' },
-  { events: [wanted(change('b'), '2')], ends: ['arm'], why: 'another wish is' },
+  { events: [wanted(OTHER, '2')], ends: ['arm'], why: 'another wish is' },
+  {
+    events: [wanted(change('b', { changes: [LINE, ...OTHER.changes] }), '2')],
+    ends: [],
+    why: 'another wish that has the same in it is not',
+  },
+  {
+    events: [wanted(change('b', { changes: [{ ...LINE, value: 'y' }] }), '2')],
+    ends: ['arm'],
+    why: 'the same option with another value is',
+  },
+  {
+    events: [
+      wanted(change('b', { changes: [LINE, ...OTHER.changes] }), '2'),
+      { kind: 'again', id: '3' } as const,
+    ],
+    ends: ['arm'],
+    why: 'and all of it when a person says so',
+  },
   {
     events: [wanted(risky, '2'), { kind: 'again', id: '3' } as const],
     ends: ['arm'],

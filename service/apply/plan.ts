@@ -12,11 +12,12 @@
  *
  * One change is pending at most; what the head says meanwhile waits, and the newest wins. The guard
  * (a program of its own, /usr/libexec/nymote-guard) holds the deadline: whatever happens to us, an
- * armed change ends confirmed or restored. A change that was taken back is not tried again until the
- * head says something else for this device, or a person says so (RFC 6241 §8.4 for the rollback).
+ * armed change ends confirmed or restored. What was taken back is not tried again, neither alone nor
+ * with more, until the head takes something out of it or a person says so (RFC 6241 §8.4 for the
+ * rollback).
  */
 
-import type { ChangeKind, OptionLine, UciValue } from './option.ts';
+import { type ChangeKind, isSameValue, type OptionLine, type UciValue } from './option.ts';
 
 /** What the head asks of this device. */
 export type Change = {
@@ -57,6 +58,8 @@ export type Settled = {
   readonly reason: string;
   /** Absent when nothing had to be changed. */
   readonly id?: string;
+  /** What was taken back. */
+  readonly refused?: readonly OptionLine[];
 };
 
 /** Everything but `wanted`, `isForced` and `isBusy` outlives the process. */
@@ -139,6 +142,7 @@ export function step(state: Apply, event: Event): Step {
 /** What the newest wish of the head waits for. */
 export type Wait =
   | { readonly kind: 'newer' | 'busy' }
+  | { readonly kind: 'refused'; readonly options: readonly string[] }
   | { readonly kind: 'first'; readonly device: string };
 
 /** Why the newest wish is not being tried, when it will be. */
@@ -146,8 +150,26 @@ export function waitOf({ wanted, pending, settled, isBusy }: Apply): Wait | unde
   if (wanted === undefined || wanted.changes.length === 0) return undefined;
   if (pending !== undefined) return pending.part === wanted.part ? undefined : { kind: 'newer' };
   if (wanted.part === settled?.part) return undefined;
+  const refused = refusedIn({ wanted, settled });
+  if (refused.length > 0) return { kind: 'refused', options: refused };
   if (wanted.waitsFor !== undefined) return { kind: 'first', device: wanted.waitsFor };
   return isBusy === true ? { kind: 'busy' } : undefined;
+}
+
+/** What was taken back, if the head still asks for all of it. */
+function refusedIn({
+  wanted,
+  settled,
+}: {
+  readonly wanted?: Change | undefined;
+  readonly settled?: Settled | undefined;
+}): readonly string[] {
+  const { refused = [] } = settled ?? {};
+  const isWanted = (line: OptionLine): boolean =>
+    wanted?.changes.some(
+      ({ option, value }) => option === line.option && isSameValue(value, line.value),
+    ) === true;
+  return refused.every(isWanted) ? refused.map(({ option }) => option) : [];
 }
 
 type PendingEvent = Exclude<Event, { kind: 'start' | 'wanted' | 'again' | 'adopted' }>;
@@ -241,7 +263,7 @@ function consider(state: Apply, id: string): Step {
   if (wanted === undefined || pending !== undefined) return stay(state);
   const { isBusy: _, ...idle } = state;
   if (wanted.changes.length === 0) return stay(inPlace(idle, wanted));
-  const isNews = wanted.part !== settled?.part;
+  const isNews = wanted.part !== settled?.part && refusedIn(state).length === 0;
   if (wanted.waitsFor !== undefined || !(isNews || state.isForced)) return stay(state);
   const { waitsFor: __, ...change } = wanted;
   const begun: Pending = {
@@ -363,13 +385,16 @@ function settle(
   outcome: Settled['outcome'],
   reason: string,
 ): Step {
-  const { id, commit, part, options } = pending;
+  const { id, commit, part, options, changes } = pending;
   const isGood = outcome === 'confirmed';
   const now = isGood ? { commit, part } : applied;
   const state: Apply = {
     ...(wanted === undefined ? {} : { wanted }),
     ...(now === undefined ? {} : { applied: now }),
-    settled: { commit, part, outcome, reason, id },
+    settled: {
+      ...{ commit, part, outcome, reason, id },
+      ...(outcome === 'rolled-back' ? { refused: changes } : {}),
+    },
     originals: isGood ? keep({ ...pending.originals, ...originals }, options) : originals,
     isForced: false,
   };
