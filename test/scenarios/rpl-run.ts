@@ -48,7 +48,12 @@ type Told = { readonly internet: Internet; readonly keys: ScenarioKeys };
 /** A scenario's internet before its first step; `current` says at which step it is. */
 export async function openScenario(
   { head, ranges, zones }: Scenario,
-  options: { readonly minimise: boolean; readonly crypto?: Crypto },
+  options: {
+    readonly minimise: boolean;
+    readonly crypto?: Crypto;
+    /** What is said in place of what a zone's server would say. */
+    readonly lie?: (right: Message) => Message;
+  },
 ): Promise<Told & { readonly unknown: string[]; readonly current: { number: number } }> {
   const keys = await makeKeys(fakeRuntime().crypto, head.keys, head.now);
   const unknown: string[] = [];
@@ -66,7 +71,10 @@ export async function openScenario(
         .filter(({ from, to }) => from <= current.number && current.number <= to)
         .flatMap(({ entries }) => entries)
         .find((each) => fits(each, query, transport));
-      if (entry === undefined && held.length > 0) return proven(right, query, held);
+      if (entry === undefined && held.length > 0) {
+        const said = proven(right, query, held);
+        return options.lie?.(said) ?? said;
+      }
       if (entry === undefined) {
         const [question] = query.questions;
         unknown.push(`${address} ${question ? printQuestion(question) : ''}`);
