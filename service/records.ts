@@ -63,7 +63,7 @@ export const mustBeSealed = (path: string): boolean => /^keys\/[^/]+\/(?!after$)
 /** `proposals/<device>.<name>`: what an owner wants another one to do with it. */
 export const ProposalRecord = v.strictObject({ ops: v.array(v.record(v.string(), v.unknown())) });
 
-/** `realm/base-<commit>`: where the history begins from then on (storage/base.ts). */
+/** `realm/base-<commit>`: where the history begins from then on (storage/disk/base.ts). */
 export const BaseRecord = v.strictObject({
   commit: v.string(),
   device: v.string(),
@@ -72,7 +72,7 @@ export const BaseRecord = v.strictObject({
   without: v.array(v.string()),
 });
 
-/** `late/<device>`: which of its late changes somebody adopted or let go (storage/late.ts). */
+/** `late/<device>`: which of its late changes somebody adopted or let go (storage/changes/late.ts). */
 export const LateRecord = v.strictObject({ decided: v.array(v.string()) });
 
 const GrantRecord = v.strictObject({
@@ -89,7 +89,7 @@ export const DeviceRecord = v.strictObject({
   signingKey: v.optional(Key32),
   /** The founder of a realm without a recovery phrase. */
   writer: v.optional(v.literal(true)),
-  /** What it may write: all, or what concerns itself (storage/members.ts). */
+  /** What it may write: all, or what concerns itself (storage/rights/members.ts). */
   role: v.optional(v.picklist(['owner', 'device', 'guest', 'hub'])),
   /** The order in which owners became owners: the lower one wins. */
   rank: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),

@@ -5,10 +5,10 @@
 
 import { expect, test } from 'vitest';
 import { type FakeFiles, fakeFiles, fakeRuntime, manualClock } from '#runtime/fake';
-import { encodeBase64 } from './bytes.ts';
+import type { DraftOp } from './changes/narrow.ts';
+import { encodeBase64 } from './format/bytes.ts';
 import { WRITERS_1 } from './golden.fixture.ts';
 import { type Someone, someone } from './members.fixture.ts';
-import type { DraftOp } from './narrow.ts';
 import { DIRECTORY, founderOf, signerOf } from './realm.fixture.ts';
 import { openStore, type Store } from './store.ts';
 

@@ -5,8 +5,8 @@
 
 import { expect, test } from 'vitest';
 import { type FakeRuntime, fakeFiles, fakeRuntime, manualClock } from '#runtime/fake';
-import { encodeHex } from './bytes.ts';
-import type { Op } from './op.ts';
+import { encodeHex } from './format/bytes.ts';
+import type { Op } from './format/op.ts';
 import { DIRECTORY, openFounder, openReplica, setName } from './realm.fixture.ts';
 
 const SEGMENT = `${DIRECTORY}/log/00000001.log`;

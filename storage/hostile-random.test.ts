@@ -6,12 +6,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
-import { concat } from './bytes.ts';
 import { StorageError } from './error.ts';
-import type { Json } from './json.ts';
+import { concat } from './format/bytes.ts';
+import type { Json } from './format/json.ts';
+import { type Op, parseOps } from './format/op.ts';
 import { applyOps } from './merge/apply.ts';
 import type { Merged } from './merge/merged.ts';
-import { type Op, parseOps } from './op.ts';
 import { openFounder, openReplica, setName } from './realm.fixture.ts';
 import type { Store } from './store.ts';
 import { robbed, THIEF, write } from './thief.fixture.ts';

@@ -5,13 +5,13 @@
 
 import { describe, expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
-import { concat, encodeText, u32 } from './bytes.ts';
-import { parseCommit } from './commit.ts';
 import { StorageError, type StorageErrorCode } from './error.ts';
-import { MAX_BODY } from './frame.ts';
+import { concat, encodeText, u32 } from './format/bytes.ts';
+import { parseCommit } from './format/commit.ts';
+import { MAX_BODY } from './format/frame.ts';
+import { MAX_OPS, type Op, printOps } from './format/op.ts';
 import { someone } from './members.fixture.ts';
 import { applyOps } from './merge/apply.ts';
-import { MAX_OPS, type Op, printOps } from './op.ts';
 import { openFounder, openReplica, setName } from './realm.fixture.ts';
 import type { Store } from './store.ts';
 import { frameOf, type Plan, robbed, THIEF, write } from './thief.fixture.ts';

@@ -18,15 +18,14 @@ export {
 } from './backup/manifest.ts';
 export { takeBundle, takeHistory } from './backup/take.ts';
 export { type Objects, readLoose, readPack } from './backup/unpack.ts';
-export type { Change } from './change.ts';
-export type { Commit } from './commit.ts';
+export type { Change } from './changes/change.ts';
 export { type Problem, StorageError, type StorageErrorCode } from './error.ts';
-export type { Vector } from './export.ts';
-export type { Json } from './json.ts';
-export { nextRank } from './members.ts';
-export type { State } from './op.ts';
+export type { Commit } from './format/commit.ts';
+export type { Json } from './format/json.ts';
+export type { State } from './format/op.ts';
 export type { StoreOptions } from './realm.ts';
-export { approveOps, proposeOps } from './second-owner.ts';
+export { nextRank } from './rights/members.ts';
+export { approveOps, proposeOps } from './rights/second-owner.ts';
 export { openStore, type Store } from './store.ts';
 export {
   type Envelope,
@@ -36,4 +35,5 @@ export {
   realmKey,
   sealFrame,
 } from './sync/envelope.ts';
+export type { Vector } from './sync/export.ts';
 export { openPage, sealPage } from './sync/transit.ts';

@@ -4,12 +4,12 @@
 
 import { expect } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
-import { encodeBase64 } from './bytes.ts';
-import type { Json, JsonObject } from './json.ts';
-import { isNamedAfter } from './members.ts';
-import type { Op, State } from './op.ts';
+import { encodeBase64 } from './format/bytes.ts';
+import type { Json, JsonObject } from './format/json.ts';
+import type { Op, State } from './format/op.ts';
 import { signerOf } from './realm.fixture.ts';
-import { authorize, type RefusalReason } from './rights.ts';
+import { isNamedAfter } from './rights/members.ts';
+import { authorize, type RefusalReason } from './rights/rights.ts';
 
 export const { crypto } = fakeRuntime();
 

@@ -6,10 +6,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
-import { concat } from './bytes.ts';
-import { scan } from './frame.ts';
+import type { DraftOp } from './changes/narrow.ts';
+import { concat } from './format/bytes.ts';
+import { scan } from './format/frame.ts';
 import { someone } from './members.fixture.ts';
-import type { DraftOp } from './narrow.ts';
 import { DIRECTORY, openFounder, openReplica, signerOf } from './realm.fixture.ts';
 import { openStore, type Store } from './store.ts';
 

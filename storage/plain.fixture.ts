@@ -3,9 +3,9 @@
  * It knows nothing of merging, and is what the merge has to agree with.
  */
 
-import { canonicalize, type Json, type JsonObject } from './json.ts';
-import type { Op, State } from './op.ts';
-import { type Path, parsePath } from './path.ts';
+import { canonicalize, type Json, type JsonObject } from './format/json.ts';
+import type { Op, State } from './format/op.ts';
+import { type Path, parsePath } from './format/path.ts';
 
 /** The state before the first commit. */
 export const EMPTY: State = new Map();

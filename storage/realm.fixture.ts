@@ -3,12 +3,12 @@
  */
 
 import type { Crypto, Signer } from '#runtime';
-import type { Writer } from './draft.ts';
+import type { Writer } from './changes/draft.ts';
 import { StorageError } from './error.ts';
-import type { Vector } from './export.ts';
-import type { Op } from './op.ts';
+import type { Op } from './format/op.ts';
 import type { StoreOptions, StoreRuntime } from './realm.ts';
 import { openStore, type Store } from './store.ts';
+import type { Vector } from './sync/export.ts';
 
 export const DIRECTORY = '/data/store';
 

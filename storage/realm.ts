@@ -3,10 +3,10 @@
  */
 
 import type { Runtime } from '#runtime';
-import { encodeBase64 } from './bytes.ts';
-import type { Draft, Rules, Writer } from './draft.ts';
-import type { JsonObject } from './json.ts';
-import type { Op } from './op.ts';
+import type { Draft, Rules, Writer } from './changes/draft.ts';
+import { encodeBase64 } from './format/bytes.ts';
+import type { JsonObject } from './format/json.ts';
+import type { Op } from './format/op.ts';
 
 /** What the store needs of the machine. */
 export type StoreRuntime = Pick<Runtime, 'files' | 'crypto' | 'clock' | 'log'>;

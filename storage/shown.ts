@@ -2,9 +2,9 @@
  * What the running system gets to see: never a merge that breaks the rules.
  */
 
+import type { Held } from './disk/load.ts';
 import type { Problem } from './error.ts';
-import type { Held } from './load.ts';
-import type { State } from './op.ts';
+import type { State } from './format/op.ts';
 import type { StoreOptions } from './realm.ts';
 
 /** How far back a state that obeys the rules is looked for when the newest does not. */

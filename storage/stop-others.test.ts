@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { decodeFrame, encodeFrame } from './frame.ts';
-import { printOps } from './op.ts';
+import { decodeFrame, encodeFrame } from './format/frame.ts';
+import { printOps } from './format/op.ts';
 import { LAPTOP, pair } from './pair.fixture.ts';
 import { setName } from './realm.fixture.ts';
 

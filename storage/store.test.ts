@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { fakeRuntime, manualClock } from '#runtime/fake';
-import { toOps } from './change.ts';
-import { parseCommit } from './commit.ts';
-import type { Draft } from './draft.ts';
+import { toOps } from './changes/change.ts';
+import type { Draft } from './changes/draft.ts';
 import { StorageError } from './error.ts';
-import { decodeFrame } from './frame.ts';
-import type { JsonObject } from './json.ts';
-import { readRecord } from './op.ts';
+import { parseCommit } from './format/commit.ts';
+import { decodeFrame } from './format/frame.ts';
+import type { JsonObject } from './format/json.ts';
+import { readRecord } from './format/op.ts';
 import {
   DIRECTORY,
   founderOf,

@@ -7,11 +7,7 @@
  */
 
 import type { Cancel } from '#runtime';
-import { checkBase } from './base.ts';
-import { splitBase } from './base-pages.ts';
-import { type Checkpoints, createCheckpoints } from './checkpoint.ts';
-import { type Commit, type CommitId, nameHeads, peekCommit, showCommit } from './commit.ts';
-import { toResolution } from './conflict.ts';
+import { toResolution } from './changes/conflict.ts';
 import {
   type Draft,
   type Position,
@@ -21,18 +17,22 @@ import {
   preview,
   previewNothing,
   type Writer,
-} from './draft.ts';
+} from './changes/draft.ts';
+import { type Decided, decideLate } from './changes/late.ts';
+import { draftRestore, draftRevert, type Range } from './changes/undo.ts';
+import { checkBase } from './disk/base.ts';
+import { splitBase } from './disk/base-pages.ts';
+import { type Checkpoints, createCheckpoints } from './disk/checkpoint.ts';
+import { type Held, load } from './disk/load.ts';
+import type { Place } from './disk/log.ts';
+import { beginAt, dropBefore, nextStep, type Pruned, type PruneOptions } from './disk/prune.ts';
 import { StorageError } from './error.ts';
-import type { Json } from './json.ts';
-import { type Decided, decideLate } from './late.ts';
-import { type Held, load } from './load.ts';
-import type { Place } from './log.ts';
-import type { State } from './op.ts';
-import { beginAt, dropBefore, nextStep, type Pruned, type PruneOptions } from './prune.ts';
+import { type Commit, type CommitId, nameHeads, peekCommit, showCommit } from './format/commit.ts';
+import type { Json } from './format/json.ts';
+import type { State } from './format/op.ts';
 import { begin, type StoreOptions, type StoreRuntime } from './realm.ts';
-import { type Arrival, type Imported, receive } from './receive.ts';
 import { findShown, type Shown } from './shown.ts';
-import { draftRestore, draftRevert, type Range } from './undo.ts';
+import { type Arrival, type Imported, receive } from './sync/receive.ts';
 import { StoreView } from './view.ts';
 
 /** How a change that is worked out here is written. */

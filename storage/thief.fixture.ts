@@ -1,14 +1,14 @@
 /** A member with bad intentions and a real key, for the tests of what it sends. */
 
 import { fakeRuntime } from '#runtime/fake';
-import { concat, encodeText, u32 } from './bytes.ts';
-import { type CommitId, signCommit } from './commit.ts';
-import { crc32 } from './frame.ts';
+import { concat, encodeText, u32 } from './format/bytes.ts';
+import { type CommitId, signCommit } from './format/commit.ts';
+import { crc32 } from './format/frame.ts';
+import { buildTree } from './format/object.ts';
+import { type Op, printOps } from './format/op.ts';
 import { someone } from './members.fixture.ts';
 import { applyOps } from './merge/apply.ts';
 import type { Merged } from './merge/merged.ts';
-import { buildTree } from './object.ts';
-import { type Op, printOps } from './op.ts';
 import { openFounder, signerOf } from './realm.fixture.ts';
 import type { Store } from './store.ts';
 

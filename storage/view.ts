@@ -2,25 +2,25 @@
  * What an open store says, without changing anything.
  */
 
-import { type Change, diffStates } from './change.ts';
-import { type Commit, type CommitId, nameHeads } from './commit.ts';
-import { type Conflict, listConflicts } from './conflict.ts';
+import { type Change, diffStates } from './changes/change.ts';
+import { type Conflict, listConflicts } from './changes/conflict.ts';
+import { findLate, type Late } from './changes/late.ts';
+import type { Acknowledged, Asked } from './disk/horizon.ts';
+import type { Held } from './disk/load.ts';
+import type { Damage } from './disk/log.ts';
+import { type Retention, retention } from './disk/prune.ts';
 import { type Problem, StorageError } from './error.ts';
-import { exportMissing, type Vector, vectorOf } from './export.ts';
-import { createGitView, type GitFile, type GitView } from './git.ts';
-import type { Acknowledged, Asked } from './horizon.ts';
-import { findLate, type Late } from './late.ts';
-import { type LogQuery, listCommits } from './listing.ts';
-import type { Held } from './load.ts';
-import type { Damage } from './log.ts';
+import { type Commit, type CommitId, nameHeads } from './format/commit.ts';
+import type { Content } from './format/object.ts';
+import type { State } from './format/op.ts';
+import { printAllowedSigners } from './format/sshsig.ts';
+import { createGitView, type GitFile, type GitView } from './history/git.ts';
+import { type LogQuery, listCommits } from './history/listing.ts';
 import { countCommits } from './merge/merged.ts';
-import type { Content } from './object.ts';
-import type { State } from './op.ts';
-import { type Retention, retention } from './prune.ts';
 import type { StoreOptions, StoreRuntime } from './realm.ts';
+import { isLeading } from './rights/verify.ts';
 import type { Shown } from './shown.ts';
-import { printAllowedSigners } from './sshsig.ts';
-import { isLeading } from './verify.ts';
+import { exportMissing, type Vector, vectorOf } from './sync/export.ts';
 
 /** The reading half of a store. */
 export class StoreView {

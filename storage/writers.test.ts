@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { type FakeRuntime, fakeRuntime } from '#runtime/fake';
-import type { Writer } from './draft.ts';
+import type { Writer } from './changes/draft.ts';
+import type { DraftOp } from './changes/narrow.ts';
 import { StorageError } from './error.ts';
-import type { Json } from './json.ts';
+import type { Json } from './format/json.ts';
+import { readRecord } from './format/op.ts';
 import { someone } from './members.fixture.ts';
-import type { DraftOp } from './narrow.ts';
-import { readRecord } from './op.ts';
 import { DIRECTORY, founderOf, openFounder, openReplica, signerOf } from './realm.fixture.ts';
 import type { StoreOptions } from './realm.ts';
 import { openStore, type Store } from './store.ts';

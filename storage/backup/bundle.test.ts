@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
-import { concat, encodeHex, encodeText } from '../bytes.ts';
 import { StorageError } from '../error.ts';
+import { concat, encodeHex, encodeText } from '../format/bytes.ts';
+import { type GitObject, nameObject } from '../format/object.ts';
 import { someone } from '../members.fixture.ts';
-import { type GitObject, nameObject } from '../object.ts';
 import { DIRECTORY, openFounder, openReplica, setName, signerOf } from '../realm.fixture.ts';
 import { openStore, type Store } from '../store.ts';
 import { parseBundle } from './bundle.ts';

@@ -14,9 +14,9 @@
  * @see Documentation/gitformat-bundle of Git
  */
 
-import { concat, decodeText, encodeText } from '../bytes.ts';
-import type { CommitId } from '../commit.ts';
 import { StorageError } from '../error.ts';
+import { concat, decodeText, encodeText } from '../format/bytes.ts';
+import type { CommitId } from '../format/commit.ts';
 
 /** What a bundle says before its pack. */
 export type BundleHeader = {

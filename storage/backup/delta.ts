@@ -7,7 +7,7 @@
  * @see Documentation/gitformat-pack of Git, "Deltified representation"
  */
 
-import { concat } from '../bytes.ts';
+import { concat } from '../format/bytes.ts';
 
 const MAX_INSERT = 127;
 /** A copy of this length has the shortest spelling of all: its size is left out. */

@@ -10,11 +10,10 @@
  */
 
 import type { Crypto } from '#runtime';
-import { concat, encodeHex } from '../bytes.ts';
-import { type CommitId, type ParsedCommit, parseCommit } from '../commit.ts';
 import { StorageError } from '../error.ts';
-import type { Vector } from '../export.ts';
-import { decodeFrame, measureFrame } from '../frame.ts';
+import { concat, encodeHex } from '../format/bytes.ts';
+import { type CommitId, type ParsedCommit, parseCommit } from '../format/commit.ts';
+import { decodeFrame, measureFrame } from '../format/frame.ts';
 import {
   buildTree,
   type Content,
@@ -22,8 +21,9 @@ import {
   collectionTree,
   nameObject,
   recordBlob,
-} from '../object.ts';
-import type { State } from '../op.ts';
+} from '../format/object.ts';
+import type { State } from '../format/op.ts';
+import type { Vector } from '../sync/export.ts';
 import { encodeBundleHeader } from './bundle.ts';
 import { createPack, MIN_PADDING, type PackWriter } from './pack.ts';
 

@@ -1,8 +1,8 @@
 import { constants, deflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { concat, encodeText } from '../bytes.ts';
-import { deflateStored } from '../zlib.ts';
+import { concat, encodeText } from '../format/bytes.ts';
+import { deflateStored } from '../format/zlib.ts';
 import { inflate } from './inflate.ts';
 
 const text = encodeText('tree 00\nparent 00\n'.repeat(400));

@@ -8,8 +8,8 @@
  * @see RFC 1951 §3.2: blocks, and Huffman codes by their lengths
  */
 
-import { readU32 } from '../bytes.ts';
-import { adler32 } from '../zlib.ts';
+import { readU32 } from '../format/bytes.ts';
+import { adler32 } from '../format/zlib.ts';
 
 /** What a stream held, and where it ends. */
 export type Inflated = { readonly data: Uint8Array; readonly end: number };

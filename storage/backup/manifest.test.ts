@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fakeRuntime } from '#runtime/fake';
-import { encodeText } from '../bytes.ts';
+import { encodeText } from '../format/bytes.ts';
+import { signMessage } from '../format/sshsig.ts';
 import { signerOf } from '../realm.fixture.ts';
-import { signMessage } from '../sshsig.ts';
 import {
   type BackupFile,
   chainOf,

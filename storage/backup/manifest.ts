@@ -12,8 +12,8 @@
 
 import * as v from 'valibot';
 import type { Crypto, Signer } from '#runtime';
-import { decodeText, encodeText } from '../bytes.ts';
-import { parseSignature, signMessage, verifyMessage } from '../sshsig.ts';
+import { decodeText, encodeText } from '../format/bytes.ts';
+import { parseSignature, signMessage, verifyMessage } from '../format/sshsig.ts';
 import { BEGINNING, type Reach } from './gather.ts';
 
 const MAX_FILES = 4096;

@@ -8,8 +8,8 @@
  */
 
 import type { Crypto } from '#runtime';
-import { concat, encodeHex, u32 } from '../bytes.ts';
-import { crc32 } from '../frame.ts';
+import { concat, encodeHex, u32 } from '../format/bytes.ts';
+import { crc32 } from '../format/frame.ts';
 import type { Pack } from './pack.ts';
 
 const MAGIC = Uint8Array.of(0xff, 0x74, 0x4f, 0x63);

@@ -12,9 +12,9 @@
  */
 
 import type { Crypto } from '#runtime';
-import { concat, encodeText, u32 } from '../bytes.ts';
-import type { GitObject, NamedObject } from '../object.ts';
-import { deflateStored } from '../zlib.ts';
+import { concat, encodeText, u32 } from '../format/bytes.ts';
+import type { GitObject, NamedObject } from '../format/object.ts';
+import { deflateStored } from '../format/zlib.ts';
 import { makeDelta } from './delta.ts';
 
 /** An object's place in the pack, for its index. */

@@ -5,11 +5,11 @@
  * a commit needs is read of it: the commit, and the ops that its tree binds.
  */
 
-import { concat, decodeText, encodeHex, encodeText } from '../bytes.ts';
-import type { CommitId } from '../commit.ts';
 import { StorageError } from '../error.ts';
-import { encodeFrame } from '../frame.ts';
-import type { GitObject } from '../object.ts';
+import { concat, decodeText, encodeHex, encodeText } from '../format/bytes.ts';
+import type { CommitId } from '../format/commit.ts';
+import { encodeFrame } from '../format/frame.ts';
+import type { GitObject } from '../format/object.ts';
 
 /** Gives an object by its name, wherever it lies; undefined when it is nowhere. */
 export type Find = (id: string) => Promise<GitObject | undefined> | GitObject | undefined;

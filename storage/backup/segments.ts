@@ -11,8 +11,8 @@
  */
 
 import type { Crypto } from '#runtime';
-import { encodeHex, encodeText } from '../bytes.ts';
-import type { History } from '../history.ts';
+import { encodeHex, encodeText } from '../format/bytes.ts';
+import type { History } from '../history/history.ts';
 import { NOTHING } from '../merge/merged.ts';
 import { addCommit } from './gather.ts';
 import { createPack } from './pack.ts';

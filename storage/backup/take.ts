@@ -3,10 +3,10 @@
  */
 
 import type { Crypto } from '#runtime';
-import type { CommitId } from '../commit.ts';
 import { StorageError } from '../error.ts';
-import type { GitObject, NamedObject } from '../object.ts';
-import type { State } from '../op.ts';
+import type { CommitId } from '../format/commit.ts';
+import type { GitObject, NamedObject } from '../format/object.ts';
+import type { State } from '../format/op.ts';
 import type { Store } from '../store.ts';
 import { BASE_REF, parseBundle } from './bundle.ts';
 import { addCommit, retell, type Told } from './gather.ts';

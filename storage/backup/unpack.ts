@@ -9,9 +9,9 @@
  */
 
 import type { Crypto } from '#runtime';
-import { encodeHex, encodeText, equalBytes, readU32 } from '../bytes.ts';
 import { StorageError } from '../error.ts';
-import { type GitObject, nameObject } from '../object.ts';
+import { encodeHex, encodeText, equalBytes, readU32 } from '../format/bytes.ts';
+import { type GitObject, nameObject } from '../format/object.ts';
 import { applyDelta } from './delta.ts';
 import { inflate, inflateWhole } from './inflate.ts';
 import { OFS_DELTA } from './pack.ts';

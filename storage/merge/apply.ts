@@ -6,9 +6,9 @@
  * and meets it in a join.
  */
 
-import { canonicalize, isObject, type Json } from '../json.ts';
-import type { Op } from '../op.ts';
-import { type Path, parsePath } from '../path.ts';
+import { canonicalize, isObject, type Json } from '../format/json.ts';
+import type { Op } from '../format/op.ts';
+import { type Path, parsePath } from '../format/path.ts';
 import { DECISIONS, type Decisions } from './decide.ts';
 import {
   chainOf,

@@ -3,9 +3,9 @@
  */
 
 import fc from 'fast-check';
-import type { Step } from '../fold.ts';
-import type { Json } from '../json.ts';
-import type { Op } from '../op.ts';
+import type { Json } from '../format/json.ts';
+import type { Op } from '../format/op.ts';
+import type { Step } from '../history/fold.ts';
 
 /** What happened: all commits, oldest first, and which of them each device holds at the end. */
 export type Scene = {

@@ -3,9 +3,9 @@
  * no states; each question looks through all ops again.
  */
 
-import type { Step } from '../fold.ts';
-import { canonicalize, isObject, type Json } from '../json.ts';
-import type { Op } from '../op.ts';
+import { canonicalize, isObject, type Json } from '../format/json.ts';
+import type { Op } from '../format/op.ts';
+import type { Step } from '../history/fold.ts';
 
 /** One op with its place in the history. */
 type Deed = {

@@ -8,8 +8,8 @@
  * @see Bieniusa et al., "An optimized conflict-free replicated set", 2012: removal without tombstones
  */
 
-import type { Json } from '../json.ts';
-import type { State } from '../op.ts';
+import type { Json } from '../format/json.ts';
+import type { State } from '../format/op.ts';
 
 /** One op of one commit. */
 export type Dot = {

@@ -1,8 +1,8 @@
 /** The laws of the merge as properties; the tests of mutants run the same ones. */
 
 import fc from 'fast-check';
-import { fold, type Step } from '../fold.ts';
-import { canonicalize, type Json } from '../json.ts';
+import { canonicalize, type Json } from '../format/json.ts';
+import { fold, type Step } from '../history/fold.ts';
 import { applyOps } from './apply.ts';
 import { DECISIONS, type Decisions } from './decide.ts';
 import { type Scene, scenes } from './histories.fixture.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { fold, type Step } from '../fold.ts';
-import type { Json } from '../json.ts';
-import type { Op } from '../op.ts';
+import type { Json } from '../format/json.ts';
+import type { Op } from '../format/op.ts';
+import { fold, type Step } from '../history/fold.ts';
 import type { Rule } from './merged.ts';
 
 /** What `a` and `b` write at the same time, after a common beginning. */

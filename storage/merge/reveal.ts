@@ -5,8 +5,8 @@
  * replicas choose the same. A plain record is made once for as long as its entries stay the same.
  */
 
-import { canonicalize, isObject, type Json, type JsonObject } from '../json.ts';
-import type { State } from '../op.ts';
+import { canonicalize, isObject, type Json, type JsonObject } from '../format/json.ts';
+import type { State } from '../format/op.ts';
 import { DECISIONS, type Decisions } from './decide.ts';
 import {
   compareDots,

@@ -3,7 +3,7 @@
  * merge relies on every part of it.
  */
 
-import { isField } from '../path.ts';
+import { isField } from '../format/path.ts';
 import { isPlace } from './order.ts';
 
 type Check = (value: unknown) => boolean;

@@ -3,13 +3,13 @@
  * every op that counts is visible, or was overwritten by somebody who had seen it.
  */
 
-import type { CommitId } from '../commit.ts';
-import type { Step } from '../fold.ts';
-import { canonicalize, type Json } from '../json.ts';
-import { findVoid, type VoidNode } from '../judge.ts';
+import type { CommitId } from '../format/commit.ts';
+import { canonicalize, type Json } from '../format/json.ts';
+import { buildTree } from '../format/object.ts';
+import { type Op, printOps, type State } from '../format/op.ts';
+import type { Step } from '../history/fold.ts';
 import { meaningOf } from '../merge/intent.fixture.ts';
-import { buildTree } from '../object.ts';
-import { type Op, printOps, type State } from '../op.ts';
+import { findVoid, type VoidNode } from '../rights/judge.ts';
 import type { Store } from '../store.ts';
 import { crypto, type Home, openCopy } from './home.fixture.ts';
 

@@ -13,10 +13,10 @@ import {
   manualClock,
   PowerCut,
 } from '#runtime/fake';
-import { encodeHex } from '../bytes.ts';
-import type { CommitId } from '../commit.ts';
-import type { Writer } from '../draft.ts';
+import type { Writer } from '../changes/draft.ts';
 import { StorageError } from '../error.ts';
+import { encodeHex } from '../format/bytes.ts';
+import type { CommitId } from '../format/commit.ts';
 import { type Someone, someone } from '../members.fixture.ts';
 import { DIRECTORY, founderOf, openFounder, signerOf } from '../realm.fixture.ts';
 import type { StoreRuntime } from '../realm.ts';

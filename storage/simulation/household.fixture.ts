@@ -1,10 +1,10 @@
 /** A simulated household: its devices, what is under way between them, and how events happen. */
 
-import { concat } from '../bytes.ts';
-import type { Commit, CommitId } from '../commit.ts';
-import type { DraftOp } from '../narrow.ts';
-import type { State } from '../op.ts';
-import { factsOf } from '../rights.ts';
+import type { DraftOp } from '../changes/narrow.ts';
+import { concat } from '../format/bytes.ts';
+import type { Commit, CommitId } from '../format/commit.ts';
+import type { State } from '../format/op.ts';
+import { factsOf } from '../rights/rights.ts';
 import type { Store } from '../store.ts';
 import { Broken, checkHeld, checkMeaning, type Known } from './check.fixture.ts';
 import {

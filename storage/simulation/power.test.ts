@@ -7,9 +7,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { RuntimeErrorCode } from '#runtime';
 import { type FakeFiles, PowerCut } from '#runtime/fake';
-import type { CommitId } from '../commit.ts';
+import type { DraftOp } from '../changes/narrow.ts';
 import { StorageError } from '../error.ts';
-import type { DraftOp } from '../narrow.ts';
+import type { CommitId } from '../format/commit.ts';
 import { DIRECTORY } from '../realm.fixture.ts';
 import type { Store } from '../store.ts';
 import { digest } from './check.fixture.ts';

@@ -1,9 +1,9 @@
 /** What members of a simulated household do to each other: let in, raise, end, ask, agree. */
 
-import type { CommitId } from '../commit.ts';
-import { isObject } from '../json.ts';
-import { nextRank } from '../members.ts';
-import { type Op, readRecord } from '../op.ts';
+import type { CommitId } from '../format/commit.ts';
+import { isObject } from '../format/json.ts';
+import { type Op, readRecord } from '../format/op.ts';
+import { nextRank } from '../rights/members.ts';
 import type { Known } from './check.fixture.ts';
 import { type Home, SPARES } from './home.fixture.ts';
 

@@ -1,7 +1,7 @@
 /** What a member of a simulated household signs that means ill: commits that nobody may take over. */
 
-import { type CommitId, signCommit } from '../commit.ts';
-import { encodeFrame } from '../frame.ts';
+import { type CommitId, signCommit } from '../format/commit.ts';
+import { encodeFrame } from '../format/frame.ts';
 import { crypto, type Home } from './home.fixture.ts';
 
 /** In whose name, under which number, on top of what, and with which outcome. */

@@ -1,8 +1,8 @@
 /** What people of a simulated household ask for: every kind of op, on shared and on own paths. */
 
-import type { Json } from '../json.ts';
-import type { DraftOp } from '../narrow.ts';
-import type { State } from '../op.ts';
+import type { DraftOp } from '../changes/narrow.ts';
+import type { Json } from '../format/json.ts';
+import type { State } from '../format/op.ts';
 
 type Numbers = readonly [number, number, number];
 

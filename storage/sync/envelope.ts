@@ -19,9 +19,17 @@
  */
 
 import type { Crypto } from '#runtime';
-import { concat, decodeText, encodeHex, encodeText, equalBytes, readU32, u32 } from '../bytes.ts';
-import { MAX_BODY } from '../frame.ts';
-import { isKey } from '../path.ts';
+import {
+  concat,
+  decodeText,
+  encodeHex,
+  encodeText,
+  equalBytes,
+  readU32,
+  u32,
+} from '../format/bytes.ts';
+import { MAX_BODY } from '../format/frame.ts';
+import { isKey } from '../format/path.ts';
 
 /** A key of the realm, and the name envelopes have for it. */
 export type RealmKey = { readonly id: Uint8Array; readonly secret: Uint8Array };

@@ -3,9 +3,9 @@
  */
 
 import type { Crypto } from '#runtime';
-import { concat } from '../bytes.ts';
-import { peekCommit } from '../commit.ts';
-import { commitIn, scan } from '../frame.ts';
+import { concat } from '../format/bytes.ts';
+import { peekCommit } from '../format/commit.ts';
+import { commitIn, scan } from '../format/frame.ts';
 import {
   type Envelope,
   type EnvelopeProblem,
