@@ -12,24 +12,27 @@ import { untilStopped } from './program/stop.ts';
 import { VERSION } from './version.ts';
 
 const DEFAULT_DATA = './data';
+const HELP: readonly string[] = ['help', '--help', '-h'];
+const isNoHelp = (word: string): boolean => word !== '--help';
 
 /** Does what the words say; returns the exit code. */
 export async function main(words: readonly string[]): Promise<number> {
   // A reader that leaves (`nymote log | head`, a log daemon that restarts) must not end us.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
-  const isHelp = words.length === 0 || ['help', '--help', '-h'].includes(words[0] ?? '');
-  if (isHelp) return say({ exitCode: EXIT.ok, stdout: `${printHelp()}\n`, stderr: '' });
-  const read = readArguments(words[0] === '--version' ? ['version'] : words);
-  if ('problem' in read) {
-    const hint = read.verb ? `nymote ${read.verb.name} --help` : 'nymote help';
-    return say({
-      exitCode: EXIT.usage,
-      stdout: '',
-      stderr: `nymote: ${read.problem}; see '${hint}'\n`,
-    });
-  }
+  const isHelp = words.length === 0 || HELP.includes(words[0] ?? '');
+  const meant = isHelp ? words.slice(1) : words;
+  const help = isHelp || meant.at(-1) === '--help' ? printHelp(meant.filter(isNoHelp)) : undefined;
+  if (help !== undefined) return say({ exitCode: EXIT.ok, stdout: `${help}\n`, stderr: '' });
+  const read = readArguments(meant[0] === '--version' ? ['version'] : meant);
+  if (!('problem' in read)) return run(read);
+  const hint = read.verb ? `nymote ${read.verb.name} --help` : 'nymote help';
+  const stderr = `nymote: ${read.problem}; see '${hint}'\n`;
+  return say({ exitCode: EXIT.usage, stdout: '', stderr });
+}
+
+async function run(read: Invocation): Promise<number> {
   if (read.flags['help'] !== undefined) {
-    return say({ exitCode: EXIT.ok, stdout: `${printHelp(read.verb)}\n`, stderr: '' });
+    return say({ exitCode: EXIT.ok, stdout: `${printHelp([read.verb.name])}\n`, stderr: '' });
   }
   switch (read.verb.name) {
     case 'version':

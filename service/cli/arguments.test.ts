@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import { parseRule } from '#policy';
 import { printHelp, readArguments } from './arguments.ts';
+import { DATA } from './verb.ts';
 import { VERBS } from './vocabulary.ts';
 
 test.each([
@@ -71,8 +73,53 @@ test.each([
 });
 
 test('every verb appears in the help, and has help of its own', () => {
-  for (const verb of VERBS) {
-    expect(printHelp()).toContain(verb.name);
-    expect(printHelp(verb)).toContain(verb.help);
+  for (const { name, help } of VERBS) {
+    expect(printHelp([])).toContain(name);
+    expect(printHelp(name.split(' '))).toContain(`nymote ${name}`);
+    expect(printHelp(name.split(' '))).toContain(help);
   }
 });
+
+test.each([
+  {
+    words: ['backup'],
+    has: ['--recipient', 'For example: nymote backup --to', 'backup drill'],
+    lacks: 'device add',
+    why: 'a verb, with those that begin like it',
+  },
+  {
+    words: ['backup', 'drill'],
+    has: ['nymote backup drill', '--credentials', 'For example: nymote backup drill --to'],
+    lacks: '--recipient',
+    why: 'a verb of two words',
+  },
+  { words: ['device'], has: ['device add <name>'], lacks: 'backup', why: 'half of one' },
+  { words: ['why', 'nas'], has: ['--asker'], lacks: 'explain', why: 'operands say nothing' },
+])('help about $words is nothing else: $why', ({ words, has, lacks }) => {
+  const help = printHelp(words);
+  for (const text of has) expect(help).toContain(text);
+  expect(help).not.toContain(lacks);
+});
+
+test('of what is no command there is no help', () => {
+  expect(printHelp(['fly'])).toBeUndefined();
+});
+
+test.each(VERBS)('$name shows how it is typed, if there is more to type than that', (verb) => {
+  const { name, operands, flags, example } = verb;
+  if (operands.length + flags.filter((flag) => flag !== DATA).length === 0) {
+    expect(example).toBeUndefined();
+    return;
+  }
+  expect(readArguments(wordsOf(example ?? ''))).toMatchObject({ verb: { name } });
+});
+
+test('the example of a rule is one', () => {
+  const { example = '' } = VERBS.find(({ name }) => name === 'rule set') ?? {};
+  const [, , id, json = ''] = wordsOf(example);
+  expect(parseRule({ ...JSON.parse(json), id })).toMatchObject({ ok: true });
+});
+
+/** As a shell takes words apart. */
+const wordsOf = (line: string): string[] =>
+  [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, a, b, c]) => a ?? b ?? c ?? '');

@@ -38,10 +38,13 @@ function findVerb(words: readonly string[]): Verb | undefined {
   return VERBS.find(({ name }) => name === two) ?? VERBS.find(({ name }) => name === words[0]);
 }
 
+const familyOf = (word: string): readonly Verb[] =>
+  VERBS.filter(({ name }) => name.startsWith(`${word} `));
+
 function describeUnknown(words: readonly string[]): string {
   const [first = ''] = words;
   if (first === '' || first.startsWith('-')) return 'a command is missing';
-  const family = VERBS.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name);
+  const family = familyOf(first).map(({ name }) => name);
   if (family.length > 0) return `after '${first}' a word is missing: ${family.join(', ')}`;
   return `there is no command '${first}'`;
 }
@@ -83,25 +86,35 @@ const isFlag = (verb: Verb, word: string): boolean =>
 const flagNames = (verb: Verb): string =>
   [...verb.flags, ...COMMON_FLAGS].map(({ flag }) => flag).join(' ');
 
-/** The overview, or the help of one verb. */
-export function printHelp(verb?: Verb): string {
-  if (verb === undefined) {
-    const rows = VERBS.map((each) => [usage(each), each.help] as const);
-    return [
-      'nymote: your devices have names, signed by you; asking for one connects you.',
-      '',
-      ...columns(rows),
-      '',
-      'Every command takes --json and --help.',
-      'Exit codes: 0 ok, 1 failed, 2 usage, 3 denied, 4 conflict, 5 unreachable.',
-    ].join('\n');
-  }
-  const rows = [...verb.flags, ...COMMON_FLAGS].map(({ flag, short, expects, help, otherwise }) => {
-    const words = [help, ...(expects ? [expects] : [])].join(': ');
-    const names = short === undefined ? flag : `${flag}, ${short}`;
+/** The help about what the words begin with, or the overview; undefined where that is no command. */
+export function printHelp(words: readonly string[]): string | undefined {
+  const [first] = words;
+  if (first === undefined) return OVERVIEW;
+  const verb = findVerb(words);
+  const family = familyOf(first);
+  if (verb === undefined) return family.length === 0 ? undefined : printVerbs(family).join('\n');
+  const others = verb.name === first ? family : [];
+  return [printVerb(verb), ...(others.length === 0 ? [] : ['', ...printVerbs(others)])].join('\n');
+}
+
+const printVerbs = (verbs: readonly Verb[]): string[] =>
+  columns(verbs.map((verb) => [usage(verb), verb.help] as const));
+
+function printVerb(verb: Verb): string {
+  const { help, example } = verb;
+  const rows = [...verb.flags, ...COMMON_FLAGS].map((flag) => {
+    const { expects, otherwise } = flag;
+    const words = [flag.help, ...(expects ? [expects] : [])].join(': ');
+    const names = flag.short === undefined ? flag.flag : `${flag.flag}, ${flag.short}`;
     return [names, otherwise === undefined ? words : `${words} (default ${otherwise})`] as const;
   });
-  return [`nymote ${usage(verb)}`, `  ${verb.help}`, '', ...columns(rows)].join('\n');
+  return [
+    `nymote ${usage(verb)}`,
+    `  ${help}`,
+    ...(example === undefined ? [] : ['', `  For example: nymote ${example}`]),
+    '',
+    ...columns(rows),
+  ].join('\n');
 }
 
 const usage = (verb: Verb): string =>
@@ -114,3 +127,12 @@ function columns(rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.min(48, Math.max(...rows.map(([left]) => left.length)));
   return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
 }
+
+const OVERVIEW = [
+  'nymote: your devices have names, signed by you; asking for one connects you.',
+  '',
+  ...printVerbs(VERBS),
+  '',
+  'Every command takes --json and --help; `nymote help COMMAND` says more about one.',
+  'Exit codes: 0 ok, 1 failed, 2 usage, 3 denied, 4 conflict, 5 unreachable.',
+].join('\n');

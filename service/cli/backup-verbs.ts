@@ -44,13 +44,21 @@ export const BACKUP_VERBS: readonly Verb[] = [
       },
     ],
     help: 'put a sealed backup of everything somewhere else',
+    example: 'backup --to https://nas.lan/dav/nymote --credentials nas.json',
   },
-  { name: 'backup list', operands: [], flags: TO, help: 'list what the newest backup holds' },
+  {
+    name: 'backup list',
+    operands: [],
+    flags: TO,
+    help: 'list what the newest backup holds',
+    example: 'backup list --to /mnt/usb/nymote',
+  },
   {
     name: 'backup drill',
     operands: [],
     flags: TO,
     help: 'read the newest backup back into memory and check all of it',
+    example: 'backup drill --to /mnt/usb/nymote',
   },
   {
     name: 'backup schedule',
@@ -67,6 +75,7 @@ export const BACKUP_VERBS: readonly Verb[] = [
       { flag: '--off', key: 'off', help: 'no more backups there' },
     ],
     help: 'put one every day where a friend keeps it, with the line that `backup keep` printed there',
+    example: 'backup to --line-file line.txt',
   },
   {
     name: 'backup keep',
@@ -90,6 +99,7 @@ export const BACKUP_VERBS: readonly Verb[] = [
       { flag: '--renew', key: 'renew', help: 'a new line; the old one is worthless then' },
     ],
     help: 'keep the backups of somebody else on this machine: prints a line for them, shown once',
+    example: 'backup keep alice --quota 1G --at home.example.org',
   },
   {
     name: 'backup kept',
@@ -102,6 +112,7 @@ export const BACKUP_VERBS: readonly Verb[] = [
     operands: [{ name: 'name' }],
     flags: [DATA],
     help: 'keep nothing of theirs any more: deletes what is here',
+    example: 'backup forget alice',
   },
   {
     name: 'restore',
@@ -126,6 +137,7 @@ export const BACKUP_VERBS: readonly Verb[] = [
       { ...DATA, help: 'where the realm goes; no realm may be there' },
     ],
     help: 'bring a realm back onto a blank machine',
+    example: 'restore --from /mnt/usb/nymote --data ./new',
   },
   {
     name: 'import',
@@ -135,5 +147,6 @@ export const BACKUP_VERBS: readonly Verb[] = [
       { ...CREDENTIALS, help: 'file with {"user": "…", "secret": "…"} for that address' },
     ],
     help: 'take over a history from a git bundle, a clone, or the address of one',
+    example: 'import all.bundle --data ./data',
   },
 ];

@@ -18,6 +18,7 @@ export const DRAFT_VERBS: readonly Verb[] = [
     operands: [DRAFT],
     flags: [DATA],
     help: 'begin to collect changes that are made as one',
+    example: 'draft begin guests',
   },
   { name: 'draft list', operands: [], flags: [DATA], help: 'list the drafts of this device' },
   {
@@ -25,18 +26,21 @@ export const DRAFT_VERBS: readonly Verb[] = [
     operands: [DRAFT],
     flags: [DATA],
     help: 'what a draft would change now, and what stands against it',
+    example: 'draft show guests',
   },
   {
     name: 'draft set',
     operands: [DRAFT, PATH, { name: 'json' }],
     flags: [DATA, MESSAGE],
     help: 'write a record or a field in a draft: draft set guests rules/printer/effect \'"allow"\'',
+    example: 'draft set guests rules/printer/effect \'"allow"\'',
   },
   {
     name: 'draft unset',
     operands: [DRAFT, PATH],
     flags: [DATA, MESSAGE],
     help: 'remove a record or a field in a draft',
+    example: 'draft unset guests rules/printer/note',
   },
   {
     name: 'draft apply',
@@ -47,8 +51,15 @@ export const DRAFT_VERBS: readonly Verb[] = [
       { flag: '--force', key: 'force', help: 'also over what was changed elsewhere since' },
     ],
     help: 'make a draft one entry of the log',
+    example: 'draft apply guests -m "visitors may print"',
   },
-  { name: 'draft discard', operands: [DRAFT], flags: [DATA], help: 'throw a draft away' },
+  {
+    name: 'draft discard',
+    operands: [DRAFT],
+    flags: [DATA],
+    help: 'throw a draft away',
+    example: 'draft discard guests',
+  },
   {
     name: 'watch',
     operands: [],

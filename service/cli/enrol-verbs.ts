@@ -32,11 +32,13 @@ export const ENROL_VERBS: readonly Verb[] = [
       },
     ],
     help: 'let in a new machine that shows the same code as here',
+    example: 'device confirm desktop --yes-i-see 123456',
   },
   {
     name: 'device reject',
     operands: [{ name: 'name' }],
     flags: [DATA],
     help: 'turn away a new machine that waits',
+    example: 'device reject desktop',
   },
 ];

@@ -11,12 +11,14 @@ export const HISTORY_VERBS: readonly Verb[] = [
       { flag: '--path', key: 'path', expects: 'a path', help: 'only there, e.g. rules' },
     ],
     help: 'undo one entry of the log, or all from one on up to another (A..B), with a new one',
+    example: 'revert 3f2a91..9c01d4 --path rules',
   },
   {
     name: 'history restore',
     operands: [{ name: 'commit' }, { name: 'path', optional: true }],
     flags: [DATA],
     help: 'make things, or one of them, as they were then, with a new entry; devices stay',
+    example: 'history restore 3f2a91 rules/printer',
   },
   {
     name: 'history prune',
@@ -29,6 +31,7 @@ export const HISTORY_VERBS: readonly Verb[] = [
     operands: [],
     flags: [DATA, { flag: '--yes', key: 'yes', help: 'there is no way back' }],
     help: 'drop all history that can be dropped, with everything that was deleted',
+    example: 'history forget --yes',
   },
   { name: 'history', operands: [], flags: [DATA], help: 'say what is kept, and until when' },
 ];

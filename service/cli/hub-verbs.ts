@@ -64,6 +64,7 @@ export const HUB_VERBS: readonly Verb[] = [
       { flag: '--key', key: 'key', expects: 'a path', help: 'its private key' },
     ],
     help: 'hold sealed commits for realms whose devices cannot always meet, in the foreground',
+    example: 'hub --listen 127.0.0.1:8054 --database postgres://nymote@/nymote',
   },
   {
     name: 'hub invite',
@@ -79,18 +80,21 @@ export const HUB_VERBS: readonly Verb[] = [
       },
     ],
     help: 'print a code with which a realm can be begun on the hub, shown once',
+    example: 'hub invite --uses 10',
   },
   {
     name: 'hub publish',
     operands: [{ name: 'realm' }],
     flags: [...DATABASE, { flag: '--off', key: 'off', help: 'members only, as it was' }],
     help: 'let everybody read a realm on the hub, as an upstream for their own',
+    example: 'hub publish REALM',
   },
   {
     name: 'hub forget',
     operands: [{ name: 'realm' }],
     flags: DATABASE,
     help: 'delete all that the hub keeps of a realm',
+    example: 'hub forget REALM',
   },
 ];
 
@@ -111,6 +115,7 @@ export const UPSTREAM_VERBS: readonly Verb[] = [
       },
     ],
     help: 'follow the rules of an operator: the line nymote-upstream:… that `upstream share` prints',
+    example: 'upstream add nymote-upstream:… --precedence theirs-first',
   },
   {
     name: 'upstream set',
@@ -122,19 +127,28 @@ export const UPSTREAM_VERBS: readonly Verb[] = [
       { flag: '--off', key: 'off', help: 'its rules do not count' },
     ],
     help: 'change how an upstream is followed',
+    example: 'upstream set mesh --off',
   },
   { name: 'upstream list', operands: [], flags: [DATA], help: 'list the upstreams' },
-  { name: 'upstream pull', operands: [NAME], flags: [DATA], help: 'ask an upstream at once' },
+  {
+    name: 'upstream pull',
+    operands: [NAME],
+    flags: [DATA],
+    help: 'ask an upstream at once',
+    example: 'upstream pull mesh',
+  },
   {
     name: 'upstream remove',
     operands: [NAME],
     flags: [DATA],
     help: 'follow an upstream no more',
+    example: 'upstream remove mesh',
   },
   {
     name: 'upstream share',
     operands: [],
     flags: [DATA, { flag: '--off', key: 'off', help: 'let nobody follow it any more' }],
     help: 'let everybody follow this realm, through its hub, and print how',
+    example: 'upstream share',
   },
 ];

@@ -14,6 +14,7 @@ export const NAME_VERBS: readonly Verb[] = [
       { flag: '--add', key: 'add', help: 'beside the records of this type, not in their place' },
     ],
     help: 'write a record of your zone: name set www AAAA fd00::7, name set @ MX "10 mail"',
+    example: 'name set www AAAA fd00::7',
   },
   {
     name: 'name remove',
@@ -23,6 +24,7 @@ export const NAME_VERBS: readonly Verb[] = [
       { flag: '--value', key: 'value', expects: 'its data', help: 'only the record that says so' },
     ],
     help: 'remove the records of a name, all or those of a type',
+    example: 'name remove www AAAA --value fd00::7',
   },
   { name: 'name list', operands: [], flags: [DATA], help: 'list the records that you wrote' },
 ];

@@ -18,6 +18,7 @@ export const TOGETHER_VERBS: readonly Verb[] = [
       { flag: '--value', key: 'value', expects: 'JSON', help: 'another value' },
     ],
     help: 'decide a conflict',
+    example: 'resolve rules/printer/effect --take laptop',
   },
   {
     name: 'late',
@@ -30,12 +31,14 @@ export const TOGETHER_VERBS: readonly Verb[] = [
     operands: [{ name: 'device' }],
     flags: [DATA],
     help: 'take the late changes of a device over as your own',
+    example: 'late adopt desktop',
   },
   {
     name: 'late dismiss',
     operands: [{ name: 'device' }],
     flags: [DATA],
     help: 'let the late changes of a device go',
+    example: 'late dismiss desktop',
   },
   {
     name: 'proposals',
@@ -50,11 +53,13 @@ export const TOGETHER_VERBS: readonly Verb[] = [
       },
     ],
     help: 'list changes that wait for a second owner',
+    example: 'proposals --require rules,devices',
   },
   {
     name: 'approve',
     operands: [{ name: 'id' }],
     flags: [DATA, { flag: '--no', key: 'no', help: 'do not agree: take the proposal away' }],
     help: 'agree to what another owner proposed',
+    example: 'approve ID',
   },
 ];

@@ -20,6 +20,8 @@ export type Verb = {
   readonly operands: readonly Operand[];
   readonly flags: readonly Flag[];
   readonly help: string;
+  /** Words after `nymote`; absent where the name is all there is to type. */
+  readonly example?: string;
 };
 
 export type Operand = { readonly name: string; readonly optional?: true };

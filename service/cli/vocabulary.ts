@@ -3,6 +3,7 @@
  */
 
 import { CONFIG_FLAGS } from '../config.ts';
+import { APPLY_VERBS } from './apply-verbs.ts';
 import { BACKUP_VERBS } from './backup-verbs.ts';
 import { DRAFT_VERBS } from './draft-verbs.ts';
 import { AUTO_CONFIRM, ENROL_VERBS, ROLE } from './enrol-verbs.ts';
@@ -27,23 +28,22 @@ const ASKER: Flag = {
 };
 const SERVICE_FLAGS: readonly Flag[] = CONFIG_FLAGS;
 const NAME: Operand = { name: 'name' };
-const OPTION: Operand = { name: 'option' };
-const ON_DEVICE: Flag = {
-  flag: '--device',
-  key: 'device',
-  expects: 'a device',
-  otherwise: 'this one',
-  help: 'of which router',
-};
 
 /** All verbs, in the order of `nymote help`. */
 export const VERBS: readonly Verb[] = [
-  { name: 'serve', operands: [], flags: SERVICE_FLAGS, help: 'run the service in the foreground' },
+  {
+    name: 'serve',
+    operands: [],
+    flags: SERVICE_FLAGS,
+    help: 'run the service in the foreground',
+    example: 'serve --dns 127.0.0.1:5300 --data ./data',
+  },
   {
     name: 'join',
     operands: [{ name: 'endpoint' }, { name: 'code', optional: true }],
     flags: [...SERVICE_FLAGS, AUTO_CONFIRM],
     help: 'make this machine one of your devices, with a code from `device add --node` on the first',
+    example: 'join 192.168.1.1:51821',
   },
   {
     name: 'resolver',
@@ -64,6 +64,7 @@ export const VERBS: readonly Verb[] = [
       },
     ],
     help: 'run nothing but the resolver in the foreground, without data or keys',
+    example: 'resolver --config resolver.json',
   },
   ...HUB_VERBS,
   { name: 'status', operands: [], flags: [DATA], help: 'say how things are' },
@@ -82,6 +83,7 @@ export const VERBS: readonly Verb[] = [
       AUTO_CONFIRM,
     ],
     help: 'add a device',
+    example: 'device add desktop --node',
   },
   ...ENROL_VERBS,
   { name: 'device list', operands: [], flags: [DATA], help: 'list the devices' },
@@ -90,6 +92,7 @@ export const VERBS: readonly Verb[] = [
     operands: [NAME],
     flags: [DATA],
     help: 'remove a device, its name and its tunnel',
+    example: 'device remove phone',
   },
   { name: 'rule list', operands: [], flags: [DATA], help: "list your rules and nymote's own" },
   {
@@ -97,8 +100,16 @@ export const VERBS: readonly Verb[] = [
     operands: [NAME, { name: 'json' }],
     flags: [DATA],
     help: 'write a rule: {"tier","effect","who","do","what","when","note"}',
+    example:
+      'rule set no-nas \'{"tier":"rule","effect":"deny","who":{"any":["device:phone"]},"do":["connect"],"what":{"any":["device:nas"]}}\'',
   },
-  { name: 'rule remove', operands: [NAME], flags: [DATA], help: 'remove a rule of yours' },
+  {
+    name: 'rule remove',
+    operands: [NAME],
+    flags: [DATA],
+    help: 'remove a rule of yours',
+    example: 'rule remove no-nas',
+  },
   ...UPSTREAM_VERBS,
   { name: 'zone show', operands: [], flags: [DATA], help: 'print all names and their addresses' },
   {
@@ -115,6 +126,7 @@ export const VERBS: readonly Verb[] = [
       },
     ],
     help: 'print the key that others can check your names with',
+    example: 'zone anchor --format unbound',
   },
   {
     name: 'explain',
@@ -125,6 +137,7 @@ export const VERBS: readonly Verb[] = [
       { flag: '--fresh', key: 'fresh', help: 'walk from the root, past everything cached' },
     ],
     help: 'tell how an answer comes about: servers, chain of trust, verdict, cache, ruling',
+    example: 'explain www.example.org AAAA',
   },
   {
     name: 'why',
@@ -148,71 +161,9 @@ export const VERBS: readonly Verb[] = [
       },
     ],
     help: 'say whether a name may be asked for or reached, and by which rule; or where a line comes from: why wg0.peer.phone, why uci network.lan.ipaddr, why dns laptop.alice.nymote AAAA',
+    example: 'why nas --asker phone --verb connect',
   },
-  {
-    name: 'option set',
-    operands: [OPTION, { name: 'value' }],
-    flags: [
-      DATA,
-      ON_DEVICE,
-      { flag: '--list', key: 'list', help: 'the value is a list, with commas' },
-      {
-        flag: '--first-on',
-        key: 'firstOn',
-        expects: 'a device',
-        help: 'wait until that one has confirmed its own options',
-      },
-      { flag: '--note', key: 'note', expects: 'words', help: 'why' },
-    ],
-    help: 'set an option of a router (UCI), applied under its guard',
-  },
-  {
-    name: 'option unset',
-    operands: [OPTION],
-    flags: [DATA, ON_DEVICE],
-    help: 'let go of an option: it becomes what it was before',
-  },
-  { name: 'option list', operands: [], flags: [DATA], help: 'list the options' },
-  {
-    name: 'apply status',
-    operands: [],
-    flags: [DATA],
-    help: 'say what is applied, what is pending, and how it went elsewhere',
-  },
-  {
-    name: 'apply retry',
-    operands: [],
-    flags: [DATA],
-    help: 'try a change again that was taken back',
-  },
-  {
-    name: 'apply extend',
-    operands: [{ name: 'seconds' }],
-    flags: [DATA],
-    help: 'give the pending change of this device so much time from now',
-  },
-  {
-    name: 'confirm',
-    operands: [{ name: 'id', optional: true }],
-    flags: [DATA],
-    help: 'say that a pending change is good, on any of your devices',
-  },
-  {
-    name: 'rollback',
-    operands: [],
-    flags: [DATA],
-    help: 'take the pending change of this device back at once',
-  },
-  {
-    name: 'drift',
-    operands: [],
-    flags: [
-      DATA,
-      { flag: '--heal', key: 'heal', help: 'put back what the head says' },
-      { flag: '--adopt', key: 'adopt', help: 'make the head say what is there' },
-    ],
-    help: 'say how this device differs from the head',
-  },
+  ...APPLY_VERBS,
   {
     name: 'log',
     operands: [],
@@ -231,6 +182,7 @@ export const VERBS: readonly Verb[] = [
       { flag: '--what', key: 'what', help: 'say below each what it changed' },
     ],
     help: 'list the changes, newest first',
+    example: 'log --path rules --limit 5',
   },
   {
     name: 'diff',
@@ -240,6 +192,7 @@ export const VERBS: readonly Verb[] = [
     ],
     flags: [DATA],
     help: 'what changed between two entries of the log (default: in the last one)',
+    example: 'diff 3f2a91 9c01d4',
   },
   ...HISTORY_VERBS,
   ...DRAFT_VERBS,
@@ -257,6 +210,7 @@ export const VERBS: readonly Verb[] = [
       { flag: '--days', key: 'days', expects: 'a number', otherwise: '30', help: 'valid so long' },
     ],
     help: 'make a token for the API or for git, shown once',
+    example: 'token add dashboard --days 365',
   },
   { name: 'token list', operands: [], flags: [DATA], help: 'list the tokens' },
   {
@@ -264,6 +218,7 @@ export const VERBS: readonly Verb[] = [
     operands: [{ name: 'id' }],
     flags: [DATA],
     help: 'make a token worthless',
+    example: 'token remove 7c1d',
   },
   {
     name: 'sign-in',
@@ -303,6 +258,7 @@ export const VERBS: readonly Verb[] = [
       { flag: '--invite', key: 'invite', expects: 'a code', help: 'from whoever runs the hub' },
     ],
     help: 'have your devices exchange their changes, sealed, through a hub',
+    example: 'hub join https://hub.example.org --invite CODE',
   },
   { name: 'hub leave', operands: [], flags: [DATA], help: 'use no hub any more' },
   ...NAME_VERBS,

@@ -75,12 +75,19 @@ const COMMANDS = [
   { run: 'version', exit: 0, says: /^\d+\.\d+\.\d+\n$/ },
   { run: '--version', exit: 0, says: /^\d+\.\d+\.\d+\n$/ },
   { run: 'help', exit: 0, says: /device add <name>/ },
+  {
+    run: 'help backup',
+    exit: 0,
+    says: /^nymote backup\n.*\n\n {2}For example: nymote backup --to /,
+  },
+  { run: 'help device', exit: 0, says: /^ {2}device add <name>/ },
+  { run: 'device --help', exit: 0, says: /^ {2}device add <name>/ },
 ];
 
 describe('what works', () => {
   test.each(COMMANDS)('nymote $run', async ({ run, exit, says }) => {
     const words = run.split(' ');
-    const isAlone = ['version', '--version', 'help'].includes(run);
+    const isAlone = /^(--)?version$|help/.test(run);
     const ended = await (isAlone ? nymote(words) : service.run(...words));
     expect(ended.stdout).toMatch(says);
     expect([ended.exitCode, ended.stderr]).toEqual([exit, '']);
@@ -165,6 +172,7 @@ const REFUSED = [
 
 /** Before anything is asked; each says where to look. */
 const MISTYPED = [
+  { run: 'help bogus', says: "there is no command 'bogus'; see 'nymote help'" },
   { run: 'bogus', says: "there is no command 'bogus'; see 'nymote help'" },
   { run: 'device', says: "after 'device' a word is missing: device add, device confirm" },
   { run: 'device add', says: "<name> is missing; see 'nymote device add --help'" },
