@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { refusalOf } from './batch.ts';
+import { absenceOf, refusalOf } from './batch.ts';
 import type { Native } from './batch-native.ts';
 
 const EAGAIN = 11;
@@ -40,4 +40,15 @@ test.each([
   const calls = native(results);
   expect(refusalOf(calls)).toBe(refusal);
   expect(calls.closed).toEqual(results.socket === -1 ? [] : [5]);
+});
+
+test.each([
+  {
+    thrown: new Error("Cannot find module 'x'\nRequire stack:\n- /a\n- /b"),
+    reason: "koffi: Cannot find module 'x' Require stack: - /a - /b",
+    why: 'a module that is not there',
+  },
+  { thrown: 'no', reason: 'koffi: no', why: 'what is no error' },
+])('$why is told in one line', ({ thrown, reason }) => {
+  expect(absenceOf('koffi', thrown)).toBe(reason);
 });

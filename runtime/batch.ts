@@ -195,6 +195,12 @@ type Crew = {
   readonly sockets: readonly Opened[];
 };
 
+/** Why a C library's calls cannot be had, in one line: Node tells who required what in several. */
+export function absenceOf(binding: string, thrown: unknown): string {
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  return `${binding}: ${text.replace(/\s+/g, ' ')}`;
+}
+
 /**
  * Why batches cannot be had although there is a C library: a thread whose calls are refused, as
  * sandboxes do, would go round and round and hear nothing.

@@ -2,7 +2,7 @@
  * Batched datagrams on Bun: native calls through bun:ffi.
  */
 
-import { createBatchUdp, refusalOf } from './batch.ts';
+import { absenceOf, createBatchUdp, refusalOf } from './batch.ts';
 import { openBatchIo, type ThreadData } from './batch-io.ts';
 import { C_LIBRARIES, type Native, SYSTEM_CALLS } from './batch-native.ts';
 import type { BatchIo, Log, OpenBatchUdp } from './index.ts';
@@ -66,7 +66,7 @@ async function loadNative(): Promise<Native | string> {
     const ffi: Ffi = await import(FFI);
     return bindCalls(ffi, openLibrary(ffi), numbers);
   } catch (thrown) {
-    return `bun:ffi: ${thrown instanceof Error ? thrown.message : thrown}`;
+    return absenceOf(FFI, thrown);
   }
 }
 

@@ -4,7 +4,7 @@
 
 import { createRequire } from 'node:module';
 import type * as Koffi from 'koffi';
-import { createBatchUdp, refusalOf } from './batch.ts';
+import { absenceOf, createBatchUdp, refusalOf } from './batch.ts';
 import { C_LIBRARIES, type Native, SYSTEM_CALLS } from './batch-native.ts';
 import type { Log, OpenBatchUdp } from './index.ts';
 
@@ -30,7 +30,7 @@ export function loadNative(): Native | string {
     const koffi = createRequire(import.meta.url)(KOFFI) as typeof Koffi;
     return bindCalls(koffi, openLibrary(koffi), calls);
   } catch (thrown) {
-    return `koffi: ${thrown instanceof Error ? thrown.message : thrown}`;
+    return absenceOf(KOFFI, thrown);
   }
 }
 
