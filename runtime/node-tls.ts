@@ -70,8 +70,8 @@ export async function openSecurely(
   connections: number = MAX_CONNECTIONS,
 ): Promise<SecureListener> {
   const handshakes = limitHandshakes(server);
-  // Who limits secured connections by itself must see one more to choose between them.
-  server.maxConnections = connections + MAX_HANDSHAKES;
+  // Those that choose between connections must see more than all places hold.
+  server.maxConnections = connections + 2 * MAX_HANDSHAKES;
   return {
     local: await startListening(server, local),
     replaceCredentials(credentials) {

@@ -108,12 +108,7 @@ describe(`${REAL} tls with many at the door`, () => {
   test('who holds handshakes from several addresses keeps nobody else out', async () => {
     await using listener = await tls.listen(LOCAL, options(), shout);
     const to = endpointOf(listener.local);
-    const held = Array.from({ length: 160 }, (_, index) =>
-      createConnection({
-        ...{ host: to.address, port: to.port },
-        localAddress: `127.0.0.${10 + Math.floor(index / 32)}`,
-      }).on('error', () => undefined),
-    );
+    const held = hold(to, 160);
     await Promise.all(held.map((socket) => once(socket, 'connect')));
     const client = clientOf(await secure(to));
     client.end();
@@ -127,13 +122,32 @@ describe(`${REAL} tls with many at the door`, () => {
     await using server = await http.listenSecurely(LOCAL, credentials, handle, room);
     const to = endpointOf(server.local);
     const open: TLSSocket[] = [];
+    let ended = 0;
     for (let round = 0; round < 33; round++) {
       const some = Array.from({ length: 20 }, () => secure(to, { ALPNProtocols: ['h2'] }));
-      open.push(...(await Promise.all(some)));
+      for (const socket of await Promise.all(some)) {
+        open.push(socket.resume().once('close', () => ended++));
+      }
     }
-    expect(open.filter(({ destroyed }) => destroyed)).toEqual([]);
     expect(await curl(to, '--http2')).toBe('hello 2 200');
+    expect(ended).toBe(0);
     for (const socket of open) socket.destroy();
+  });
+
+  test('who holds all places and all handshakes keeps nobody else out', async () => {
+    const room = { connections: 4, perSource: 4 };
+    const handle = () => new Response('hello');
+    await using server = await http.listenSecurely(LOCAL, credentials, handle, room);
+    const to = endpointOf(server.local);
+    const open: TLSSocket[] = [];
+    for (let index = 0; index < 4; index++) {
+      const options = { ALPNProtocols: ['h2'], localAddress: '127.0.0.2' };
+      open.push(await secure(to, options as ConnectionOptions));
+    }
+    const held = hold(to, 128);
+    await Promise.all(held.map((socket) => once(socket, 'connect')));
+    expect(await curl(to, '--http2')).toBe('hello 2 200');
+    for (const socket of [...open, ...held]) socket.destroy();
   });
 
   test('when all are taken, whoever holds most gives one up', async () => {
@@ -267,6 +281,13 @@ test('the fake one serves what comes plain', async () => {
   const listening = fake.listenSecurely(LOCAL, bad, () => new Response());
   await expect(listening).rejects.toMatchObject({ code: 'bad-key' });
 });
+
+/** Handshakes that do not begin, as many from one address as it may have. */
+const hold = ({ address, port }: Endpoint, count: number) =>
+  Array.from({ length: count }, (_, index) => {
+    const localAddress = `127.0.0.${10 + Math.floor(index / 32)}`;
+    return createConnection({ host: address, port, localAddress }).on('error', () => undefined);
+  });
 
 function secure(to: Endpoint, options: ConnectionOptions = { ALPNProtocols: ['dot'] }) {
   return new Promise<TLSSocket>((resolve, reject) => {
