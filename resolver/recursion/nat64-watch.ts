@@ -105,8 +105,7 @@ async function discover(
 async function exchange({ ask }: Pick<Upstream, 'ask'>, send: Send): Promise<Message | undefined> {
   const first = send.server.secure === undefined ? send : overTcp(send);
   const event = await ask(first);
-  const again =
-    event.kind === 'reply' ? resendFor(first, event.message, { sendsCookies: false }) : undefined;
+  const again = event.kind === 'reply' ? resendFor(first, event.message, {}) : undefined;
   const isAgain = again !== undefined && again !== 'no-use';
   const last = isAgain ? await ask(again) : event;
   return last.kind === 'reply' && last.message.rcode === RCODE.NOERROR ? last.message : undefined;

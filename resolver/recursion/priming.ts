@@ -125,11 +125,11 @@ async function askSome(
 const MAX_SENDS = 4;
 
 /** An authoritative answer, or nothing that helps. */
-async function exchange(ask: Ask, { cookies }: Settings, send: Send): Promise<Message | undefined> {
+async function exchange(ask: Ask, settings: Settings, send: Send): Promise<Message | undefined> {
   let next = send;
   for (let sends = 0; sends < MAX_SENDS; sends++) {
     const event = await ask(next);
-    const again = againAfter(next, event, cookies === true);
+    const again = againAfter(next, event, settings);
     if (again !== undefined) {
       next = again;
       continue;
@@ -142,10 +142,10 @@ async function exchange(ask: Ask, { cookies }: Settings, send: Send): Promise<Me
 }
 
 /** Perhaps forged: TCP knows better. */
-function againAfter(sent: Send, event: Event, sendsCookies: boolean): Send | undefined {
+function againAfter(sent: Send, event: Event, settings: Settings): Send | undefined {
   if (event.kind === 'forged') return sent.transport === 'udp' ? overTcp(sent) : undefined;
   if (event.kind !== 'reply') return undefined;
-  const again = resendFor(sent, event.message, { sendsCookies });
+  const again = resendFor(sent, event.message, settings);
   return again === 'no-use' ? undefined : again;
 }
 

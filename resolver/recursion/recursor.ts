@@ -263,9 +263,8 @@ function countLoss(state: State, sent: Send): State {
 const NEVER_AGAIN = 1000;
 
 function read(state: State, sent: Send, message: Message, now: number, world: World): Progress {
-  const { cookies: sendsCookies = false, isJudged } = world.settings;
-  const judged = isJudged?.(sent.name) ?? false;
-  const resend = resendFor(sent, message, { sendsCookies, isJudged: judged });
+  const { settings } = world;
+  const resend = resendFor(sent, message, settings);
   if (resend === 'no-use') return { kind: 'go', state: countTry(state, sent.server, NEVER_AGAIN) };
   if (resend !== undefined) return transmit(state, resend, now, world);
   const wasRefused = !sent.edns && world.servers.speaksEdns(sent.server, now);
@@ -274,7 +273,6 @@ function read(state: State, sent: Send, message: Message, now: number, world: Wo
   }
   if (sent.edns && message.edns !== undefined) world.servers.ednsWorked(sent.server);
   const frame = top(state);
-  const { settings } = world;
   const reply = scrub(message, {
     name: sent.name,
     type: sent.type,

@@ -79,13 +79,7 @@ test.each<{
   },
 ])('$sent $reply: $why', ({ sent, reply, cookies = true, isJudged = false, is }) => {
   const send = { ...SEND, ...sent };
-  const resend = resendFor(
-    send,
-    { truncated: false, rcode: 0, ...reply },
-    {
-      sendsCookies: cookies,
-      isJudged,
-    },
-  );
+  const settings = { cookies, isJudged: () => isJudged };
+  const resend = resendFor(send, { truncated: false, rcode: 0, ...reply }, settings);
   expect(resend).toEqual(typeof is === 'object' ? { ...send, ...is } : is);
 });

@@ -7,7 +7,7 @@
 
 import type { Message } from '../message/message.ts';
 import { RCODE } from '../message/type.ts';
-import type { Send } from './frame.ts';
+import type { Send, Settings } from './frame.ts';
 import { EDNS_REFUSALS } from './servers.ts';
 
 /** Milliseconds for a question over TCP: the connection costs a round trip more. */
@@ -22,7 +22,7 @@ export function overTcp(send: Send): Send {
 export function resendFor(
   sent: Send,
   { truncated, rcode }: Pick<Message, 'truncated' | 'rcode'>,
-  { sendsCookies, isJudged = false }: { sendsCookies: boolean; isJudged?: boolean },
+  { cookies, isJudged }: Pick<Settings, 'cookies' | 'isJudged'>,
 ): Send | 'no-use' | undefined {
   const isTcp = sent.transport === 'tcp';
   if (truncated) return isTcp ? 'no-use' : overTcp(sent);
@@ -31,10 +31,10 @@ export function resendFor(
     if (!isTcp && sent.cookie === undefined) return { ...sent, cookie: 'again' };
     return isTcp ? 'no-use' : overTcp(sent);
   }
-  if (isJudged && isKeptBack(sent, rcode)) return { ...sent, checkingDisabled: true };
+  if (isKeptBack(sent, rcode) && isJudged?.(sent.name)) return { ...sent, checkingDisabled: true };
   if (!sent.edns || !EDNS_REFUSALS.includes(rcode)) return undefined;
   // First without a cookie: DNSSEC needs EDNS.
-  const isPlain = !sendsCookies || sent.cookie === 'none';
+  const isPlain = cookies !== true || sent.cookie === 'none';
   return isPlain ? { ...sent, edns: false } : { ...sent, cookie: 'none' };
 }
 
