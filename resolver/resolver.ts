@@ -20,8 +20,7 @@ import type { Answered, Answering, Before } from './serving/answering.ts';
 import { type CourtesyOptions, createCourtesy } from './serving/courtesy.ts';
 import { createFastLane, type LaneHit } from './serving/fast-lane.ts';
 import type { Origin } from './serving/part.ts';
-import type { Handle, Transport } from './serving/response.ts';
-import { queryFor } from './serving/response.ts';
+import { type Handle, queryFor, type Transport } from './serving/response.ts';
 import { type Listeners, startListeners } from './serving/server.ts';
 import { createTally, type TallyView } from './serving/tally.ts';
 

@@ -77,6 +77,8 @@ export type ChainMemory = {
   find(name: Name, now: number): Link | undefined;
   put(name: Name, link: Link, ttl: number, now: number): void;
   forget(name: Name): void;
+  /** Hears whether there is a date: what was found without one was believed whatever its times (I9). */
+  noteDate(clockIsSet: boolean): void;
   clear(): void;
 };
 
@@ -99,6 +101,7 @@ type Remembered = { readonly link: Link; readonly expires: number; isUsed: boole
 /** An empty memory. */
 export function createChainMemory(limit: number = MAX_LINKS): ChainMemory {
   const links = new Map<string, Remembered>();
+  let wasSet = true;
 
   /** Forgets the oldest that was not used since its turn came before. */
   function evict(): void {
@@ -128,6 +131,10 @@ export function createChainMemory(limit: number = MAX_LINKS): ChainMemory {
       evict();
     },
     forget: ({ key }) => links.delete(key),
+    noteDate(clockIsSet) {
+      if (clockIsSet && !wasSet) links.clear();
+      wasSet = clockIsSet;
+    },
     clear: () => links.clear(),
   };
 }

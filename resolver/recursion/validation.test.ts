@@ -280,6 +280,22 @@ test('so is what was believed to be unsigned: the proof of that may be an old on
   expect((await askPlain()).judgement).toEqual({ state: 'bogus', reason: 'signature-expired' });
 });
 
+test('a question that was under way when the clock was set rests on nothing undated (I9)', async () => {
+  clock = manualClock({ now: 17, isSet: false });
+  build();
+  const expired = zone.sign({ ...zone.keys, signatures: [] }, { expiration: NOW - 9 });
+  const noDs = zone.sign(nsec('plain.example. → www.example. NS RRSIG NSEC'));
+  says.set(`* example. ${TYPE.DNSKEY}`, positive(expired));
+  says.set(`* www.plain.example. ${TYPE.A}`, positive(set('www.plain.example. 3600 A 192.0.2.6')));
+  says.set(`* plain.example. ${TYPE.DS}`, () => {
+    clock.set(NOW);
+    return negative(soa, noDs)();
+  });
+  const budget = fullBudget(clock.monotonic() / 1000);
+  const { judgement } = await validation.resolve(name('www.plain.example.'), TYPE.A, budget, false);
+  expect(judgement).toEqual({ state: 'bogus', reason: 'signature-expired' });
+});
+
 test('a forwarder that passes no signatures on is told from an attack', async () => {
   build({ forwarding: true });
   says.set(`* www.example. ${TYPE.A}`, positive({ ...www, signatures: [] }));

@@ -76,14 +76,8 @@ type Parts = {
 export function createValidation(parts: Parts): Validation {
   const { clock, recursion, memory, anchors } = parts;
   const flights = createFlights<Judged>();
-  let wasSet = clock.isSet();
 
   async function judge(name: Name, type: number, budget: Budget): Promise<Judged> {
-    // Chains found without a clock were believed whatever their times (I9).
-    if (!wasSet && clock.isSet()) {
-      memory.clear();
-      wasSet = true;
-    }
     const purse: Purse = { budget };
     const made = synthesised(parts, name, type, purse);
     if (made !== undefined) return made;
@@ -296,6 +290,7 @@ function trustOf(
 ): Trust {
   const now = monotonic(clock);
   const time = { now: clock.now(), clockIsSet: clock.isSet() };
+  memory.noteDate(time.clockIsSet);
   return {
     anchors,
     memory,
