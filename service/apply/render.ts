@@ -6,6 +6,7 @@
  * nymote makes no nft table of its own yet (fw4 opens its ports), so one called `nymote…` is drift.
  */
 
+import { buildZone, printRecord, TYPE, typeName } from '#resolver';
 import type { Crypto } from '#runtime';
 import type { State } from '#storage';
 import { allowedIps, type Desired, isAtHome, printKey } from '#tunnels';
@@ -51,6 +52,7 @@ export function render(state: State, context: RenderContext): readonly Rendered[
     ),
     ...renderPeers(context),
     ...renderNames(state, context.projection),
+    ...renderApex(context.projection),
   ];
 }
 
@@ -133,6 +135,20 @@ function renderNames(state: State, { devices, settings }: Projection): readonly 
     return [...byType].map(([type, data]) => nameLine(fqdn, type, data, `names/${owner}`));
   });
   return [...own, ...further];
+}
+
+const IN = 1;
+
+/** What the zone makes itself; its serial moves with every commit. */
+function renderApex({ zone, settings }: Projection): readonly Rendered[] {
+  const built = buildZone({ ...zone, records: [] });
+  const sets = built.ok ? built.zone.nodes.get(zone.apex.key)?.sets : undefined;
+  return [...(sets?.values() ?? [])].map(({ owner, type, ttl, rdatas }) => {
+    const records = rdatas.map((rdata) => printRecord({ owner, type, class: IN, ttl, rdata }));
+    const values = records.map((record) => [ttl, ...record.split(' ').slice(4)].join(' '));
+    const source = type === TYPE.NS ? 'devices' : 'realm/settings';
+    return nameLine(settings.apex, typeName(type), values, source);
+  });
 }
 
 function nameLine(fqdn: string, type: string, value: string[], source: string): Rendered {

@@ -20,6 +20,19 @@ test.each([
     why: 'a name',
   },
   {
+    line: 'why alice.nymote NS',
+    says: [/^dns alice\.nymote NS = 3600 laptop\.alice\.nymote\.\n/, 'rule     ', 'Add phone'],
+    why: 'the servers of the zone, which are full devices',
+  },
+  {
+    line: 'why dns alice.nymote SOA',
+    says: [
+      /^dns alice\.nymote SOA = 60 laptop\.alice\.nymote\. hostmaster\.alice\.nymote\. \d+ 3600 /,
+      'Begin the realm',
+    ],
+    why: 'what the zone says of itself',
+  },
+  {
     line: 'why uci system.main.zonename',
     says: [
       'uci system.main.zonename = CET',
