@@ -18,10 +18,10 @@ import { type Engine, startEngine } from './engine.ts';
 import { createGuard } from './guard.ts';
 import { createHealth } from './health.ts';
 import { packageOf } from './option.ts';
-import { waitOf } from './plan.ts';
 import { optionsOf, type Rendered, render } from './render.ts';
 import { createUci, type Uci } from './uci.ts';
 import { explainLine, findLines, type Provenance } from './why.ts';
+import { waitingOf, warningsOf } from './words.ts';
 
 export type Applying = AsyncDisposable & {
   /** Undefined where nothing is applied; `reason` says why. */
@@ -172,52 +172,6 @@ async function confirmedBy(
 function withEngine({ engine }: Room, reason: string): Engine {
   if (engine !== undefined) return engine;
   throw new WebAdminError('unavailable', `Options are not applied here: ${reason}.`);
-}
-
-function warningsOf(room: Room, reason: string): readonly string[] {
-  const { engine, store, self } = room;
-  const { settled, applied, wanted, pending } = engine?.state() ?? {};
-  const isDrifted = pending === undefined && wanted !== undefined && wanted.part === applied?.part;
-  const drifted = isDrifted ? wanted.changes.map(({ option }) => option) : [];
-  const problem = engine?.problem();
-  // What waits for a change that is shown itself is no news.
-  const waiting = pending === undefined ? waitingOf(room) : undefined;
-  const isIdle = engine === undefined && optionsOf(store.state(), self).length > 0;
-  return [
-    ...(isIdle ? [`The options of this device are not applied: ${reason}.`] : []),
-    ...(problem === undefined ? [] : [`The newest configuration is not applied: ${problem}.`]),
-    ...(waiting === undefined ? [] : [`The newest configuration waits: ${waiting}.`]),
-    ...(drifted.length === 0
-      ? []
-      : [`Somebody changed ${drifted.join(', ')} on this router: see nymote drift.`]),
-    ...(settled === undefined || settled.outcome === 'confirmed'
-      ? []
-      : [`The last change of this router's configuration was taken back: ${settled.reason}.`]),
-  ];
-}
-
-function waitingOf(room: Room): string | undefined {
-  const { engine, store } = room;
-  const wait = engine && waitOf(engine.state());
-  switch (wait?.kind) {
-    case undefined:
-      return undefined;
-    case 'newer':
-      return 'a newer change waits until this one has ended';
-    case 'refused':
-      return `${wait.options.join(', ')} was taken back and is still asked for: change or unset it, or try all of it again with \`nymote apply retry\``;
-    case 'busy':
-      return 'another change is on trial here, of LuCI or armed by hand; ours follows when that one has ended';
-    case 'first': {
-      const name = nameOf(room, wait.device);
-      const { pending, outcome, reason } = (store.state().get('status')?.get(wait.device) ??
-        {}) as Partial<DeviceStatus>;
-      const isBack = pending === undefined && (outcome === 'rolled-back' || outcome === 'failed');
-      return isBack
-        ? `${name} was to try it first, and it did not stay there: ${reason ?? ''}`
-        : `${name} tries it first, and has not confirmed it yet`;
-    }
-  }
 }
 
 function statusesOf({ store, current }: Room): ReturnType<Applying['statuses']> {

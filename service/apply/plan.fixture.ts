@@ -31,6 +31,7 @@ export const ended = (
 
 export const wanted = (of: Change, id = '1'): Event => ({ kind: 'wanted', change: of, id });
 export const ARMED: Event = { kind: 'armed', result: 'armed', lame: [], originals: {} };
+export const BUSY: Event = { kind: 'armed', result: 'busy', lame: [], originals: {} };
 export const WRITTEN: Event = { kind: 'written' };
 export const health = (at: number, ...failing: string[]): Event => ({
   kind: 'health',
@@ -39,6 +40,8 @@ export const health = (at: number, ...failing: string[]): Event => ({
 });
 export const person = (id = '1'): Event => ({ kind: 'person', id, by: 'phone' });
 export const guardSays = (guard: GuardStatus | undefined): Event => ({ kind: 'guard', guard });
+export const RESTORED: Event = { kind: 'restored', ok: true };
+export const AGAIN: Event = { kind: 'again', id: '3' };
 export const UNDO: Event = { kind: 'undo', by: 'phone' };
 
 export function play(events: readonly Event[], from: Apply = NOTHING_APPLIED) {

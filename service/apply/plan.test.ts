@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import {
   ARMED,
+  BUSY,
   change,
   ended,
   guardSays,
@@ -14,15 +15,7 @@ import {
   WRITTEN,
   wanted,
 } from './plan.fixture.ts';
-import {
-  type Change,
-  type Command,
-  type Event,
-  GREEN_MS,
-  type Settled,
-  type Wait,
-  waitOf,
-} from './plan.ts';
+import { type Change, type Command, type Event, GREEN_MS, type Settled } from './plan.ts';
 
 const plain = change('a');
 const risky = change('a', { kind: 'risky', seconds: 300 });
@@ -133,7 +126,7 @@ test.each([
     why: 'a person took it back before anything was written',
   },
   {
-    events: [wanted(plain), UNDO, { ...ARMED, result: 'busy' } as Event, wanted(plain, '2')],
+    events: [wanted(plain), UNDO, BUSY, wanted(plain, '2')],
     ends: ['arm', 'look'],
     outcome: 'rolled-back',
     why: 'a person took back what could not even begin',
@@ -211,7 +204,7 @@ test.each([
     why: 'without space for the old files nothing is touched',
   },
   {
-    events: [wanted(plain), { ...ARMED, result: 'busy' } as Event, wanted(plain, '2')],
+    events: [wanted(plain), BUSY, wanted(plain, '2')],
     ends: ['arm', 'arm'],
     outcome: undefined,
     why: "somebody else's change is waited for",
@@ -243,87 +236,6 @@ test.each([
   const { state, commands } = play(events);
   expect(commands).toEqual(ends);
   expect(state.settled?.outcome).toBe(outcome);
-});
-
-test.each([
-  { events: [wanted(plain)], waits: undefined, why: 'it is being tried' },
-  {
-    events: [...until(plain), wanted(change('b'), '2')],
-    waits: { kind: 'newer' },
-    why: 'another one is being tried',
-  },
-  {
-    events: [wanted(plain), { ...ARMED, result: 'busy' } as Event],
-    waits: { kind: 'busy' },
-    why: "somebody else's is on trial",
-  },
-  {
-    events: [wanted(plain), { ...ARMED, result: 'busy' } as Event, wanted(plain, '2'), ARMED],
-    waits: undefined,
-    why: "somebody else's is over",
-  },
-  {
-    events: [wanted(change('a', { waitsFor: 'router' }))],
-    waits: { kind: 'first', device: 'router' },
-    why: 'another device tries it first',
-  },
-  {
-    events: [...until(risky), guardSays(ended('1', 'rolled-back', 'deadline')), wanted(risky, '2')],
-    waits: undefined,
-    why: 'it was taken back: nobody tries it again',
-  },
-  {
-    events: [
-      ...until(risky),
-      guardSays(ended('1', 'rolled-back', 'deadline')),
-      wanted(change('b', { changes: [LINE, { option: 'system.a.c', value: 'z' }] }), '2'),
-    ],
-    waits: { kind: 'refused', options: ['system.a.b'] },
-    why: 'what was taken back is still in it',
-  },
-  {
-    events: [wanted(change('a', { changes: [], waitsFor: 'router' }))],
-    waits: undefined,
-    why: 'it is so already',
-  },
-] satisfies readonly { events: readonly Event[]; waits: Wait | undefined; why: string }[])(
-  'what the newest wish waits for: $why',
-  ({ events, waits }) => {
-    expect(waitOf(play(events).state)).toEqual(waits);
-  },
-);
-
-const OTHER = change('b', { changes: [{ option: 'system.a.c', value: 'z' }] });
-const takenBack = play([...until(risky), guardSays(ended('1', 'rolled-back', 'deadline'))]).state;
-
-test.each([
-  { events: [wanted(risky, '2')], ends: [], why: 'the same is not tried again by itself' },
-  { events: [wanted(OTHER, '2')], ends: ['arm'], why: 'another wish is' },
-  {
-    events: [wanted(change('b', { changes: [LINE, ...OTHER.changes] }), '2')],
-    ends: [],
-    why: 'another wish that has the same in it is not',
-  },
-  {
-    events: [wanted(change('b', { changes: [{ ...LINE, value: 'y' }] }), '2')],
-    ends: ['arm'],
-    why: 'the same option with another value is',
-  },
-  {
-    events: [
-      wanted(change('b', { changes: [LINE, ...OTHER.changes] }), '2'),
-      { kind: 'again', id: '3' } as const,
-    ],
-    ends: ['arm'],
-    why: 'and all of it when a person says so',
-  },
-  {
-    events: [wanted(risky, '2'), { kind: 'again', id: '3' } as const],
-    ends: ['arm'],
-    why: 'and the same when a person says so',
-  },
-])('after it was taken back: $why', ({ events, ends }) => {
-  expect(play(events, takenBack).commands).toEqual(ends);
 });
 
 test('what is adopted is not given back, also while something else is pending', () => {

@@ -17,7 +17,8 @@
  * rollback).
  */
 
-import { type ChangeKind, isSameValue, type OptionLine, type UciValue } from './option.ts';
+import type { ChangeKind, OptionLine, UciValue } from './option.ts';
+import { refusedIn } from './wait.ts';
 
 /** What the head asks of this device. */
 export type Change = {
@@ -71,7 +72,7 @@ export type Apply = {
   /** What holds: the last change that was confirmed. */
   readonly applied?: Pick<Settled, 'commit' | 'part'>;
   readonly originals: Originals;
-  /** Also a change that was taken back, or drift. */
+  /** Also a change that was taken back, or drift: a person's word, until a change has ended. */
   readonly isForced: boolean;
   /** The guard has somebody else's change. */
   readonly isBusy?: true;
@@ -137,39 +138,6 @@ export function step(state: Apply, event: Event): Step {
         ? { state, commands: [] }
         : stepPending(state, state.pending, event);
   }
-}
-
-/** What the newest wish of the head waits for. */
-export type Wait =
-  | { readonly kind: 'newer' | 'busy' }
-  | { readonly kind: 'refused'; readonly options: readonly string[] }
-  | { readonly kind: 'first'; readonly device: string };
-
-/** Why the newest wish is not being tried, when it will be. */
-export function waitOf({ wanted, pending, settled, isBusy }: Apply): Wait | undefined {
-  if (wanted === undefined || wanted.changes.length === 0) return undefined;
-  if (pending !== undefined) return pending.part === wanted.part ? undefined : { kind: 'newer' };
-  if (wanted.part === settled?.part) return undefined;
-  const refused = refusedIn({ wanted, settled });
-  if (refused.length > 0) return { kind: 'refused', options: refused };
-  if (wanted.waitsFor !== undefined) return { kind: 'first', device: wanted.waitsFor };
-  return isBusy === true ? { kind: 'busy' } : undefined;
-}
-
-/** What was taken back, if the head still asks for all of it. */
-function refusedIn({
-  wanted,
-  settled,
-}: {
-  readonly wanted?: Change | undefined;
-  readonly settled?: Settled | undefined;
-}): readonly string[] {
-  const { refused = [] } = settled ?? {};
-  const isWanted = (line: OptionLine): boolean =>
-    wanted?.changes.some(
-      ({ option, value }) => option === line.option && isSameValue(value, line.value),
-    ) === true;
-  return refused.every(isWanted) ? refused.map(({ option }) => option) : [];
 }
 
 type PendingEvent = Exclude<Event, { kind: 'start' | 'wanted' | 'again' | 'adopted' }>;
@@ -264,14 +232,14 @@ function consider(state: Apply, id: string): Step {
   const { isBusy: _, ...idle } = state;
   if (wanted.changes.length === 0) return stay(inPlace(idle, wanted));
   const isNews = wanted.part !== settled?.part && refusedIn(state).length === 0;
-  if (wanted.waitsFor !== undefined || !(isNews || state.isForced)) return stay(state);
+  if (wanted.waitsFor !== undefined || !(isNews || state.isForced)) return stay(idle);
   const { waitsFor: __, ...change } = wanted;
   const begun: Pending = {
     ...change,
     ...{ id, phase: 'arming', lame: [], failing: [], originals: {} },
   };
   return {
-    state: { ...idle, isForced: false, pending: begun },
+    state: { ...idle, pending: begun },
     commands: [{ kind: 'arm', pending: begun }],
   };
 }

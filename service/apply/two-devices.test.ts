@@ -90,6 +90,22 @@ test('what a change waits for is said on the device that waits', async () => {
   expect(router.values.get('system.main.zonename')).toBe('CET');
 });
 
+test('whoever was to try it first is removed: that is said, and nothing happens by itself', async () => {
+  const { a, b, router } = await laptopAndRouter(new Router());
+  await using _a = await a.start();
+  await using _b = await joinHome(a, b);
+  router.isBusy = true;
+  await a.run('option set network.lan.ipaddr 10.9.9.9 --device desktop');
+  await a.run('option set network.lan.ipaddr 10.9.9.9 --first-on desktop');
+  await advance(a, 20_000);
+  await a.run('device remove desktop');
+  await advance(a, 100_000);
+  expect((await a.json('apply status'))['reason']).toContain('was removed: set it again without');
+  await a.run('option set network.lan.ipaddr 10.9.9.9');
+  await advance(a, 20_000);
+  expect(await a.json('apply status')).toMatchObject({ pending: { kind: 'risky' } });
+});
+
 test('what the first one took back is not tried by the next, which says so', async () => {
   const first = new Router();
   const { a, b, router } = await laptopAndRouter(first);
@@ -102,7 +118,8 @@ test('what the first one took back is not tried by the next, which says so', asy
   first.end('rolled-back', 'deadline');
   await advance(a, 100_000);
   expect((await b.json('apply status'))['reason']).toBe(
-    'laptop was to try it first, and it did not stay there: nobody confirmed it in time',
+    'laptop was to try it first, and it did not stay there: nobody confirmed it in time; ' +
+      'try it there again with `nymote apply retry`, or set it here without --first-on',
   );
   expect(router.values.get('network.lan.ipaddr')).toBe('1');
   // Tried again there, and confirmed, it comes here.
