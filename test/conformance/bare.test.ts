@@ -47,6 +47,10 @@ async function moveClock(file: string, by: string): Promise<void> {
 
 const AD = /flags:[^;]* ad[ ;]/;
 
+/** A server that was too busy to answer is another error, for a while. */
+const untilFailsWith = (ede: number, ask: () => Promise<string>) =>
+  expect.poll(ask, PATIENCE).toMatch(new RegExp(`status: SERVFAIL[^]*EDE: ${ede} \\(`));
+
 test.each([
   { name: 'www.good.lab', why: 'an address' },
   { name: 'no.good.lab', why: 'a denial' },
@@ -78,9 +82,7 @@ test.each([
   { name: 'www.changed.lab', ede: 6, why: 'an address that was not signed' },
   { name: 'no.nonsec.lab', ede: 12, why: 'a denial without proof' },
 ])('$name is SERVFAIL with EDE $ede: $why', async ({ name, ede }) => {
-  const answer = await bare.dig(name, 'A');
-  expect(answer).toContain('status: SERVFAIL');
-  expect(answer).toContain(`EDE: ${ede} (`);
+  await untilFailsWith(ede, () => bare.dig(name, 'A'));
 });
 
 test('a negative trust anchor lets a broken zone through', async () => {
@@ -126,9 +128,7 @@ test('a stub zone whose anchor is another key’s is SERVFAIL with EDE 9', async
   const addresses = `${LEAVES}:${internet.port}`;
   const stub = { 'good.lab': { addresses, trustAnchors: [wrong] } };
   await using other = await startBare(internet.folder, { ...internet.settings, stub });
-  const answer = await other.dig('www.good.lab', 'A');
-  expect(answer).toContain('status: SERVFAIL');
-  expect(answer).toContain('EDE: 9 (');
+  await untilFailsWith(9, () => other.dig('www.good.lab', 'A'));
 });
 
 test('one zone is forwarded, the rest is not', async () => {
@@ -144,9 +144,7 @@ test('one zone is forwarded, the rest is not', async () => {
 test('what a forwarder keeps back as bogus has its reason here too', async () => {
   const forward = `127.0.0.1:${bare.port}`;
   await using other = await startBare(internet.folder, { ...internet.settings, forward });
-  const answer = await other.dig('www.expired.lab', 'A');
-  expect(answer).toContain('status: SERVFAIL');
-  expect(answer).toContain('EDE: 7 (');
+  await untilFailsWith(7, () => other.dig('www.expired.lab', 'A'));
   await using trusting = await startBare(internet.folder, {
     ...internet.settings,
     forward,
@@ -183,9 +181,7 @@ test('DNS64: addresses are made when the denial and the data validate', async ()
   expect(answer).toMatch(made);
   expect(answer).toMatch(AD);
   expect(await other.dig('www.good.lab', 'AAAA', '+dnssec', '+cd')).toContain('ANSWER: 0');
-  const changed = await other.dig('www.changed.lab', 'AAAA');
-  expect(changed).toContain('status: SERVFAIL');
-  expect(changed).toContain('EDE: 6 (');
+  await untilFailsWith(6, () => other.dig('www.changed.lab', 'AAAA'));
   expect(await other.dig('www.expired.lab', 'AAAA')).toContain('status: SERVFAIL');
 });
 
@@ -253,7 +249,7 @@ test('a wall clock that is moved moves TTLs and ends signatures', async () => {
   expect(ttl(later)).toBeGreaterThan(0);
   expect(ttl(later)).toBeLessThanOrEqual(100);
   await moveClock(clock, '+60d');
-  expect(await ask()).toContain('EDE: 7 (');
+  await untilFailsWith(7, ask);
   await moveClock(clock, '+0');
   const back = await ask();
   expect(back).toMatch(AD);
@@ -263,7 +259,7 @@ test('a wall clock that is moved moves TTLs and ends signatures', async () => {
 test('a date of long ago is believed: signatures of today are not valid yet', async () => {
   const env = { ...faked(), FAKETIME: '@2007-09-16 13:42:26' };
   await using other = await startBare(internet.folder, internet.settings, env);
-  expect(await other.dig('www.good.lab', 'A')).toContain('EDE: 8 (');
+  await untilFailsWith(8, () => other.dig('www.good.lab', 'A'));
 });
 
 test('root servers of a file, as InterNIC publishes them', async () => {
