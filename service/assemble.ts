@@ -21,6 +21,7 @@ import { createDraftFiles } from './drafts.ts';
 import { createDeviceChanges } from './faces/devices.ts';
 import { examine, TUNNEL_FIXES } from './faces/doctor.ts';
 import { createLive } from './faces/live.ts';
+import { sayRemoved } from './faces/removed.ts';
 import { publishOnUbus } from './faces/router.ts';
 import { openFaces } from './faces/serve.ts';
 import { createDoors } from './faces/sign-in.ts';
@@ -119,7 +120,7 @@ export async function assemble(
     signInLink: house.doors.issueLink().url,
     tunnels: state === 'up' ? `up (${backend ?? 'unknown'})` : `off: ${reason ?? ''}`,
     warnings: [
-      ...(current.isRemoved() ? [REMOVED] : []),
+      ...(await sayRemoved(house)),
       ...warnings,
       ...(encryptedDns?.warnings() ?? []),
       ...((await readPhrase(runtime.files, config.data)) === undefined ? [] : [WRITE_DOWN]),
@@ -175,9 +176,6 @@ async function startTunnels(
 /** Only when it starts: a page that others may see is no place for it. */
 const WRITE_DOWN =
   'Write your recovery phrase on paper: nymote recovery show. It is the way back when every device is lost.';
-
-const REMOVED =
-  'This device was removed: it serves no names of yours and has no tunnels; what it has can be read. To add it again, join with another --data.';
 
 const limitedWords = (current: Current, id: string): string => {
   const name = current.projection().devices.find((device) => device.id === id)?.name ?? id;
@@ -348,13 +346,13 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
       household,
     },
     projection: current.projection,
+    own: current.own,
     anchor: current.anchor,
     doctor: async () => [
       ...(await examine({ runtime, config, store, resolver, tunnels, sync, backups, isRemoved })),
       ...upstreams.checks(),
     ],
     warnings: () => [
-      ...(current.isRemoved() ? [REMOVED] : []),
       ...sync.limited().map((id) => limitedWords(current, id)),
       ...warnings,
       ...(encryptedDns?.warnings() ?? []),

@@ -15,7 +15,7 @@ import type { DeviceChanges } from './faces/devices.ts';
 import type { Live } from './faces/live.ts';
 import type { Doors } from './faces/sign-in.ts';
 import type { Enrolment } from './peers/enrol.ts';
-import type { Projection } from './project.ts';
+import type { Projection, RealmDevice } from './project.ts';
 import type { Acknowledgements } from './sync/acknowledged.ts';
 import type { Sync } from './sync/follow.ts';
 import type { HubNeeds } from './sync/hub.ts';
@@ -31,6 +31,8 @@ export type House = {
   readonly tunnels: Tunnels;
   /** What holds for the questions of this moment; new with each commit. */
   readonly household: () => Household;
+  /** This device, also when it was removed. */
+  readonly own: () => RealmDevice;
   readonly projection: () => Projection;
   readonly anchor: () => Anchor;
   readonly backups: Backups;

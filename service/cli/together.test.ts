@@ -56,6 +56,16 @@ test('late changes have their evidence and two ways out', () => {
   `);
 });
 
+test('where nobody may decide about late changes, that is said in place of how to', () => {
+  const late = { device: 'x', name: 'desk', reason: 'revoked', sentence: '' } as const;
+  const text = printLate(
+    { late: [{ ...late, count: 0, changes: [] }] },
+    'This device was removed.',
+  );
+  expect(text).toContain('This device was removed.');
+  expect(text).not.toContain('late adopt');
+});
+
 test('a proposal says what would happen', () => {
   expect(printProposals({ paths: [], proposals: [] })).toBe('Nothing waits for a second owner.');
   const proposal = { id: 'x.3', device: 'x', name: 'desk', what: ['Remove the rule guests'] };

@@ -1,6 +1,6 @@
 /** The verbs about what several devices write, and what they print. */
 
-import type { ConflictsView, LateDecided, LateView, ProposalsView } from '#web-admin';
+import type { ConflictsView, LateDecided, LateView, ProposalsView, Status } from '#web-admin';
 import { Misuse, readJson } from './misuse.ts';
 import { date, SHORT_ID, table } from './print.ts';
 import type { Action } from './verbs.ts';
@@ -27,7 +27,8 @@ export const TOGETHER_ACTIONS: Readonly<Record<string, Action>> = {
   },
   async late(api) {
     const view = await api<LateView>('GET', '/late');
-    return { value: view, text: printLate(view) };
+    const { readOnlyReason } = await api<Pick<Status, 'readOnlyReason'>>('GET', '/status');
+    return { value: view, text: printLate(view, readOnlyReason) };
   },
   'late adopt': (api, { operands }) => decide(api, operands['device'] ?? '', 'adopt'),
   'late dismiss': (api, { operands }) => decide(api, operands['device'] ?? '', 'dismiss'),
@@ -85,8 +86,8 @@ export function printConflicts({ conflicts }: ConflictsView): string {
     .join('\n\n');
 }
 
-/** What does not count, by device. */
-export function printLate({ late }: LateView): string {
+/** What does not count, by device; `readOnlyReason`: why nobody decides about it here. */
+export function printLate({ late }: LateView, readOnlyReason?: string): string {
   if (late.length === 0) return 'There are no late changes.';
   return late
     .map(({ name, sentence, changes, count, fork }) =>
@@ -97,7 +98,7 @@ export function printLate({ late }: LateView): string {
           ...what.map((each) => `      ${each}`),
         ]),
         ...(count > changes.length ? [`  and ${count - changes.length} more`] : []),
-        `  To take them over: nymote late adopt ${name}; to let them go: nymote late dismiss ${name}`,
+        `  ${readOnlyReason ?? `To take them over: nymote late adopt ${name}; to let them go: nymote late dismiss ${name}`}`,
       ].join('\n'),
     )
     .join('\n\n');

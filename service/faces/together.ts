@@ -189,6 +189,9 @@ async function viewLate(store: Store, self: string): Promise<LateView> {
 }
 
 function sentenceAbout({ device, reason, fork }: Late, name: string, self: string): string {
+  if (reason === 'revoked' && device === self) {
+    return 'This device wrote this after it was removed. It counts only if one of the others takes it over, which is offered there.';
+  }
   if (reason === 'revoked') {
     return `${name} wrote this after it was removed. It does not count unless you take it over.`;
   }

@@ -19,6 +19,7 @@ import type { House } from '../house.ts';
 import type { Projection, RealmDevice } from '../project.ts';
 import type { Standing } from '../sync/follow.ts';
 import { VERSION } from '../version.ts';
+import { REMOVED_READ_ONLY, sayRemoved } from './removed.ts';
 import { viewMerge, viewWaiting } from './waiting.ts';
 
 /** Why nothing can be changed here, and where it can. */
@@ -28,6 +29,7 @@ export function readOnlyReason(
   self: string,
 ): string {
   const owners = devices.filter(({ role, writer }) => role === 'owner' || writer);
+  if (!devices.some(({ id }) => id === self)) return REMOVED_READ_ONLY;
   const isOwner = owners.some(({ id }) => id === self);
   if (isOwner && problems.length > 0) {
     return 'Part of the history is damaged or missing, so nothing can be changed until it comes back from another device of yours or from a backup.';
@@ -47,15 +49,16 @@ export function describeDamage({ code, where, message }: Store['problems'][numbe
 export async function viewStatus(house: House): Promise<Status> {
   const { store, resolver, clock, household } = house;
   const { settings, devices, problems } = house.projection();
-  const { self } = household();
-  const own = devices.find(({ id }) => id === self);
+  const { self, isRemoved } = household();
+  const { name, kind } = house.own();
   const { questions, cacheHits, cacheEntries } = resolver.stats();
-  const [waiting, merge] = [await viewWaiting(store), await viewMerge(store)];
+  const waiting = isRemoved === true ? undefined : await viewWaiting(store);
+  const merge = await viewMerge(store);
   return {
     version: VERSION,
     user: settings.user,
     apex: settings.apex,
-    device: { id: self, name: own?.name ?? 'removed', kind: own?.kind ?? 'node' },
+    device: { id: self, name, kind },
     readOnly: !store.isWritable,
     ...(store.isWritable ? {} : { readOnlyReason: readOnlyReason(store, devices, self) }),
     dns: {
@@ -77,7 +80,7 @@ export async function viewStatus(house: House): Promise<Status> {
     clock: { isSet: clock.isSet() },
     uptimeSeconds: house.uptimeSeconds(),
     memoryBytes: house.memoryBytes(),
-    warnings: [...house.warnings(), ...problems],
+    warnings: [...(await sayRemoved(house)), ...house.warnings(), ...problems],
   };
 }
 

@@ -43,8 +43,8 @@ test('it learns so from a commit that it verified, serves nothing, and keeps wha
     await using _b = await b.start();
     await clock.advance(SECONDS);
     await checkRemoved(b);
-    const { exitCode } = await b.run('device add tablet');
-    expect(exitCode).toBe(EXIT.denied);
+    const { exitCode, stderr } = await b.run('device add tablet');
+    expect([exitCode, stderr]).toEqual([EXIT.denied, expect.stringContaining('was removed')]);
   }
   // And it still knows after it was off.
   await using again = await b.start();
@@ -67,6 +67,11 @@ test('what it wrote before it learnt so is offered to those who stay', async () 
     await using _b = await b.start();
     await pass(clock, SECONDS);
     await checkRemoved(b);
+    const { stdout } = await b.run('late');
+    expect(stdout).toContain('It counts only if one of the others takes it over');
+    expect(stdout).toContain('so nothing can be changed here');
+    expect(stdout).not.toContain('late adopt');
+    expect((await b.run('status')).stdout).not.toContain('nymote late');
   }
   expect((await a.run('name list')).stdout).not.toContain('late');
   expect((await a.run('late')).stdout).toContain('desktop wrote this after it was removed');
@@ -98,7 +103,10 @@ async function pass(clock: Clock, milliseconds: number): Promise<void> {
 }
 
 async function checkRemoved(home: Home): Promise<void> {
-  expect(await warningsOf(home)).toMatch(/This device was removed/);
+  expect(await warningsOf(home)).toMatch(
+    /This device was removed by laptop on \d{4}-.* UTC: .*`nymote device add desktop --node` on laptop/,
+  );
+  expect((await home.run('status')).stdout).toMatch(/^This is desktop\.alice\.nymote /);
   const asked = await ask(home, 'laptop.alice.nymote');
   expect(asked).toMatchObject({ rcode: RCODE.refused, answers: [] });
   const { devices } = (await home.json('device list')) as { devices: { name: string }[] };
