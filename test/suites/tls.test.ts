@@ -125,9 +125,11 @@ describe(`${REAL} tls with many at the door`, () => {
     let ended = 0;
     for (let round = 0; round < 33; round++) {
       const some = Array.from({ length: 20 }, () => secure(to, { ALPNProtocols: ['h2'] }));
-      for (const socket of await Promise.all(some)) {
-        open.push(socket.resume().once('close', () => ended++));
-      }
+      const sockets = await Promise.all(some);
+      const since = performance.now();
+      // On a busy machine it takes so long that the first ones are ended for being idle.
+      const note = () => performance.now() - since < 15_000 && ended++;
+      open.push(...sockets.map((socket) => socket.resume().once('close', note)));
     }
     expect(await curl(to, '--http2')).toBe('hello 2 200');
     expect(ended).toBe(0);
