@@ -42,13 +42,20 @@ test.each([
     ends: /stopped sending before the end$/,
     why: 'a drop now and then, for days',
   },
+  {
+    everyMs: 50_000,
+    bytes: 100,
+    limit: 40_000_000,
+    ends: { length: 100 },
+    why: 'slow all the time, and much is expected',
+  },
   { everyMs: 1, bytes: 5, ends: { length: 4 }, why: 'more than was listed' },
 ])(
   'a server that is slow does not hold us for ever: $why',
   async ({ everyMs, bytes, limit = 3, ends }) => {
     const { target, clock, left } = serverOf(everyMs, bytes);
     const reading = target.get('a.age', limit).catch((thrown: unknown) => thrown);
-    for (let passed = 0; passed < 25 * MINUTE; passed += 10_000) await clock.advance(10_000);
+    for (let passed = 0; passed < 100 * MINUTE; passed += 10_000) await clock.advance(10_000);
     const result = await reading;
     if (ends instanceof RegExp) {
       expect(result).toMatchObject({ code: 'unreachable', message: expect.stringMatching(ends) });
@@ -72,6 +79,7 @@ test('an answer is waited for as long as the question takes', async () => {
     undefined,
   );
   await target.get('a.age', 3).catch(() => undefined);
-  await target.put('a.age', new Uint8Array(3));
-  expect(waits).toEqual([MINUTE, 20 * MINUTE]);
+  await target.put('a.age', new Uint8Array(8));
+  await target.put('b.age', new Uint8Array(9_600_000));
+  expect(waits).toEqual([MINUTE, 20 * MINUTE + 1, 40 * MINUTE]);
 });

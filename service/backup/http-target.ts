@@ -15,11 +15,14 @@ export type Ask = (
   limit?: number,
 ) => Promise<{ readonly status: number; readonly body: Uint8Array }>;
 
-/** A backup of a long history, on a line of 128 kbit/s. */
-const TIMEOUT_MS = 20 * 60_000;
+/** For whatever is little, and besides what a line of 64 kbit/s takes for the rest. */
+const LEAST_MS = 20 * 60_000;
+const SLOWEST_BYTES_PER_MS = 8;
 /** Before an answer, and between two parts of it: who says nothing for so long will not go on. */
 const STALL_MS = 60_000;
 const HTTPS_PORT = 443;
+
+const patienceFor = (bytes: number): number => LEAST_MS + bytes / SLOWEST_BYTES_PER_MS;
 
 /** Makes the sender for a target called `name`; with a pin, only that key is spoken to. */
 export function askOver(
@@ -38,7 +41,8 @@ export function askOver(
     translated(name, async () => {
       if (pin === undefined) {
         // The answer to a file comes when all of it is there.
-        const timeoutMs = request.body === null ? STALL_MS : TIMEOUT_MS;
+        const length = Number(request.headers.get('content-length') ?? 0);
+        const timeoutMs = request.body === null ? STALL_MS : patienceFor(length);
         return read(await http.fetch(request, { timeoutMs }), fine, limit);
       }
       const { hostname, port } = new URL(request.url);
@@ -79,7 +83,7 @@ export async function readBody(
   const parts: Uint8Array[] = [];
   let length = 0;
   try {
-    for await (const part of inTime(clock, response.body)) {
+    for await (const part of inTime(clock, response.body, patienceFor(limit))) {
       parts.push(part);
       length += part.length;
       if (length > limit) break;
@@ -102,12 +106,13 @@ export async function readBody(
 async function* inTime(
   clock: Pick<Clock, 'after'>,
   body: ReadableStream<Uint8Array> | null,
+  patienceMs: number,
 ): AsyncGenerator<Uint8Array> {
   const reader = body?.getReader();
   if (reader === undefined) return;
   const late = Promise.withResolvers<never>();
   const giveUp = () => late.reject(new RuntimeError('timeout', 'it stopped sending'));
-  const cancelAll = clock.after(TIMEOUT_MS, giveUp);
+  const cancelAll = clock.after(patienceMs, giveUp);
   try {
     for (;;) {
       const cancel = clock.after(STALL_MS, giveUp);
