@@ -96,6 +96,9 @@ async function readOne(history: History, id: CommitId, voids: Voids): Promise<Ma
   if (voids.has(id)) throw new StorageError('does-not-apply', 'it counts for nothing already');
   const { message: first, ops, parents } = await history.show(index);
   if (parents.length === 0) throw new StorageError('invalid', 'the realm began with it');
+  if (parents.some((parent) => history.find(parent) === undefined)) {
+    throw new StorageError('too-old', 'what was before it is not kept any more');
+  }
   const before = await history.join(parents);
   const changes = diffStates(before.state, (await history.stateAt(index)).state);
   const title = first.split('\n', 1).join('').slice(0, MAX_TITLE).toWellFormed();

@@ -7,7 +7,7 @@
  */
 
 import type { Commit } from '../format/commit.ts';
-import { readRecord } from '../format/op.ts';
+import { parseOps, readRecord } from '../format/op.ts';
 import type { Entry } from '../history/entries.ts';
 import type { History } from '../history/history.ts';
 import { listCommits } from '../history/listing.ts';
@@ -47,6 +47,8 @@ export type Asked = {
 };
 
 const DAY = 86_400;
+/** In the one spelling that ops have. */
+const REVOKE = '"op":"revoke"';
 
 /** The devices that may write, and what each of them holds. */
 export async function watch(asked: Asked): Promise<readonly Watched[]> {
@@ -128,12 +130,13 @@ export async function findCut(asked: Asked, horizon: Horizon): Promise<Cut | Obs
   const present = all.filter((device) => !silent.includes(device));
   const oldest = await findOld(history, now, horizon);
   const places = bottlenecks(history).filter((index) => index > 0 && index <= oldest);
+  const removals = places.length === 0 ? [] : await removalsIn(history);
   let obstacle: Obstacle = { kind: 'young' };
   for (const index of places.toReversed()) {
     const entry = history.entries.at(index) as Entry;
     const late = present.filter((device) => !holds(device, entry));
     if (late.length > 0) obstacle = { kind: 'waiting', names: late.map(({ name }) => name) };
-    else if (!(await isUndisputed(asked, index))) obstacle = { kind: 'disputed' };
+    else if (!(await isUndisputed(asked, index, removals))) obstacle = { kind: 'disputed' };
     else return { index, without: silent.map(({ device }) => device) };
   }
   return obstacle;
@@ -174,8 +177,27 @@ export function bottlenecks(history: Pick<History, 'entries' | 'find'>): number[
   return found.reverse();
 }
 
+/** A device ended, by the commit at a place. */
+type Removal = { readonly at: number; readonly device: string; readonly lastSeq: number };
+
+async function removalsIn(history: History): Promise<readonly Removal[]> {
+  const removals: Removal[] = [];
+  for (let at = 0; at < history.entries.length; at++) {
+    const { ops } = await history.read(at);
+    for (const op of ops.includes(REVOKE) ? parseOps(ops) : []) {
+      if (op.op !== 'revoke') continue;
+      removals.push({ at, device: op.path.slice('devices/'.length), lastSeq: op.lastSeq });
+    }
+  }
+  return removals;
+}
+
 /** Whether what counts up to a place will stay what it is. */
-export async function isUndisputed({ history, merged }: Asked, index: number): Promise<boolean> {
+export async function isUndisputed(
+  { history, merged }: Asked,
+  index: number,
+  removals?: readonly Removal[],
+): Promise<boolean> {
   const { vector, revoked, conflicts } = await history.stateAt(index);
   // Who wrote what is to be seen as long as nobody decided.
   if (conflicts.size > 0) return false;
@@ -187,8 +209,15 @@ export async function isUndisputed({ history, merged }: Asked, index: number): P
     if (isTwice && !isDecided) return false;
     highest.set(device, Math.max(seq, highest.get(device) ?? 0));
   }
-  return [...merged.revoked].every(
-    ([device, last]) => last >= (vector.get(device) ?? 0) || revoked.get(device) === last,
+  // Also one that counts for nothing: what its author saw has to be told from what is kept.
+  const later = (removals ?? (await removalsIn(history))).filter(({ at }) => at > index);
+  const isSettled = (device: string, last: number) =>
+    last >= (vector.get(device) ?? 0) || (revoked.get(device) ?? last + 1) <= last;
+  return (
+    later.every(({ device, lastSeq }) => isSettled(device, lastSeq)) &&
+    [...merged.revoked].every(
+      ([device, last]) => last >= (vector.get(device) ?? 0) || revoked.get(device) === last,
+    )
   );
 }
 

@@ -47,6 +47,8 @@ describe('a realm of one device', () => {
     await again.revert(newest?.id ?? '', 'test');
     const listed = await again.log({ limit: 1000 });
     expect(listed).toHaveLength(405);
+    const first = again.revert(listed.at(-1)?.id ?? '', 'test');
+    await expect(first).rejects.toMatchObject({ code: 'too-old' });
     expect(await again.stateAt(listed.at(-1)?.id ?? '')).toBeDefined();
   });
 
@@ -150,6 +152,49 @@ describe('a realm of several', () => {
     const base = first.base() ?? new Uint8Array(0);
     await expect(second.takeBase(base)).rejects.toMatchObject({ code: 'conflict' });
     expect(away).toBeDefined();
+  });
+
+  test('keeps everything where something lies beside what was declared', async () => {
+    const clock = manualClock();
+    const { first, second, openSecond } = await pair(clock);
+    await second.commit(setName('late', 1));
+    await clock.advance(181 * DAY);
+    await fill(first, 20);
+    const old = await first.exportMissing(second.vector());
+    await first.prune('test', ALL);
+    await second.importCommits(old);
+    await second.importCommits(await first.exportMissing(second.vector(), undefined, true));
+    expect(second.merged().get('realm')?.size).toBe(first.merged().get('realm')?.size);
+    expect(await second.prune('test')).toMatchObject({ dropped: 0 });
+    const again = await openSecond();
+    expect([again.problems, again.head, again.isWritable]).toEqual([[], second.head, true]);
+  });
+
+  test('is not stopped by a removal that reaches behind what was dropped', async () => {
+    const clock = manualClock();
+    const { first, second } = await pair(clock);
+    const phone = someone(3);
+    const runtime = fakeRuntime({ clock });
+    const own = { role: 'owner', rank: 3, signingKey: phone.signingKey };
+    const admit = { op: 'set', path: phone.path, value: own } as const;
+    await first.commit({ ops: [admit], message: 'Let it in', via: 'test' });
+    const third = await openStore(runtime, {
+      directory: DIRECTORY,
+      realm: first.realm,
+      writer: { deviceId: phone.id, name: 'Phone', signer: signerOf(runtime.crypto, 3) },
+    });
+    await send(first, third);
+    await third.commit(setName('phone', 1));
+    await send(third, first);
+    await send(first, second);
+    await clock.advance(181 * DAY);
+    await fill(first, 5);
+    expect((await first.prune('test', { days: 0, commits: 6 })).dropped).toBe(3);
+    const remove = { op: 'revoke', path: phone.path, lastSeq: 0 } as const;
+    await second.commit({ ops: [remove], message: 'Remove it', via: 'test' });
+    const { refused } = await first.importCommits(await second.exportMissing(first.vector()));
+    expect(refused.map(({ reason }) => reason.code)).toEqual(['too-old']);
+    expect(first.isDiverged).toBe(false);
   });
 
   test('lets a new device, or one with nothing of its own, begin with the base', async () => {

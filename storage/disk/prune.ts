@@ -32,6 +32,7 @@ import { checkpointPath } from './checkpoint.ts';
 import {
   type Acknowledged,
   type Asked,
+  bottlenecks,
   findCut,
   findDeclared,
   HORIZON,
@@ -120,7 +121,9 @@ export async function nextStep(
     const late = (await watch(asked)).filter(
       (device) => !known.declared.without.includes(device.device) && !holds(device, known.by),
     );
-    if (late.length === 0 && (await isUndisputed(asked, known.index))) {
+    // What came before the declaration was heard of may lie beside what it names.
+    const isOne = bottlenecks(asked.history).includes(known.index);
+    if (late.length === 0 && isOne && (await isUndisputed(asked, known.index))) {
       return { kind: 'drop', index: known.index, base: await makeBase(crypto, held, known) };
     }
     const coming = late.filter((device) => !isSilent(device, horizon));

@@ -11,9 +11,9 @@ import type { Crypto } from '#runtime';
 import { StorageError } from '../error.ts';
 import { type CommitId, type ParsedCommit, parseCommit } from '../format/commit.ts';
 import { decodeFrame, type Frame, measureFrame } from '../format/frame.ts';
-import type { State } from '../format/op.ts';
+import type { Op, State } from '../format/op.ts';
 import type { History } from '../history/history.ts';
-import type { Merged } from '../merge/merged.ts';
+import { type Merged, NOTHING } from '../merge/merged.ts';
 import { type Declared, declaredIn, readMember } from '../rights/members.ts';
 import { type Root, verifyCommit, verifyTree } from '../rights/verify.ts';
 
@@ -121,6 +121,17 @@ function isCut({ base }: Pick<History, 'base'>, { device, seq }: ParsedCommit): 
   return base !== undefined && seq <= (base.merged.vector.get(device) ?? 0);
 }
 
+/** Takes out what cannot be taken out of the base any more. What the phrase says is an alarm then. */
+function reachesBehind({ base }: Pick<History, 'base'>, ops: readonly Op[]): boolean {
+  const { vector, revoked } = base?.merged ?? NOTHING;
+  return ops.some((op) => {
+    if (op.op !== 'revoke') return false;
+    const device = op.path.slice('devices/'.length);
+    const isDone = (revoked.get(device) ?? op.lastSeq + 1) <= op.lastSeq;
+    return op.lastSeq < (vector.get(device) ?? 0) && !isDone;
+  });
+}
+
 function tooOld({ id }: ParsedCommit): StorageError {
   return new StorageError('too-old', `commit ${id} is from before what is kept`);
 }
@@ -143,6 +154,7 @@ async function verify(
   // A disk that lost the realm's beginning takes it over like any other commit.
   const isGenesis = commit.id === root?.realm;
   const ops = verifyCommit(crypto, isGenesis ? undefined : root, past, commit, content.ops);
+  if (!isRecovery && reachesBehind(history, ops)) throw tooOld(commit);
   const { id, parents, device, seq } = commit;
   const step = { id, parents, device, seq, ops };
   const state = await history.extend(past, step);
