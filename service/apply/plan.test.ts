@@ -114,6 +114,17 @@ test.each([
     why: 'the deadline passed and nobody watches',
   },
   {
+    events: [
+      ...[...until(plain), UNDO, { kind: 'restored', ok: false } as const],
+      guardSays({ pending: { id: '1', secondsLeft: 30 }, last: NONE }),
+      guardSays({ pending: { id: '1', secondsLeft: 0 }, last: NONE }),
+      { kind: 'restored', ok: true } as const,
+    ],
+    ends: ['arm', 'write', 'restore', 'restore', 'look'],
+    outcome: 'rolled-back',
+    why: 'what could not be put back is tried again, at the deadline at the latest',
+  },
+  {
     events: [...until(plain), UNDO, { kind: 'restored', ok: true } as const],
     ends: ['arm', 'write', 'restore', 'look'],
     outcome: 'rolled-back',

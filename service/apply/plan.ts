@@ -308,9 +308,11 @@ function judge(state: Apply, { at, ...pending }: Pending & { readonly at: number
 function heed(state: Apply, pending: Pending, guard: GuardStatus | undefined): Step {
   if (guard === undefined) return stay(state);
   if (guard.pending?.id === pending.id) {
-    // Where nobody runs `nymote-guard watch`, the deadline is kept nevertheless.
-    const isLate = guard.pending.secondsLeft <= 0 && pending.phase === 'watching';
-    return isLate ? takeBack(state, pending, describeRollback(pending, 'deadline')) : stay(state);
+    // Where nobody runs `nymote-guard watch`, the deadline is kept nevertheless, and what could not
+    // be put back is tried again.
+    const isLate = guard.pending.secondsLeft <= 0 && pending.phase !== 'confirming';
+    const { reason = describeRollback(pending, 'deadline') } = pending;
+    return isLate ? takeBack(state, pending, reason) : stay(state);
   }
   const { id, outcome, reason } = guard.last;
   if (id !== pending.id || outcome === 'none') return settle(state, pending, 'failed', LOST);
