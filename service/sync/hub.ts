@@ -46,12 +46,8 @@ export async function joinHub(
   invite: string,
   via: string,
 ): Promise<void> {
-  const response = await ask(needs, url, 'PUT', '', NOTHING, { invite }).catch((error: unknown) => {
-    const why = (error as Error).message;
-    throw new WebAdminError('unavailable', `The hub cannot be reached: ${why}.`, error);
-  });
-  await response.body?.cancel();
-  if (!response.ok) throw refusal(response.status, 'it does not take this invitation');
+  const asking = ask(needs, url, 'PUT', '', NOTHING, { invite });
+  await mustAgree(asking, 'it does not take this invitation');
   await needs.store().commit({
     ops: [{ op: 'set', path: PATH, value: { url } }],
     message: `Exchange through ${new URL(url).host}`,
@@ -74,20 +70,21 @@ export async function setPublic(needs: HubNeeds, isPublic: boolean): Promise<str
     throw new WebAdminError('conflict', 'This realm has no hub yet: nymote hub join.');
   }
   const body = new TextEncoder().encode(JSON.stringify({ public: isPublic }));
-  const response = await ask(needs, url, 'PUT', '/public', body).catch((error: unknown) => {
-    const why = (error as Error).message;
-    throw new WebAdminError('unavailable', `The hub cannot be reached: ${why}.`, error);
-  });
-  await response.body?.cancel();
-  if (!response.ok) throw refusal(response.status, 'this device may not say so there');
+  await mustAgree(ask(needs, url, 'PUT', '/public', body), 'this device may not say so there');
   return url;
 }
 
-/** What a hub answered, in words; `denied` is what 403 means here. */
-function refusal(status: number, denied: string): WebAdminError {
+/** Says in words what a hub refused; `denied` is what 403 means here. */
+async function mustAgree(asking: Promise<Response>, denied: string): Promise<void> {
+  const { ok, status, body } = await asking.catch((error: unknown) => {
+    const why = (error as Error).message;
+    throw new WebAdminError('unavailable', `The hub cannot be reached: ${why}.`, error);
+  });
+  await body?.cancel();
+  if (ok) return;
   const words = status === 403 ? denied : (PASSING[status] ?? LASTING[status]);
   const isPassing = status in PASSING;
-  return new WebAdminError(
+  throw new WebAdminError(
     isPassing ? 'unavailable' : 'denied',
     `The hub refused: ${words ?? `it answered ${status}`}${isPassing ? '; try again in a minute' : ''}.`,
   );
