@@ -2,7 +2,32 @@ import { expect, test } from 'vitest';
 import { generateDeviceKeys } from '#identity';
 import { fakeRuntime } from '#runtime/fake';
 import { openStore } from '#storage';
-import { joinHub } from './hub.ts';
+import type { RealmDevice } from '../project.ts';
+import { hubOf, joinHub } from './hub.ts';
+
+const HUB = 'https://hub.example';
+
+/** Somebody with another device, and a hub that answers so. */
+async function owner(answer: (path: string) => number) {
+  const runtime = fakeRuntime();
+  const { crypto, log } = runtime;
+  const keys = await generateDeviceKeys(crypto);
+  const signer = crypto.signer('ed25519', keys.signing.privateKey);
+  const store = await openStore(runtime, {
+    directory: '/data/store',
+    writer: { deviceId: keys.id, name: 'laptop', signer },
+    genesis: { settings: { apex: 'alice.nymote' } },
+  });
+  const other = { id: 'desk', kind: 'node', signingKey: 'key', role: 'owner' } as RealmDevice;
+  const needs = {
+    ...{ crypto, log, signer, store: () => store, devices: () => [other], isFirst: () => true },
+    http: {
+      fetch: async ({ url }: Request) =>
+        new Response('', { status: answer(new URL(url).pathname) }),
+    },
+  };
+  return { store, needs };
+}
 
 test.each([
   { status: 403, code: 'denied', says: 'it does not take this invitation.', why: 'a used code' },
@@ -29,23 +54,26 @@ test.each([
     why: 'the hub restarts',
   },
 ])('a hub that answers $status refuses in words: $why', async ({ status, code, says }) => {
-  const runtime = fakeRuntime();
-  const { crypto, log } = runtime;
-  const keys = await generateDeviceKeys(crypto);
-  const signer = crypto.signer('ed25519', keys.signing.privateKey);
-  await using store = await openStore(runtime, {
-    directory: '/data/store',
-    writer: { deviceId: keys.id, name: 'laptop', signer },
-    genesis: { settings: { apex: 'alice.nymote' } },
-  });
-  const needs = {
-    ...{ crypto, log, signer, store: () => store, devices: () => [], isFirst: () => true },
-    http: { fetch: async () => new Response('no', { status }) },
-  };
+  const { store, needs } = await owner(() => status);
   const { head } = store;
-  await expect(joinHub(needs, 'https://hub.example', 'code', 'cli')).rejects.toMatchObject({
+  await expect(joinHub(needs, HUB, 'code', 'cli')).rejects.toMatchObject({
     code,
     message: `The hub refused: ${says}`,
   });
   expect(store.head).toBe(head);
+});
+
+test('a hub that gets busy in between is asked again by the same words', async () => {
+  let isBusy = true;
+  const { store, needs } = await owner((path) =>
+    isBusy && path.includes('/members/') ? 503 : 200,
+  );
+  await expect(joinHub(needs, HUB, 'code', 'cli')).rejects.toMatchObject({
+    code: 'unavailable',
+    message:
+      'The hub has your realm, but not all your devices yet (the hub answered 503): do the same again in a minute.',
+  });
+  isBusy = false;
+  await joinHub(needs, HUB, '', 'cli');
+  expect(hubOf(store)).toBe(HUB);
 });

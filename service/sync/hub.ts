@@ -53,7 +53,10 @@ export async function joinHub(
     message: `Exchange through ${new URL(url).host}`,
     via,
   });
-  await tellMembers(needs, new Map());
+  await tellMembers(needs, new Map()).catch((error: unknown) => {
+    const words = `The hub has your realm, but not all your devices yet (${reasonOf(error)})`;
+    throw new WebAdminError('unavailable', `${words}: do the same again in a minute.`, error);
+  });
 }
 
 /** Devices use no hub any more; what it holds stays there, sealed, until its owner removes it. */
@@ -195,7 +198,7 @@ function revokedIn(store: Store): readonly string[] {
 
 /** Without the hub's address. */
 const reasonOf = (error: unknown): string =>
-  error instanceof RuntimeError ? error.code : String(error);
+  error instanceof RuntimeError ? error.code : (error as Error).message;
 
 async function expectOk(response: Response): Promise<void> {
   await response.body?.cancel();
