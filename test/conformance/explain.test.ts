@@ -46,9 +46,11 @@ describe('the bare resolver', () => {
     { name: 'www.wrongds.lab', ede: 9, verdict: 'bogus: dnskey-missing' },
     { name: 'no.nonsec.lab', ede: 12, verdict: 'bogus: nsec-missing' },
   ])('$name: EDE $ede, $verdict', async ({ name, ede, verdict }) => {
-    const { stdout } = await explain(name);
-    expect(stdout).toContain(`${name}. A: SERVFAIL (EDE ${ede}: `);
-    expect(stdout).toContain(`  Verdict  ${verdict}\n`);
+    // A server that was too busy to answer is another error.
+    const words = new RegExp(
+      `^${name}. A: SERVFAIL \\(EDE ${ede}: [^]*\n {2}Verdict {2}${verdict}\n`,
+    );
+    await expect.poll(async () => (await explain(name)).stdout, PATIENCE).toMatch(words);
   });
 
   test('as JSON, and for another type', async () => {
