@@ -155,7 +155,10 @@ export function checkBase(
   bytes: Uint8Array,
   realm: string,
   anchors: readonly Uint8Array[],
-  { history, merged }: { readonly history: Pick<History, 'find'>; readonly merged: Merged },
+  {
+    history,
+    merged,
+  }: { readonly history: Pick<History, 'find' | 'base'>; readonly merged: Merged },
 ): Base | undefined {
   const owners = ownersOf(merged.state).filter((id) => !merged.revoked.has(id));
   const known = owners.flatMap((id) => readKey(readRecord(merged.state, `devices/${id}`)) ?? []);
@@ -163,7 +166,10 @@ export function checkBase(
   const isAhead = [...merged.vector].some(
     ([device, seq]) => seq > (base.merged.vector.get(device) ?? 0),
   );
-  if (history.find(base.id) !== undefined) return undefined;
+  const kept = history.base?.merged.vector ?? new Map<string, number>();
+  // More than it holds was dropped here.
+  const isBehind = [...base.merged.vector].every(([device, seq]) => seq <= (kept.get(device) ?? 0));
+  if (history.find(base.id) !== undefined || isBehind) return undefined;
   if (isAhead) {
     throw new StorageError('conflict', 'there are commits here that are not in the base');
   }

@@ -265,6 +265,18 @@ describe('a base', () => {
 });
 
 describe('a base on its way', () => {
+  test('that comes late is nothing new to whoever dropped more since', async () => {
+    const store = await openFounder(fakeRuntime());
+    await fill(store, 3);
+    await store.prune('test', ALL);
+    const page = await store.exportMissing({});
+    await fill(store, 3);
+    await store.prune('test', ALL);
+    const { added, refused } = await store.importCommits(page);
+    // Of the two commits, its own and the declaration, the base says nothing more.
+    expect([added, refused.map(({ reason }) => reason.code)]).toEqual([0, ['too-old']]);
+  });
+
   test('is in one page, however it is cut, with what came after it', async () => {
     const store = await openFounder(fakeRuntime());
     for (let value = 0; value < 3; value++) {
