@@ -177,7 +177,10 @@ describe('what devices keep for themselves', () => {
     await store.restore(point, 'test');
     expect([store.state().has('names'), read(store, path)]).toEqual([false, value]);
     const alone = store.restore(point, 'test', { path });
-    await expect(alone).rejects.toMatchObject({ code: 'does-not-apply' });
+    const says = expect.stringContaining('what devices note for themselves stay as they are');
+    await expect(alone).rejects.toMatchObject({ code: 'does-not-apply', message: says });
+    const again = store.restore(point, 'test', { path: 'names' });
+    await expect(again).rejects.toMatchObject({ message: 'it is so already' });
   });
 
   test.each(KEPT)('%s outlives the commit that wrote it: %o, %s', async (path, value, _why) => {

@@ -53,16 +53,11 @@ export async function draftRevert(
       : await readRange(history, what, voids);
   const chosen = select(changes, path);
   const inverse = invert(chosen.filter(isReturnable), ops, now);
-  if (inverse.ok && inverse.ops.length === 0 && !chosen.every(isReturnable)) {
-    const words =
-      'who belongs to the realm, and its keys, are not taken back: add or remove a device';
-    throw new StorageError('does-not-apply', words);
-  }
   if (!inverse.ok) {
     const problems = inverse.overwritten.map((at) => ({ path: at, message: 'changed since' }));
     throw new StorageError('does-not-apply', 'what it changed was changed since', { problems });
   }
-  return { ops: required(inverse.ops), message };
+  return { ops: required(inverse.ops, chosen.every(isReturnable)), message };
 }
 
 /**
@@ -76,14 +71,14 @@ export async function draftRestore(
   path?: string,
 ): Promise<Undoing> {
   const { state } = await history.stateAt(indexOf(history, point));
-  const changes = select(diffStates(now, state), path).filter((change) => {
-    const { path: at, before, after } = change;
-    const isAsked = path !== undefined || !NOT_RESTORED.has(collectionOf(at));
-    return isAsked && isReturnable({ path: at, before: after, after: before });
-  });
+  const isAsked = ({ path: at }: Change) =>
+    path !== undefined || !NOT_RESTORED.has(collectionOf(at));
+  const isBack = ({ path: at, before, after }: Change) =>
+    isReturnable({ path: at, before: after, after: before });
+  const changes = select(diffStates(now, state), path).filter(isAsked);
   const what = path ?? 'everything';
   const message = `Restore ${what} as of ${point.slice(0, 12)}\n\nThis restores commit ${point}.`;
-  return { ops: required(toOps(changes)), message };
+  return { ops: required(toOps(changes.filter(isBack)), changes.every(isBack)), message };
 }
 
 type Made = { readonly changes: readonly Change[] } & Undoing;
@@ -150,10 +145,14 @@ function collectionOf(path: string): string {
   return path.split('/', 1).join('');
 }
 
-function required(ops: readonly Op[]): readonly Op[] {
-  if (ops.length === 0) throw new StorageError('does-not-apply', 'it is so already');
-  return ops;
+/** `isAll`: nothing of what was asked for was left out. */
+function required(ops: readonly Op[], isAll: boolean): readonly Op[] {
+  if (ops.length > 0) return ops;
+  throw new StorageError('does-not-apply', isAll ? 'it is so already' : STAYS);
 }
+
+const STAYS =
+  'who belongs to the realm, its keys, and what devices note for themselves stay as they are: add or remove a device instead';
 
 function indexOf(history: History, id: CommitId): number {
   const index = history.find(id);
