@@ -1,6 +1,6 @@
 /**
- * Whatever ops a member signs, and in whatever order they come: all who get them agree (I5; reference:
- * storage.md §5, L7). More by hand: `NYMOTE_RUNS=1000 NYMOTE_SEED=7`.
+ * Whatever ops a member signs, and in whatever order they come: all who get them agree (I5).
+ * More by hand: `NYMOTE_RUNS=1000 NYMOTE_SEED=7`.
  */
 
 import fc from 'fast-check';

@@ -1,6 +1,6 @@
 /**
- * What members with bad intentions and real keys send, and what nobody should ever send (reference:
- * storage.md §5, L7). Bytes that were spoiled on the way are in test/fuzz/store.test.ts.
+ * What members with bad intentions and real keys send, and what nobody should ever send.
+ * Bytes that were spoiled on the way are in test/fuzz/store.test.ts.
  */
 
 import { describe, expect, test } from 'vitest';

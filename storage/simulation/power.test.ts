@@ -1,7 +1,7 @@
 /**
  * A device among several at every step of its disk: what came from others, forks and revocations
- * included, survives power cuts, full disks and wrong bytes as its own commits do (I7; reference:
- * storage.md §5, L2). What one writer alone goes through is in ../damage.test.ts.
+ * included, survives power cuts, full disks and wrong bytes as its own commits do (I7).
+ * What one writer alone goes through is in ../disk/damage.test.ts and failing-disk.test.ts.
  */
 
 import { beforeAll, describe, expect, test } from 'vitest';

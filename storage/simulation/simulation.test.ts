@@ -1,6 +1,6 @@
 /**
- * Whole households in one thread, with everything that can go wrong between and inside devices
- * (reference: storage.md §5, L1). More by hand: `NYMOTE_RUNS=10000 NYMOTE_SEED=1`.
+ * Whole households in one thread, with everything that can go wrong between and inside devices.
+ * More by hand: `NYMOTE_RUNS=10000 NYMOTE_SEED=1`.
  */
 
 import { expect, test } from 'vitest';

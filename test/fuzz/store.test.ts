@@ -1,8 +1,7 @@
 /**
  * Bytes that were spoiled on their way, by somebody who knows the formats: frames with right sums
- * around wrong commits, vectors, envelopes, files (reference: storage.md §5, L7). Nothing is thrown
- * but StorageError, nothing moves, and the same store still takes what is right. More by hand:
- * `NYMOTE_RUNS=100000`.
+ * around wrong commits, vectors, envelopes, files. Nothing is thrown but StorageError, nothing
+ * moves, and the same store still takes what is right. More by hand: `NYMOTE_RUNS=100000`.
  */
 
 import { createHash } from 'node:crypto';
