@@ -20,6 +20,7 @@ export type { ResourceRecord } from './message/record.ts';
 export { rcodeName, TYPE, typeName, typeNumber } from './message/type.ts';
 export { readRootHints } from './recursion/hints-file.ts';
 export { parseIpv6Range, parseNat64Prefix } from './recursion/nat64.ts';
+export { isWorldsRoot } from './recursion/root-hints.ts';
 export {
   type AnswerEvent,
   createResolver,

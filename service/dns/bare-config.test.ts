@@ -8,6 +8,11 @@ const KEY = 'example. 3600 IN DNSKEY 257 3 15 l02Woi0iS8Aa25FQkUd9RMzZHJpBoRQwAQ
 
 const PIN = `${'A'.repeat(43)}=`;
 
+/** Of most of the world's root servers. */
+const ADDRESSES =
+  '198.41.0.4 170.247.170.2 192.33.4.12 199.7.91.13 192.203.230.10 192.5.5.241 192.112.36.4';
+const WORLD = [{ name: 'a.', addresses: ADDRESSES.split(' ') }];
+
 const LISTEN = ['127.0.0.1:5353'];
 const AT = { address: '127.0.0.1', port: 5353 };
 
@@ -388,6 +393,7 @@ test.each([
   { json: {}, file: undefined, why: 'not followed' },
   { json: { rfc5011: true }, file: 'file.anchors', why: 'beside the settings' },
   { json: { rfc5011: true, anchorFile: '/var/a' }, file: '/var/a', why: 'where it is wanted' },
+  { json: { rfc5011: true, rootHints: WORLD }, file: 'file.anchors', why: 'the world’s, listed' },
 ])('the root’s keys in $file: $why', ({ json, file }) => {
   const read = readBareConfig('file', JSON.stringify({ listen: '127.0.0.1', ...json }));
   expect(read).toMatchObject({ config: { anchorFile: file } });

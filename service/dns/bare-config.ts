@@ -4,7 +4,13 @@
  */
 
 import * as v from 'valibot';
-import { parseName, type ResolverOptions, type RouteOption, readAnchors } from '#resolver';
+import {
+  isWorldsRoot,
+  parseName,
+  type ResolverOptions,
+  type RouteOption,
+  readAnchors,
+} from '#resolver';
 import type { Endpoint, LogLevel } from '#runtime';
 import { type ConfigProblem, printEndpoint } from '../config.ts';
 import {
@@ -125,6 +131,9 @@ const SETTINGS = {
   ),
 };
 
+/** What is wrong with following a root that there is no anchor of. */
+export const NO_ROOT = 'rfc5011: trustAnchors has no anchor of the root to begin with';
+
 const SCHEMA = v.pipe(
   v.object(SETTINGS, 'is missing'),
   v.check(({ ipv4, ipv6 }) => ipv4 !== false || ipv6 !== false, 'ipv4 and ipv6 cannot both be off'),
@@ -152,8 +161,10 @@ const SCHEMA = v.pipe(
   ),
   v.check(
     ({ rfc5011 = false, trustAnchors, rootHints }) =>
-      !rfc5011 || hasRoot(trustAnchors, rootHints !== undefined),
-    'rfc5011: trustAnchors has no anchor of the root to begin with',
+      !rfc5011 ||
+      (trustAnchors?.length !== 0 &&
+        hasRoot(trustAnchors, typeof rootHints === 'string' ? undefined : rootHints)),
+    NO_ROOT,
   ),
   v.check(
     ({ rfc5011 = false, anchorFile }) => rfc5011 || anchorFile === undefined,
@@ -165,10 +176,14 @@ const chosenIn = (listen: readonly Endpoint[]) =>
   listen.filter(({ port }) => port !== 0).map(printEndpoint);
 
 /** With the world's root servers the world's anchors are known. */
-function hasRoot(trustAnchors: readonly string[] | undefined, isPrivate: boolean): boolean {
-  const read = readAnchors(trustAnchors ?? []);
-  if (!read.ok || trustAnchors?.length === 0) return false;
-  return !isPrivate || read.anchors.positive.has(parseName('.')?.key ?? '');
+export function hasRoot(
+  trustAnchors: readonly string[] = [],
+  rootHints: ResolverOptions['rootHints'],
+): boolean {
+  const read = readAnchors(trustAnchors);
+  if (!read.ok) return false;
+  const isWorld = rootHints === undefined || isWorldsRoot(rootHints);
+  return isWorld || read.anchors.positive.has(parseName('.')?.key ?? '');
 }
 
 function isOfZone(zone: string, anchors: readonly string[]): boolean {

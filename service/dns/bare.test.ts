@@ -15,6 +15,7 @@ function filesOf(contents: Readonly<Record<string, string>>) {
 
 const ZONE = '@ 300 SOA ns host 1 1 1 1 60';
 const HINTS = '. 3600000 NS A.ROOT.\nA.ROOT. 3600000 A 192.0.2.53\n';
+const ANCHOR = '. DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D';
 const settings = (more: object) => JSON.stringify({ listen: '127.0.0.1:53', ...more });
 
 test.each([
@@ -29,6 +30,18 @@ test.each([
     why: 'nor here',
   },
   { more: { rootHints: 'r' }, files: { r: HINTS }, problem: undefined, why: 'root servers' },
+  {
+    more: { rootHints: 'r', rfc5011: true },
+    files: { r: HINTS },
+    problem: 'c: rfc5011: trustAnchors has no anchor of the root to begin with',
+    why: 'root servers that are followed, and no anchor of theirs',
+  },
+  {
+    more: { rootHints: 'r', rfc5011: true, trustAnchors: [ANCHOR] },
+    files: { r: HINTS },
+    problem: undefined,
+    why: 'and their anchor',
+  },
   { more: { rootHints: 'r' }, files: {}, problem: 'r: there is no such file', why: 'none of them' },
   {
     more: { rootHints: 'r' },

@@ -27,7 +27,7 @@ import type { Files, Runtime } from '#runtime';
 import { type ConfigProblem, printEndpoint } from '../config.ts';
 import { METRICS_TYPE, printMetrics, resolverMetrics } from '../metrics.ts';
 import { followWithFile, readAnchorFile } from './anchor-file.ts';
-import { type BareConfig, readBareConfig } from './bare-config.ts';
+import { type BareConfig, hasRoot, NO_ROOT, readBareConfig } from './bare-config.ts';
 
 /** The settings with the contents of the files they name. */
 export type Bare = BareConfig & {
@@ -58,7 +58,11 @@ export async function readBareFile(
     const zone = take(await readZoneFile(files, apex, file));
     if (zone !== undefined) own.push(zone);
   }
-  const root = hintsFile === undefined ? {} : take(await readHintsFile(files, hintsFile));
+  const root: Pick<ResolverOptions, 'rootHints'> | undefined =
+    hintsFile === undefined ? {} : take(await readHintsFile(files, hintsFile));
+  if (anchorFile !== undefined && !hasRoot(config.options.trustAnchors, root?.rootHints)) {
+    problems.push({ source: path, message: NO_ROOT });
+  }
   const anchors = anchorFile === undefined ? [] : take(await readAnchorFile(files, anchorFile));
   if (anchors === undefined || problems.length > 0) return { problems };
   const options = { ...config.options, ...root };
