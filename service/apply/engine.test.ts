@@ -314,7 +314,9 @@ test("somebody else's change is waited for", async () => {
   router.isBusy = true;
   const home = await open(router);
   await home.set(ZONE, 'CET');
+  await home.pass(130_000);
   expect(router.values.get(ZONE)).toBe('UTC');
+  expect(home.status()).toBeUndefined();
   router.isBusy = false;
   await home.pass(70_000);
   expect(router.values.get(ZONE)).toBe('CET');

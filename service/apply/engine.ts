@@ -334,7 +334,9 @@ function secondsLeft({ left, runtime, state }: Running): number | undefined {
 /** What this device says of itself in the store; only news become a commit. */
 async function report({ runtime, parties, state }: Running): Promise<void> {
   const { store, self } = parties;
-  const { pending, settled, applied } = state;
+  const { settled, applied } = state;
+  // What the guard does not have yet may have to wait for somebody else's, again and again.
+  const pending = state.pending?.phase === 'arming' ? undefined : state.pending;
   if (pending === undefined && settled === undefined) return;
   const isRefused = settled !== undefined && settled.outcome !== 'confirmed';
   const record: Omit<DeviceStatus, 'at'> = {
