@@ -17,7 +17,7 @@ import type { Cut } from './delegation.ts';
 import type { Judgement } from './judgement.ts';
 import type { Route, RouteServer } from './route.ts';
 import type { Reply } from './scrub.ts';
-import { type Servers, serverKey } from './servers.ts';
+import { FIRST_TIMEOUT, type Servers, serverKey } from './servers.ts';
 
 /** How recursion is done; fixed for the life of a resolver. */
 export type Settings = {
@@ -131,7 +131,7 @@ export type Frame = {
   readonly stepwise: boolean;
   readonly sends: number;
   readonly referrals: number;
-  /** For this cut: questions to each server (recursor.ts's `lossOf`), addresses looked up, and `type name` of what was looked up. */
+  /** For this cut: questions to each server (`countLoss`), addresses looked up, and `type name` of what was looked up. */
   readonly tries: ReadonlyMap<string, number>;
   readonly found: readonly Endpoint[];
   readonly followed: readonly string[];
@@ -179,6 +179,15 @@ export function countTry(state: State, server: Endpoint, amount: number): State 
   const key = serverKey(server);
   const tries = new Map(frame.tries).set(key, (frame.tries.get(key) ?? 0) + amount);
   return replaceTop(state, { ...frame, tries });
+}
+
+/**
+ * Counts what was waited for in vain, in full or in part: a quick server is waited for shortly, and
+ * one that just got slow must not count as dead after that.
+ */
+export function countLoss(state: State, { server, timeout }: Send): State {
+  const loss = Math.min(1, timeout / FIRST_TIMEOUT);
+  return countTry({ ...state, timeouts: state.timeouts + loss }, server, loss);
 }
 
 /** The frame that is being worked on. */

@@ -37,6 +37,7 @@ import {
 import { chooseServer, endpointsOf } from './choose.ts';
 import { type Cut, closestCut, routeCut } from './delegation.ts';
 import {
+  countLoss,
   countTry,
   type Event,
   type Frame,
@@ -57,7 +58,7 @@ import { lastLabels, nextLabels } from './minimise.ts';
 import { overTcp, resendFor } from './resend.ts';
 import { findRoute, isFromAbove, type Route, withoutFallback } from './route.ts';
 import { type Reply, scrub } from './scrub.ts';
-import { EDNS_REFUSALS, FIRST_TIMEOUT } from './servers.ts';
+import { EDNS_REFUSALS } from './servers.ts';
 
 /**
  * Starts a question; feed the state to `step` with `{ kind: 'start' }`.
@@ -213,14 +214,7 @@ function absorb(
       // Cut short by the end of the question: that says nothing of the server.
       if (millisecondsLeft(state.budget, now) < 1) return giveUp(idle, 'out-of-time', now, world);
       world.servers.lost(pending.server, now);
-      if (state.timeouts + lossOf(pending) >= MAX_TIMEOUTS_IN_A_ROW) {
-        if (frame.cut?.route?.fallback === true) return fallBack(idle);
-        return giveUp(idle, 'no-reachable-authority', now, world);
-      }
-      return {
-        kind: 'go',
-        state: countLoss(idle, pending),
-      };
+      return afterLoss(countLoss(idle, pending), now, world);
     case 'unreachable':
       world.servers.lost(pending.server, now);
       return {
@@ -248,15 +242,11 @@ function withProblem(state: State, reason: Reason | undefined): State {
   return reason === undefined ? state : replaceTop(state, { ...top(state), problem: reason });
 }
 
-/**
- * How much of a try a loss is: a quick server is waited for shortly, and one that just got slow must
- * not count as dead after that.
- */
-const lossOf = ({ timeout }: Send): number => Math.min(1, timeout / FIRST_TIMEOUT);
-
-function countLoss(state: State, sent: Send): State {
-  const loss = lossOf(sent);
-  return countTry({ ...state, timeouts: state.timeouts + loss }, sent.server, loss);
+function afterLoss(state: State, now: number, world: World): Progress {
+  if (state.timeouts < MAX_TIMEOUTS_IN_A_ROW) return { kind: 'go', state };
+  return top(state).cut?.route?.fallback === true
+    ? fallBack(state)
+    : giveUp(state, 'no-reachable-authority', now, world);
 }
 
 /** More tries than any server gets. */
