@@ -93,24 +93,36 @@ const WAITING = 'Waiting until everything works and its guard knows …\n';
 
 type Known = { readonly value: object; readonly text: string; readonly exitCode: number };
 
-/** Waits until the guard knows, which alone makes that it stays; says so if that takes too long. */
-async function untilKnown(
-  look: () => Promise<ApplyView>,
-  clock: Parameters<Action>[2]['clock'],
-  id: string,
-): Promise<Known> {
+type Look = () => Promise<ApplyView>;
+type Waiting = Pick<Parameters<Action>[2]['clock'], 'monotonic' | 'sleep'>;
+
+/** Looks again as long as `isOpen`, and we have patience. */
+async function lookWhile(
+  look: Look,
+  clock: Waiting,
+  first: ApplyView,
+  isOpen: (view: ApplyView) => boolean,
+): Promise<ApplyView> {
   const end = clock.monotonic() + KNOWN_MS;
-  let view = await look();
-  const device = view.devices.find(({ pending }) => pending?.id === id)?.device;
-  const isOwn = view.pending?.id === id;
-  const isPending = (): boolean =>
-    view.pending?.id === id || view.devices.some(({ pending }) => pending?.id === id);
-  if (isPending() && process.stderr.isTTY) process.stderr.write(WAITING);
-  while (isPending() && clock.monotonic() < end) {
+  let view = first;
+  while (isOpen(view) && clock.monotonic() < end) {
     await clock.sleep(LOOK_MS);
     view = await look();
   }
-  if (isPending()) return { value: { stays: false }, text: printWaiting(view, id), exitCode: 1 };
+  return view;
+}
+
+/** Waits until the guard knows, which alone makes that it stays; says so if that takes too long. */
+async function untilKnown(look: Look, clock: Waiting, id: string): Promise<Known> {
+  const isPending = ({ pending: own, devices }: ApplyView): boolean =>
+    own?.id === id || devices.some(({ pending }) => pending?.id === id);
+  const first = await look();
+  const device = first.devices.find(({ pending }) => pending?.id === id)?.device;
+  const isOwn = first.pending?.id === id;
+  if (isPending(first) && process.stderr.isTTY) process.stderr.write(WAITING);
+  const view = await lookWhile(look, clock, first, isPending);
+  if (isPending(view))
+    return { value: { stays: false }, text: printWaiting(view, id), exitCode: 1 };
   const last = isOwn ? view.last : view.devices.find((each) => each.device === device);
   const isBack = last?.outcome === 'rolled-back' || last?.outcome === 'failed';
   const text = isBack
@@ -120,18 +132,10 @@ async function untilKnown(
 }
 
 /** Waits until the old configuration is there again; a confirmation may have been faster. */
-async function untilBack(
-  look: () => Promise<ApplyView>,
-  clock: Parameters<Action>[2]['clock'],
-  id: string | undefined,
-): Promise<Known> {
-  const end = clock.monotonic() + KNOWN_MS;
-  let view = await look();
-  while (view.pending !== undefined && view.pending.id === id && clock.monotonic() < end) {
-    await clock.sleep(LOOK_MS);
-    view = await look();
-  }
-  if (view.pending !== undefined && view.pending.id === id) {
+async function untilBack(look: Look, clock: Waiting, id: string | undefined): Promise<Known> {
+  const isPending = ({ pending }: ApplyView): boolean => pending !== undefined && pending.id === id;
+  const view = await lookWhile(look, clock, await look(), isPending);
+  if (isPending(view)) {
     const text = "It is being taken back; 'nymote apply status' says when it is.";
     return { value: { back: false }, text, exitCode: 1 };
   }
