@@ -336,6 +336,42 @@ describe('a power cut while history is dropped', () => {
   );
 });
 
+describe('a power cut while something is forgotten', () => {
+  test.each(['lost', 'kept', 'torn'] as const)(
+    'leaves it in no file of a store that begins after it (%s)',
+    async (unsynced) => {
+      const rehearsal = await withSecret(fakeFiles());
+      const from = rehearsal.runtime.files.steps;
+      await rehearsal.store.prune('test', ALL);
+      const steps = rehearsal.runtime.files.steps;
+      for (let step = from + 1; step <= steps; step++) {
+        const { store, runtime } = await withSecret(fakeFiles());
+        runtime.files.crashAt(step, unsynced);
+        await expect(store.prune('test', ALL)).rejects.toBeInstanceOf(PowerCut);
+        const rebooted = fakeRuntime({ files: runtime.files.restart() });
+        const isPruned = (await openFounder(rebooted)).base() !== undefined;
+        expect(await found(rebooted, 'hush'), `step ${step}`).toBe(!isPruned);
+      }
+    },
+  );
+});
+
+/** In the log, in the checkpoint (a text remembers earlier ones), and in what was moved aside. */
+async function withSecret(files: ReturnType<typeof fakeFiles>) {
+  const runtime = fakeRuntime({ files });
+  const first = await openFounder(runtime);
+  for (const value of ['hush\nb', 'b']) {
+    const ops = [{ op: 'text', path: 'notes/t/body', value } as const];
+    await first.commit({ ops, message: 'Write', via: 'test' });
+  }
+  await first[Symbol.asyncDispose]();
+  await files.makeDirectory(`${DIRECTORY}/quarantine`, 0o700);
+  await files.replace(`${DIRECTORY}/quarantine/1.torn`, new TextEncoder().encode('hush'));
+  const store = await openFounder(runtime);
+  await store.commit(setName('b', 1));
+  return { store, runtime };
+}
+
 async function prepared(files: ReturnType<typeof fakeFiles>) {
   const runtime = fakeRuntime({ files });
   const store = await openFounder(runtime);
@@ -347,6 +383,7 @@ async function found({ files }: FakeRuntime, text: string): Promise<boolean> {
   const names = [
     ...(await files.list(DIRECTORY)),
     ...(await files.list(`${DIRECTORY}/log`)).map((name) => `log/${name}`),
+    ...(await files.list(`${DIRECTORY}/quarantine`)).map((name) => `quarantine/${name}`),
   ];
   for (const name of names) {
     const bytes = await files.read(`${DIRECTORY}/${name}`).catch(() => undefined);

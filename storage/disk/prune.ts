@@ -255,11 +255,11 @@ async function replaceLog(
     for (const batch of intoBatches(frames)) {
       await files.replace(segmentPath(directory, next++), concat(batch), 0o600);
     }
-    for (const segment of old) await files.remove(segmentPath(directory, segment));
-    // They hold what was deleted, too.
+    // They hold what was deleted, too; by the segments the next opening knows that something is left.
     await files.remove(checkpointPath(directory));
     const aside = `${directory}/quarantine`;
     for (const name of await files.list(aside)) await files.remove(`${aside}/${name}`);
+    for (const segment of old) await files.remove(segmentPath(directory, segment));
   });
 }
 
