@@ -27,12 +27,14 @@ export function wasMember(store: Pick<Store, 'state'>, device: string): boolean 
   return wasGiven(store.state(), device).length > 0;
 }
 
-/** Answers those who were removed: 410 with a page, or 404 as to anybody else. */
-export function createFarewell({
-  crypto,
-  store,
-  keys,
-}: Needs): (device: string, known: Vector | undefined) => Promise<Response> {
+/** Answers one who was removed; `looked` at so many commits for it. */
+type Farewell = (
+  device: string,
+  known: Vector | undefined,
+) => Promise<{ readonly response: Response; readonly looked: number }>;
+
+/** 410 with a page, or 404 as to anybody else. */
+export function createFarewell({ crypto, store, keys }: Needs): Farewell {
   /** A removal stays one; looking for it reads the history. */
   const removals = new Map<string, string>();
 
@@ -46,14 +48,17 @@ export function createFarewell({
     const given = wasGiven(store().state(), device);
     const key = keys().find(({ id }) => given.includes(encodeHex(id)));
     const removal = known && key && (await find(device));
-    if (!known || !key || !removal) return new Response(null, { status: 404 });
+    if (!known || !key || !removal) {
+      return { response: new Response(null, { status: 404 }), looked: 0 };
+    }
     const past = await pastOf(store(), removal, known);
     const frames = await store().exportMissing(known, PAGE_BYTES);
     const read = readEnvelopes(sealPage(crypto, () => key, store().realm, frames));
     const told = read.ok ? read.envelopes.filter(({ id }) => past.has(id)) : [];
     const bytes = told.map((envelope) => envelope.bytes);
     const size = bytes.reduce((sum, { length }) => sum + length, 0);
-    return new Response(new Uint8Array(joined(bytes, size)), { status: GONE });
+    const response = new Response(new Uint8Array(joined(bytes, size)), { status: GONE });
+    return { response, looked: past.size };
   };
 }
 

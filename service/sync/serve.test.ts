@@ -3,9 +3,11 @@ import { generateDeviceKeys } from '#identity';
 import { fakeRuntime } from '#runtime/fake';
 import { openStore } from '#storage';
 import { encodeBase64 } from '../base64.ts';
+import { createSealing } from '../peers/sealed.ts';
 import { signRequest } from '../peers/signed-request.ts';
 import type { RealmDevice } from '../project.ts';
 import { createAllowance } from './allowance.ts';
+import { giveNewKey, type RealmKeys, readRealmKeys } from './keys.ts';
 import { createSyncServer } from './serve.ts';
 
 const runtime = fakeRuntime();
@@ -15,12 +17,14 @@ const signer = crypto.signer('ed25519', keys.signing.privateKey);
 const writer = { deviceId: keys.id, name: 'Router', signer };
 const store = await openStore(runtime, { directory: '/data/store', writer });
 const signingKey = encodeBase64(keys.signing.publicKey);
-const device = { id: keys.id, kind: 'node', signingKey } as RealmDevice;
+const device = {
+  ...{ id: keys.id, kind: 'node', signingKey, publicKey: keys.agreement.publicKey },
+} as RealmDevice;
 
-const serve = () =>
+const serve = (realmKeys: RealmKeys = []) =>
   createSyncServer(
     {
-      ...{ clock, crypto, store: () => store, devices: () => [device], keys: () => [] },
+      ...{ clock, crypto, store: () => store, devices: () => [device], keys: () => realmKeys },
       seal: async (frames) => frames,
       allowance: createAllowance(clock, 0),
     },
@@ -50,6 +54,36 @@ test("a body is not read for who only knows a member's name", async () => {
   const body = new ReadableStream({ pull }, { highWaterMark: 0 });
   expect((await serve()(withBody(headers, body))).status).toBe(404);
   expect(isRead).toBe(false);
+});
+
+test('who was removed and says that it lacks everything is told so some times, not for ever', async () => {
+  const thief = await generateDeviceKeys(crypto);
+  const sealing = createSealing(crypto, runtime.random, keys.agreement);
+  const holder = { id: thief.id, publicKey: thief.agreement.publicKey };
+  const given = giveNewKey({ crypto, sealing }, runtime.random, store.state(), [device, holder]);
+  const path = `devices/${thief.id}`;
+  const value = { role: 'device', signingKey: encodeBase64(thief.signing.publicKey) };
+  const write = (op: Parameters<typeof store.commit>[0]['ops'][number]) =>
+    store.commit({ ops: [op], message: 'Change', via: 'test' });
+  await write(given);
+  for (let count = 0; count < 300; count++) {
+    await write({ op: 'set', path: 'names/a', value: { count } });
+  }
+  await write({ op: 'set', path, value });
+  await write({ op: 'revoke', path, lastSeq: 0 });
+  await write({ op: 'del', path });
+  const key = readRealmKeys({ crypto, sealing }, store.state(), keys.id);
+  const server = serve(key);
+  const former = crypto.signer('ed25519', thief.signing.privateKey);
+  const ask = async (method: string): Promise<number> =>
+    (await server(await signRequest(crypto, former, { method, url, body: BODY }))).status;
+  // What costs next to nothing may be asked some hundred times.
+  for (let count = 0; count < 292; count++) expect(await ask('PUT')).toBe(404);
+  const told = [];
+  for (let count = 0; count < 6; count++) told.push(await ask('POST'));
+  expect(told).toEqual([410, 410, 410, 429, 429, 429]);
+  await clock.advance(1_000);
+  expect(await ask('POST')).toBe(410);
 });
 
 test('bodies that never end fill no memory: some are read at a time', async () => {

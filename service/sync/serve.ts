@@ -49,6 +49,8 @@ const MAX_READING = 16;
 const REQUESTS = { burst: 300, perSecond: 10 };
 /** To take what a removed device wrote the whole history is looked at. */
 const LATE_COST = 100;
+/** To tell it of its end all that it says it lacks: so many commits cost as much as a request. */
+const LOOKED_PER_REQUEST = 150;
 
 /** A vector as it travels. */
 export const VectorSchema = v.pipe(
@@ -87,7 +89,11 @@ export function createSyncServer(
 
   /** One that was removed. */
   async function answerFormer(wish: string, device: string, body: Uint8Array): Promise<Response> {
-    if (wish === 'POST pull') return farewell(device, readJson(VectorSchema, body));
+    if (wish === 'POST pull') {
+      const { response, looked } = await farewell(device, readJson(VectorSchema, body));
+      budget.spend(device, looked / LOOKED_PER_REQUEST);
+      return response;
+    }
     if (wish !== 'POST push') return NOT_FOUND();
     budget.spend(device, LATE_COST);
     return Response.json({ stored: await takeLate(parties, device, body) });
