@@ -33,11 +33,11 @@ import { rcodeName } from './message/type.ts';
 import type { Budget } from './recursion/budget.ts';
 import { fromCache } from './recursion/known.ts';
 import type { Recursion } from './recursion/recursion.ts';
-import type { Upstream } from './recursion/upstream.ts';
 import { createValidation, type Judged, type Validation } from './recursion/validation.ts';
 import type { Verifier } from './recursion/verifier.ts';
 import type { Answering } from './serving/answering.ts';
 import { queryFor } from './serving/response.ts';
+import type { Upstream } from './upstream/upstream.ts';
 
 /** Steps that are told; a question that takes more is told to its middle. */
 const MAX_STEPS = 400;

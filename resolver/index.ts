@@ -13,14 +13,12 @@ export { readAnchors } from './dnssec/anchors.ts';
 export { type Anchor, anchor, generateZoneKey, type ZoneKey } from './dnssec/keys.ts';
 export { readTracked, writeTracked } from './dnssec/rollover.ts';
 export type { Explanation } from './explanation.ts';
+export { parseIpv6Range, parseNat64Prefix } from './local/nat64.ts';
 export { decodeMessage, encodeMessage, type Message, type Question } from './message/message.ts';
 export { isWithin, type Name, parseName, printName } from './message/name.ts';
 export { decodeRdata, type Rdata } from './message/rdata.ts';
 export type { ResourceRecord } from './message/record.ts';
 export { rcodeName, TYPE, typeName, typeNumber } from './message/type.ts';
-export { readRootHints } from './recursion/hints-file.ts';
-export { parseIpv6Range, parseNat64Prefix } from './recursion/nat64.ts';
-export { isWorldsRoot } from './recursion/root-hints.ts';
 export {
   type AnswerEvent,
   createResolver,
@@ -28,6 +26,8 @@ export {
   type ResolverOptions,
   type RouteOption,
 } from './resolver.ts';
+export { readRootHints } from './roots/hints-file.ts';
+export { isWorldsRoot } from './roots/root-hints.ts';
 export type { Before, Reusable, Ruling } from './serving/answering.ts';
 export { createDesignation, DESIGNATION_APEX, type Designation } from './serving/designation.ts';
 export { DOH_TEMPLATE } from './serving/doh.ts';

@@ -14,26 +14,26 @@ import { DEFAULT_CACHE_BYTES, DEFAULT_STALE, MAX_TTL } from './cache/worth.ts';
 import { type Anchors, closestAnchor, type TrustAnchor } from './dnssec/anchors.ts';
 import { createChainMemory } from './dnssec/chain.ts';
 import { createExplain } from './explain.ts';
+import { withDns64 } from './local/dns64.ts';
+import { type Nat64Watch, watchNat64 } from './local/nat64-watch.ts';
+import { withoutRebinding } from './local/rebinding.ts';
 import { isWithin, type Name, ROOT } from './message/name.ts';
 import { TYPE } from './message/type.ts';
-import { type AnchorWatch, createAnchorWatch } from './recursion/anchor-watch.ts';
-import { withDns64 } from './recursion/dns64.ts';
-import { withEncryption } from './recursion/encrypted.ts';
 import type { Settings } from './recursion/frame.ts';
 import type { Judgement } from './recursion/judgement.ts';
-import { type Nat64Watch, watchNat64 } from './recursion/nat64-watch.ts';
-import { createPriming, primed } from './recursion/priming.ts';
-import { withoutRebinding } from './recursion/rebinding.ts';
 import { createRecursion, type Recursion } from './recursion/recursion.ts';
 import { findRoute } from './recursion/route.ts';
-import { withKeyTagSignal, withSentinel } from './recursion/trust-signals.ts';
-import { createUpstream, UDP_SIZE, type Upstream } from './recursion/upstream.ts';
 import { createValidation, type Validation } from './recursion/validation.ts';
 import { createVerifier } from './recursion/verifier.ts';
 import type { ResolverOptions } from './resolver.ts';
+import { type AnchorWatch, createAnchorWatch } from './roots/anchor-watch.ts';
+import { createPriming, primed } from './roots/priming.ts';
+import { withKeyTagSignal, withSentinel } from './roots/trust-signals.ts';
 import { createRouting } from './routing.ts';
 import { type Answering, createAnswering, type IsLocal } from './serving/answering.ts';
 import { anchorsOf, nameFor, routeServer, settingsOf } from './settings.ts';
+import { withEncryption } from './upstream/encrypted.ts';
+import { createUpstream, UDP_SIZE, type Upstream } from './upstream/upstream.ts';
 
 /** What a resolver needs of the world. */
 export type Seams = Pick<

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseName, ROOT } from './message/name.ts';
-import { ROOT_HINTS } from './recursion/root-hints.ts';
 import type { ResolverOptions } from './resolver.ts';
+import { ROOT_HINTS } from './roots/root-hints.ts';
 import { anchorsOf } from './settings.ts';
 
 const OPTIONS: ResolverOptions = { listen: [], before: () => ({ kind: 'recurse' }) };

@@ -7,9 +7,9 @@ import { canonicalAddress } from './message/address.ts';
 import { type Name, parseName, ROOT } from './message/name.ts';
 import { rootCut } from './recursion/delegation.ts';
 import type { Settings } from './recursion/frame.ts';
-import { isWorldsRoot, ROOT_HINTS } from './recursion/root-hints.ts';
 import type { Route, RouteServer, Secured } from './recursion/route.ts';
 import type { ResolverOptions, RouteOption, UpstreamServer } from './resolver.ts';
+import { isWorldsRoot, ROOT_HINTS } from './roots/root-hints.ts';
 
 const DNS_PORT = 53;
 

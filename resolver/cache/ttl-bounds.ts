@@ -6,7 +6,7 @@
 import type { Message } from '../message/message.ts';
 import type { ResourceRecord } from '../message/record.ts';
 import { safeTtl } from '../message/rrset.ts';
-import type { Upstream } from '../recursion/upstream.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 
 /** In seconds. */
 export type TtlBounds = { readonly least: number; readonly most: number };

@@ -8,7 +8,7 @@
 import { type Name, parentOf, parseName, ROOT } from '../message/name.ts';
 import type { ResourceRecord } from '../message/record.ts';
 import { TYPE } from '../message/type.ts';
-import type { RootHint } from './root-hints.ts';
+import type { RootHint } from '../roots/root-hints.ts';
 import type { Route } from './route.ts';
 
 /** A name server and the addresses its delegation gave for it (glue, RFC 9471). */

@@ -8,12 +8,12 @@
 import type { Clock, Random } from '#runtime';
 import type { Cache } from '../cache/cache.ts';
 import type { Name } from '../message/name.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 import { type Budget, isExhausted } from './budget.ts';
 import { createFlights } from './flights.ts';
 import type { Outcome, Settings, Step, World } from './frame.ts';
 import { begin, step } from './recursor.ts';
 import { createServers, serverKey } from './servers.ts';
-import type { Upstream } from './upstream.ts';
 
 /** Different questions under way at once: somewhat more than may wait for an answer (waiting.ts). */
 export const MAX_QUESTIONS_IN_FLIGHT = 2500;

@@ -8,6 +8,7 @@
  */
 
 import type { Clock, Endpoint, Log } from '#runtime';
+import { answerLocally } from '../local/local-zones.ts';
 import { type ExtendedError, extendedError, type Reason } from '../message/ede.ts';
 import type { Message, Question } from '../message/message.ts';
 import { type Name, nameFromWire } from '../message/name.ts';
@@ -15,7 +16,6 @@ import type { ResourceRecord } from '../message/record.ts';
 import { recordsOf } from '../message/rrset.ts';
 import { CLASS, RCODE, TYPE } from '../message/type.ts';
 import { type Budget, fullBudget, spend } from '../recursion/budget.ts';
-import { answerLocally } from '../recursion/local-zones.ts';
 import type { Validation } from '../recursion/validation.ts';
 import { type Origin, type Part, partOf } from './part.ts';
 import { ANY_RDATA, bare, canRecurse, checkQuery, respond, type Transport } from './response.ts';

@@ -18,7 +18,7 @@ import type { DecodedMessage, Message, Question } from '../message/message.ts';
 import type { Name } from '../message/name.ts';
 import type { ResourceRecord } from '../message/record.ts';
 import { CLASS, OPCODE, RCODE, TYPE } from '../message/type.ts';
-import { UDP_SIZE } from '../recursion/upstream.ts';
+import { UDP_SIZE } from '../upstream/upstream.ts';
 
 /** What an answer consists of. */
 export type Content = {

@@ -18,7 +18,7 @@ import {
   type UdpSocket,
 } from '#runtime';
 import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
-import { UDP_SIZE } from '../recursion/upstream.ts';
+import { UDP_SIZE } from '../upstream/upstream.ts';
 import type { Courtesy } from './courtesy.ts';
 import { type Handle, refusalOf } from './response.ts';
 import { createTcpService } from './tcp-connection.ts';

@@ -94,6 +94,34 @@ test.each([
   await expectWhole(files);
 });
 
+test.each([
+  {
+    identity: async () => identityOf(keys),
+    lost: /\.age$/,
+    code: 'missing',
+    says: /the list 00000002\.json or its signature is damaged, and the one before it does not help/,
+    why: 'what the older one names is gone',
+  },
+  {
+    identity: async () => identityOf(await generateDeviceKeys(crypto)),
+    lost: /^$/,
+    code: 'wrong-key',
+    says: /^this key does not open/,
+    why: 'a wrong key opens no list',
+  },
+])('where the list before a damaged one does not help: $why', async (wanted) => {
+  const { lost, code, says } = wanted;
+  const torn = withLists({ '00000002.json': new Uint8Array(7) });
+  const get: Target['get'] = async (name, limit) =>
+    lost.test(name) ? undefined : torn.get(name, limit);
+  const reading = { identities: [await wanted.identity()], phrase: undefined, report };
+  const into = { ...runtime, files: fakeFiles(), log: () => undefined };
+  await expect(restore(into, '/data', { ...torn, get }, reading)).rejects.toMatchObject({
+    code,
+    message: expect.stringMatching(says),
+  });
+});
+
 test('where no list can be read that is said, and of which', async () => {
   const from: Target = { ...target, get: async () => new Uint8Array(3) };
   await expect(bringInto(fakeFiles(), 'age1own', from)).rejects.toMatchObject({

@@ -10,7 +10,7 @@ import { decodeKeyFile } from '#identity';
 import type { Runtime } from '#runtime';
 import { openStore, StorageError, type Store } from '#storage';
 import { decodeZoneKeys, restoringMark } from '../realm.ts';
-import { BackupError } from './error.ts';
+import { BackupError, type BackupErrorCode } from './error.ts';
 import { bringBack, findReadable, type Report } from './read.ts';
 import { type Recovery, recoveryOf } from './recovery.ts';
 import type { Secrets } from './secrets.ts';
@@ -92,9 +92,11 @@ async function openRestoring(
   }
 }
 
-/** The older list did not help: the newer one is what is wrong. */
+/** What an older list names may be gone or replaced by now: the newer one is what is wrong then. */
+const OUTDATED: ReadonlySet<BackupErrorCode> = new Set(['missing', 'damaged', 'no-backup']);
+
 function noneGood(target: Target, [newest]: readonly string[], thrown: unknown): unknown {
-  if (!(thrown instanceof BackupError)) return thrown;
+  if (!(thrown instanceof BackupError) || !OUTDATED.has(thrown.code)) return thrown;
   return new BackupError(
     thrown.code,
     `${target.name}: the list ${newest} or its signature is damaged, and the one before it does not help: ${thrown.message}`,

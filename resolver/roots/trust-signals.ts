@@ -11,9 +11,9 @@ import type { Anchors } from '../dnssec/anchors.ts';
 import { type Name, prepend, ROOT } from '../message/name.ts';
 import { decodeRdataAs } from '../message/rdata.ts';
 import { TYPE } from '../message/type.ts';
-import { fullBudget } from './budget.ts';
-import type { Recursion } from './recursion.ts';
-import type { Judged, Validation } from './validation.ts';
+import { fullBudget } from '../recursion/budget.ts';
+import type { Recursion } from '../recursion/recursion.ts';
+import type { Judged, Validation } from '../recursion/validation.ts';
 
 /** Tags in one signal: a name has room for no more in a label (RFC 8145 §5.1). */
 const MAX_TAGS = 12;

@@ -17,11 +17,11 @@ import { OPTION } from '../message/edns-option.ts';
 import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
 import { type Name, trustedName } from '../message/name.ts';
 import { CLASS, OPCODE, RCODE } from '../message/type.ts';
+import type { Event, Send } from '../recursion/frame.ts';
+import { EDNS_REFUSALS, serverKey } from '../recursion/servers.ts';
 import { frame, unframe } from '../serving/framing.ts';
-import type { Event, Send } from './frame.ts';
 import { createPorts, type Port, type Ports } from './ports.ts';
 import { createServerCookies, type ServerCookies } from './server-cookies.ts';
-import { EDNS_REFUSALS, serverKey } from './servers.ts';
 
 /** What we accept in one datagram, which no link fragments (DNS flag day 2020, RFC 9715 §3.1). */
 export const UDP_SIZE = 1232;

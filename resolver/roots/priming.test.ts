@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import type { Clock } from '#runtime';
 import type { Message } from '../message/message.ts';
 import { printName } from '../message/name.ts';
-import { rootCut } from './delegation.ts';
-import type { Event, Send, Settings } from './frame.ts';
+import { rootCut } from '../recursion/delegation.ts';
+import type { Event, Send, Settings } from '../recursion/frame.ts';
+import { replyTo } from '../recursion/reply.fixture.ts';
 import { createPriming, MAX_PRIMING_SERVERS, PRIMING_RETRY } from './priming.ts';
-import { replyTo } from './reply.fixture.ts';
 
 const HINTS = ['198.51.100.1', '198.51.100.2', '198.51.100.3', '198.51.100.4'];
 

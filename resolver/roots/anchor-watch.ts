@@ -25,9 +25,9 @@ import {
 import type { Check } from '../dnssec/verify.ts';
 import { printName } from '../message/name.ts';
 import { TYPE } from '../message/type.ts';
-import { fullBudget } from './budget.ts';
-import type { Recursion } from './recursion.ts';
-import type { Verifier } from './verifier.ts';
+import { fullBudget } from '../recursion/budget.ts';
+import type { Recursion } from '../recursion/recursion.ts';
+import type { Verifier } from '../recursion/verifier.ts';
 
 /** Milliseconds between two looks at the clock. */
 export const LOOK_MS = 60_000;

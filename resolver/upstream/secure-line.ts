@@ -8,8 +8,8 @@ import type { Connection, HttpSession, Random } from '#runtime';
 import { encodeOption } from '../message/edns-option.ts';
 import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
 import { CLASS, OPCODE, RCODE } from '../message/type.ts';
+import type { Event, Send } from '../recursion/frame.ts';
 import { frame, unframe } from '../serving/framing.ts';
-import type { Event, Send } from './frame.ts';
 import type { Keepable } from './kept.ts';
 
 /** Queries fill a multiple of so many octets (RFC 8467 §4.1). */

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { printRecord } from '../authority/zone-file.ts';
 import { isWithin } from '../message/name.ts';
+import { nameOf } from '../recursion/reply.fixture.ts';
 import { ask, knowing, type Said } from '../serving/answered.fixture.ts';
 import { parseNat64Prefix } from './nat64.ts';
 import { withoutRebinding } from './rebinding.ts';
-import { nameOf } from './reply.fixture.ts';
 
 const NAME = 'www.evil.example.';
 

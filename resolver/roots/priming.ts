@@ -14,12 +14,12 @@ import { type Name, nameFromWire, ROOT } from '../message/name.ts';
 import type { ResourceRecord } from '../message/record.ts';
 import { safeTtl } from '../message/rrset.ts';
 import { RCODE, TYPE } from '../message/type.ts';
-import type { Cut, NameServer } from './delegation.ts';
-import type { Event, Send, Settings } from './frame.ts';
-import type { Recursion } from './recursion.ts';
-import { overTcp, resendFor } from './resend.ts';
-import { MAX_ADDRESSES_PER_SERVER, MAX_SERVERS_PER_REFERRAL } from './scrub.ts';
-import type { Upstream } from './upstream.ts';
+import type { Cut, NameServer } from '../recursion/delegation.ts';
+import type { Event, Send, Settings } from '../recursion/frame.ts';
+import type { Recursion } from '../recursion/recursion.ts';
+import { overTcp, resendFor } from '../recursion/resend.ts';
+import { MAX_ADDRESSES_PER_SERVER, MAX_SERVERS_PER_REFERRAL } from '../recursion/scrub.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 
 /** Servers asked before the hints have to do. */
 export const MAX_PRIMING_SERVERS = 3;

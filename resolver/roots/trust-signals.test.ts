@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import { IANA_ANCHORS, readAnchors } from '../dnssec/anchors.ts';
 import { type Name, parseName, printName } from '../message/name.ts';
 import { TYPE } from '../message/type.ts';
-import { fullBudget } from './budget.ts';
-import type { Recursion, Resolved } from './recursion.ts';
+import { fullBudget } from '../recursion/budget.ts';
+import type { Recursion, Resolved } from '../recursion/recursion.ts';
+import type { Judged } from '../recursion/validation.ts';
 import { keyTagName, rootKeyTags, withKeyTagSignal, withSentinel } from './trust-signals.ts';
-import type { Judged } from './validation.ts';
 
 const BUDGET = fullBudget(0);
 

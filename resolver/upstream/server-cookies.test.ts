@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { type FakeRuntime, fakeRuntime } from '#runtime/fake';
 import { OPTION } from '../message/edns-option.ts';
 import type { Message } from '../message/message.ts';
-import { replyTo } from './reply.fixture.ts';
+import { replyTo } from '../recursion/reply.fixture.ts';
 import {
   COOKIE_MILLISECONDS,
   createServerCookies,

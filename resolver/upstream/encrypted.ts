@@ -7,9 +7,9 @@
  */
 
 import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
-import type { Event, Send } from './frame.ts';
+import type { Event, Send } from '../recursion/frame.ts';
+import type { RouteServer, Secured } from '../recursion/route.ts';
 import { createKept, type Kept } from './kept.ts';
-import type { RouteServer, Secured } from './route.ts';
 import { httpsLine, type Line, tlsLine } from './secure-line.ts';
 import type { Upstream } from './upstream.ts';
 

@@ -4,8 +4,8 @@ import { type FakeRuntime, fakeRuntime } from '#runtime/fake';
 import { OPTION } from '../message/edns-option.ts';
 import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
 import { printName } from '../message/name.ts';
-import type { Event, Send } from './frame.ts';
-import { nameOf, recordOf } from './reply.fixture.ts';
+import type { Event, Send } from '../recursion/frame.ts';
+import { nameOf, recordOf } from '../recursion/reply.fixture.ts';
 import { createUpstream, type Upstream } from './upstream.ts';
 
 const SERVER: Endpoint = { address: '198.51.100.1', port: 53 };

@@ -1,9 +1,9 @@
 import { beforeEach, expect, test } from 'vitest';
 import { type FakeRuntime, fakeRuntime } from '#runtime/fake';
 import { printIpv6 } from '../message/wire/address-text.ts';
-import type { Event, Send } from './frame.ts';
+import type { Event, Send } from '../recursion/frame.ts';
+import { replyTo } from '../recursion/reply.fixture.ts';
 import { type Nat64Watch, RETRY_SECONDS, watchNat64 } from './nat64-watch.ts';
-import { replyTo } from './reply.fixture.ts';
 
 const SERVERS = [
   { address: '192.0.2.1', port: 53 },

@@ -3,11 +3,11 @@ import { type Connection, RuntimeError } from '#runtime';
 import { type FakeRuntime, fakeRuntime } from '#runtime/fake';
 import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
 import { printName } from '../message/name.ts';
+import type { Event, Send } from '../recursion/frame.ts';
+import { nameOf, recordOf } from '../recursion/reply.fixture.ts';
+import type { RouteServer } from '../recursion/route.ts';
 import { frame, unframe } from '../serving/framing.ts';
 import { withEncryption } from './encrypted.ts';
-import type { Event, Send } from './frame.ts';
-import { nameOf, recordOf } from './reply.fixture.ts';
-import type { RouteServer } from './route.ts';
 import { createUpstream, type Upstream } from './upstream.ts';
 
 const DOT: RouteServer = { address: '198.51.100.9', port: 853, secure: { name: 'dns.example' } };

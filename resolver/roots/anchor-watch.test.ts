@@ -4,9 +4,9 @@ import { nodeRuntime } from '#runtime/node';
 import type { TrackedKey } from '../dnssec/rollover.ts';
 import { NOW, name, type SampleZone, samples } from '../dnssec/signed.fixture.ts';
 import type { RRset } from '../message/rrset.ts';
+import type { Resolved } from '../recursion/recursion.ts';
+import { createVerifier } from '../recursion/verifier.ts';
 import { createAnchorWatch, LOOK_MS } from './anchor-watch.ts';
-import type { Resolved } from './recursion.ts';
-import { createVerifier } from './verifier.ts';
 
 const { crypto } = nodeRuntime();
 const { zone } = samples(crypto);

@@ -2,11 +2,11 @@ import { expect, test } from 'vitest';
 import { printRecord } from '../authority/zone-file.ts';
 import { printName } from '../message/name.ts';
 import { parseIpv4, parseIpv6, printIpv6 } from '../message/wire/address-text.ts';
+import { nameOf } from '../recursion/reply.fixture.ts';
 import { ask, knowing, type Said } from '../serving/answered.fixture.ts';
 import type { Answering } from '../serving/answering.ts';
 import { withDns64 } from './dns64.ts';
 import { parseIpv6Range, parseNat64Prefix, prefixIn, translated } from './nat64.ts';
-import { nameOf } from './reply.fixture.ts';
 
 const WELL_KNOWN = parseNat64Prefix('64:ff9b::/96');
 

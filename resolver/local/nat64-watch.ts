@@ -12,11 +12,11 @@ import { parseName, ROOT } from '../message/name.ts';
 import { safeTtl } from '../message/rrset.ts';
 import { RCODE, TYPE } from '../message/type.ts';
 import { printIpv6 } from '../message/wire/address-text.ts';
-import type { Send } from './frame.ts';
+import type { Send } from '../recursion/frame.ts';
+import { overTcp, resendFor } from '../recursion/resend.ts';
+import type { RouteServer } from '../recursion/route.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 import { type Nat64Prefix, prefixIn } from './nat64.ts';
-import { overTcp, resendFor } from './resend.ts';
-import type { RouteServer } from './route.ts';
-import type { Upstream } from './upstream.ts';
 
 /** Seconds until nobody knowing a prefix is asked again. */
 export const RETRY_SECONDS = 60;
