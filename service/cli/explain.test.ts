@@ -169,6 +169,7 @@ test.each<{ told: Partial<Told>; says: string; why: string }>([
     says: 'no answer: nobody answered.',
     why: 'unreachable',
   },
+  { told: { rcode: 'SERVFAIL' }, says: 'no answer: why is not known.', why: 'without a reason' },
   {
     told: { rcode: 'SERVFAIL', ede: { code: 13, text: 'failed a moment ago' } },
     says: 'no answer: failed a moment ago. With --fresh it is tried again.',

@@ -38,16 +38,17 @@ const BLOCKED = 15;
 function inShort({ rcode, ede, ruling, names, answers, own, type }: Told): string {
   if (ruling?.effect === 'deny') return 'whoever asks so is not told, whatever follows here.';
   const states = new Set<string>(names.map(({ verdict }) => verdict.state));
+  const why = ede?.text ?? 'why is not known';
   if (states.has('bogus')) {
     return (
-      `refused: ${ede?.text}. Either its owner made a mistake with the signatures, ` +
+      `refused: ${why}. Either its owner made a mistake with the signatures, ` +
       'or somebody changed the answer on its way.'
     );
   }
-  if (ede?.code === CACHED) return `no answer: ${ede.text}. With --fresh it is tried again.`;
-  if (rcode === 'SERVFAIL') return `no answer: ${ede?.text}.`;
+  if (ede?.code === CACHED) return `no answer: ${why}. With --fresh it is tried again.`;
+  if (rcode === 'SERVFAIL') return `no answer: ${why}.`;
   if (rcode === 'REFUSED') return 'the question is not answered here.';
-  if (ede?.code === BLOCKED) return `held back: ${ede.text}.`;
+  if (ede?.code === BLOCKED) return `held back: ${why}.`;
   const has = type === 'ANY' || answers.some((record) => record.split(' ')[3] === type);
   const nothing = rcode === 'NXDOMAIN' ? 'there is no such name' : `the name has no ${type}`;
   return `${has ? 'there is an answer' : nothing}; ${proofOf(states, own === true)}.`;
