@@ -11,6 +11,7 @@ import type { Tunnels } from '#tunnels';
 import { type Author, WebAdminError } from '#web-admin';
 import type { Config } from '../config.ts';
 import type { Current } from '../current.ts';
+import { commitOrPropose } from '../faces/propose.ts';
 import { checkState } from '../project.ts';
 import type { DeviceStatus, OptionRecord } from '../records.ts';
 import { adoptionOf, compare, type Drift, readPeers, readTables } from './drift.ts';
@@ -276,7 +277,7 @@ async function adopt(room: Room, author: Author): Promise<readonly Drift[]> {
   const message = `Adopt what is on ${nameOf(room, self)}: ${drifts.map(({ line }) => line).join(', ')}`;
   const removed = drifts.filter(({ kind }) => kind === 'missing').map(({ line }) => line);
   if (removed.length > 0) engine?.adopted(removed);
-  await store.commit({ ops, message, ...origin(author) });
+  await commitOrPropose(store, self, { ops, message, ...origin(author) });
   return drifts;
 }
 
@@ -293,7 +294,7 @@ async function why(room: Room, text: string): Promise<readonly Provenance[]> {
 
 async function setOption(room: Room, option: OptionRecord, author: Author): Promise<void> {
   const value = JSON.parse(JSON.stringify(option));
-  await room.store.commit({
+  await commitOrPropose(room.store, room.self, {
     ops: [{ op: 'set', path: `options/${optionId(option.device, option.option)}`, value }],
     message: `${nameOf(room, option.device)}: ${option.option} is ${String(option.value)}`,
     ...origin(author),
@@ -308,7 +309,7 @@ async function removeOption(
 ): Promise<void> {
   const found = optionsOf(room.store.state(), device).find((each) => each.option === option);
   if (found === undefined) throw new WebAdminError('not-found', `There is no option ${option}.`);
-  await room.store.commit({
+  await commitOrPropose(room.store, room.self, {
     ops: [{ op: 'del', path: `options/${found.id}` }],
     message: `${nameOf(room, device)}: ${option} is as it was before`,
     ...origin(author),

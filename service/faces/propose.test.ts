@@ -70,3 +70,28 @@ test('so is what decides a conflict', async () => {
   expect((await b.run('conflicts')).stdout).toContain('agree');
   expect((await b.run('rule list')).stdout).toContain('two');
 });
+
+test('and so are options of routers', async () => {
+  const { a, b, clock } = twoHomes();
+  await using _a = await a.start();
+  await using _b = await joinHome(a, b);
+  await clock.advance(2_000);
+  await a.run('proposals --require options');
+  for (const { line, lists } of [
+    { line: 'option set system.main.zonename CET', lists: 'system.main.zonename  CET' },
+    { line: 'option unset system.main.zonename', lists: 'There are no options.' },
+  ]) {
+    const before = (await a.run('option list')).stdout;
+    const asked = await a.run(line);
+    const [proposal] = await proposalsOf(a);
+    expect([asked.exitCode, asked.stderr]).toEqual([
+      EXIT.denied,
+      expect.stringContaining(`nymote approve ${proposal?.id}`),
+    ]);
+    expect((await a.run('option list')).stdout).toBe(before);
+    await clock.advance(2_000);
+    expect((await b.run(`approve ${proposal?.id}`)).exitCode).toBe(EXIT.ok);
+    await clock.advance(2_000);
+    expect((await a.run('option list')).stdout).toContain(lists);
+  }
+});
