@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { EXIT } from '../cli/verbs.ts';
-import { type Home, joinHome, twoHomes } from '../homes.fixture.ts';
+import { type Home, joinHome, threeHomes, twoHomes } from '../homes.fixture.ts';
 
 const proposalsOf = async (home: Home): Promise<readonly { id: string; what: string[] }[]> =>
   ((await home.json('proposals')) as { proposals: { id: string; what: string[] }[] }).proposals;
@@ -71,27 +71,42 @@ test('so is what decides a conflict', async () => {
   expect((await b.run('rule list')).stdout).toContain('two');
 });
 
-test('and so are options of routers', async () => {
-  const { a, b, clock } = twoHomes();
+test.each([
+  {
+    path: 'options',
+    steps: [
+      ['option set system.main.zonename CET', 'option list', /system\.main\.zonename {2}CET/],
+      ['option unset system.main.zonename', 'option list', /^There are no options\./],
+    ],
+  },
+  {
+    path: 'realm/hub',
+    steps: [
+      ['hub join http://192.0.2.3:8054 --invite x', 'exchange', /192\.0\.2\.3:8054/],
+      ['hub leave', 'exchange', /^(?!.*192\.0\.2\.3)/s],
+    ],
+  },
+] as const)('and so is what is at $path', async ({ path, steps }) => {
+  const { a, b, c, clock } = threeHomes();
+  await using _hub = await c.runtime.http.listen({ address: '192.0.2.3', port: 8_054 }, () =>
+    Response.json({}),
+  );
   await using _a = await a.start();
   await using _b = await joinHome(a, b);
   await clock.advance(2_000);
-  await a.run('proposals --require options');
-  for (const { line, lists } of [
-    { line: 'option set system.main.zonename CET', lists: 'system.main.zonename  CET' },
-    { line: 'option unset system.main.zonename', lists: 'There are no options.' },
-  ]) {
-    const before = (await a.run('option list')).stdout;
+  expect((await a.run(`proposals --require ${path}`)).exitCode).toBe(EXIT.ok);
+  for (const [line, look, says] of steps) {
+    const before = (await a.run(look)).stdout;
     const asked = await a.run(line);
     const [proposal] = await proposalsOf(a);
     expect([asked.exitCode, asked.stderr]).toEqual([
       EXIT.denied,
       expect.stringContaining(`nymote approve ${proposal?.id}`),
     ]);
-    expect((await a.run('option list')).stdout).toBe(before);
+    expect((await a.run(look)).stdout).toBe(before);
     await clock.advance(2_000);
     expect((await b.run(`approve ${proposal?.id}`)).exitCode).toBe(EXIT.ok);
     await clock.advance(2_000);
-    expect((await a.run('option list')).stdout).toContain(lists);
+    expect((await a.run(look)).stdout).toMatch(says);
   }
 });

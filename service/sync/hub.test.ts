@@ -73,6 +73,7 @@ test('a hub that gets busy in between is asked again by the same words', async (
     message:
       'The hub has your realm, but not all your devices yet (the hub answered 503): do the same again in a minute.',
   });
+  expect(hubOf(store)).toBeUndefined();
   isBusy = false;
   await joinHub(needs, HUB, '', 'cli');
   expect(hubOf(store)).toBe(HUB);

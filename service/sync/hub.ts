@@ -3,6 +3,7 @@
  * that one `nymote hub join` is enough for all devices.
  */
 
+import { deviceId } from '#identity';
 import {
   type Cancel,
   type Clock,
@@ -14,6 +15,7 @@ import {
 } from '#runtime';
 import type { Store } from '#storage';
 import { WebAdminError } from '#web-admin';
+import { commitOrPropose } from '../faces/propose.ts';
 import { signRequest } from '../peers/signed-request.ts';
 import type { RealmDevice } from '../project.ts';
 import { SYNC_PATH } from './serve.ts';
@@ -48,22 +50,29 @@ export async function joinHub(
 ): Promise<void> {
   const asking = ask(needs, url, 'PUT', '', NOTHING, { invite });
   await mustAgree(asking, 'it does not take this invitation');
-  await needs.store().commit({
+  await tellMembers(needs, url, new Map()).catch((error: unknown) => {
+    const words = `The hub has your realm, but not all your devices yet (${reasonOf(error)})`;
+    throw new WebAdminError('unavailable', `${words}: do the same again in a minute.`, error);
+  });
+  await write(needs, {
     ops: [{ op: 'set', path: PATH, value: { url } }],
     message: `Exchange through ${new URL(url).host}`,
     via,
   });
-  await tellMembers(needs, new Map()).catch((error: unknown) => {
-    const words = `The hub has your realm, but not all your devices yet (${reasonOf(error)})`;
-    throw new WebAdminError('unavailable', `${words}: do the same again in a minute.`, error);
-  });
 }
 
 /** Devices use no hub any more; what it holds stays there, sealed, until its owner removes it. */
-export async function leaveHub({ store }: Pick<HubNeeds, 'store'>, via: string): Promise<void> {
-  if (hubOf(store()) === undefined) throw new WebAdminError('not-found', 'There is no hub.');
+export async function leaveHub(needs: HubNeeds, via: string): Promise<void> {
+  if (hubOf(needs.store()) === undefined) throw new WebAdminError('not-found', 'There is no hub.');
   const ops = [{ op: 'del', path: PATH }] as const;
-  await store().commit({ ops, message: 'Use no hub any more', via });
+  await write(needs, { ops, message: 'Use no hub any more', via });
+}
+
+function write(
+  { crypto, signer, store }: HubNeeds,
+  draft: Parameters<typeof commitOrPropose>[2],
+): Promise<void> {
+  return commitOrPropose(store(), deviceId(crypto, signer.publicKey), draft);
 }
 
 /** Lets everybody read the realm on its hub, or no longer. Throws WebAdminError when it refuses. */
@@ -113,7 +122,7 @@ export function tendHub(needs: HubNeeds): { stop(): void } {
   const tend = (): void => {
     if (hubOf(store()) === undefined || !needs.isFirst()) return;
     running = running
-      .then(() => tellMembers(needs, told))
+      .then(() => tellMembers(needs, hubOf(store()), told))
       .catch((error: unknown) => log('warn', 'hub-not-told', { reason: reasonOf(error) }));
   };
   tend();
@@ -167,8 +176,11 @@ const FIRST_PAUSE_MS = 5_000;
 const MAX_PAUSE_MS = 600_000;
 
 /** `told` is what it was told before, by device; brought up to date. */
-async function tellMembers(needs: HubNeeds, told: Map<string, string>): Promise<void> {
-  const url = hubOf(needs.store());
+async function tellMembers(
+  needs: HubNeeds,
+  url: string | undefined,
+  told: Map<string, string>,
+): Promise<void> {
   if (url === undefined) return;
   const members = needs.devices().filter(({ kind }) => kind !== 'plain');
   for (const { id, signingKey, role, writer } of members) {
