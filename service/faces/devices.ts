@@ -15,6 +15,7 @@ import type { Sealing } from '../peers/sealed.ts';
 import type { Projection, RealmDevice } from '../project.ts';
 import type { DeviceRecord } from '../records.ts';
 import { giveNewKey, type shareKeys } from '../sync/keys.ts';
+import { commitOrPropose } from './propose.ts';
 import { findDevice } from './views.ts';
 
 /** What a person gets: the phone's configuration, or the command for the new machine. */
@@ -91,7 +92,8 @@ export function createDeviceChanges(parties: Parties): DeviceChanges {
         throw new WebAdminError('denied', 'This is the device itself; it cannot remove itself.');
       }
       const message = `Remove ${device.name}`;
-      await store.commit({ ...options, ops: removal(parties, device), message, via });
+      const ops = removal(parties, device);
+      await commitOrPropose(store, self, { ...options, ops, message, via });
     },
   };
 }

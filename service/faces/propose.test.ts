@@ -86,6 +86,10 @@ test.each([
       ['hub leave', 'exchange', /^(?!.*192\.0\.2\.3)/s],
     ],
   },
+  {
+    path: 'devices',
+    steps: [['device remove phone', 'device list', /^(?!.*phone)/s]],
+  },
 ] as const)('and so is what is at $path', async ({ path, steps }) => {
   const { a, b, c, clock } = threeHomes();
   await using _hub = await c.runtime.http.listen({ address: '192.0.2.3', port: 8_054 }, () =>
@@ -94,6 +98,7 @@ test.each([
   await using _a = await a.start();
   await using _b = await joinHome(a, b);
   await clock.advance(2_000);
+  await a.run('device add phone');
   expect((await a.run(`proposals --require ${path}`)).exitCode).toBe(EXIT.ok);
   for (const [line, look, says] of steps) {
     const before = (await a.run(look)).stdout;
