@@ -6,7 +6,7 @@
 
 import { deviceId } from '#identity';
 import type { Crypto, Random } from '#runtime';
-import type { Store } from '#storage';
+import { StorageError, type Store } from '#storage';
 import { allocateIpv4, overlayPrefix, plainConfig, printKey } from '#tunnels';
 import { WebAdminError } from '#web-admin';
 import { printEndpoint, readEndpoint } from '../config.ts';
@@ -126,13 +126,19 @@ export async function commitDevice(
   const wireguardKey = printKey(publicKey);
   const record = { ...device, wireguardKey, ipv4, addedAt: Math.floor(now()) };
   const value = JSON.parse(JSON.stringify(record));
-  await store.commit({
-    ops: [{ op: 'set', path: `devices/${id}`, value }, ...gifts],
-    message: `Add ${device.name}`,
-    via,
-  });
+  const ops = [{ op: 'set' as const, path: `devices/${id}`, value }, ...gifts];
+  try {
+    await store.commit({ ops, message: `Add ${device.name}`, via });
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.code !== 'needs-second-owner') throw error;
+    throw new WebAdminError('denied', NOT_ALONE, error);
+  }
   return record;
 }
+
+/** Its keys are shown once, or wait for it: there is nothing that another owner could agree to later. */
+const NOT_ALONE =
+  'No owner adds a device alone here, and a new device cannot be proposed. The way is: two owners take devices off that list (nymote proposals --require), one adds it, and they put them back.';
 
 async function addPlain(parties: Parties, name: string, via: string): Promise<Added> {
   const { crypto, self } = parties;

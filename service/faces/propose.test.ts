@@ -71,6 +71,19 @@ test('so is what decides a conflict', async () => {
   expect((await b.run('rule list')).stdout).toContain('two');
 });
 
+test('who may not add a device alone is told the way', async () => {
+  const { a, b, clock } = twoHomes();
+  await using _a = await a.start();
+  await using _b = await joinHome(a, b);
+  await clock.advance(2_000);
+  await a.run('proposals --require devices');
+  expect(await a.run('device add phone')).toMatchObject({
+    exitCode: EXIT.denied,
+    stderr: expect.stringContaining('two owners take devices off that list'),
+  });
+  expect((await a.run('device list')).stdout).not.toContain('phone');
+});
+
 test.each([
   {
     path: 'options',
