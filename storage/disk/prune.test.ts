@@ -170,27 +170,38 @@ describe('a realm of several', () => {
     expect([again.problems, again.head, again.isWritable]).toEqual([[], second.head, true]);
   });
 
+  test('drops nothing that a removal reaches behind, though it does not count', async () => {
+    const { first, second, home } = await pair();
+    await letPhoneIn(first, second);
+    await second.commit(setName('laptop', 1));
+    const remove = (path: string, lastSeq: number) => ({
+      ops: [{ op: 'revoke', path, lastSeq } as const],
+      message: 'Remove it',
+      via: 'test',
+    });
+    await second.commit(remove(PHONE.path, 0));
+    await send(second, first);
+    await first.commit(remove(`devices/${LAPTOP}`, 1));
+    await fill(first, 2);
+    const before = plain(first).filter(([name]) => name !== 'realm');
+    for (let times = 0; times < 2; times++) {
+      const router = first.vector()['router']?.[0]?.[0] ?? 0;
+      const acknowledged = { [PHONE.id]: { router, [PHONE.id]: 1, [LAPTOP]: 2 } };
+      await first.prune('test', { days: 0, commits: 4 + times, acknowledged });
+    }
+    expect(plain(first).filter(([name]) => name !== 'realm')).toEqual(before);
+    const again = await openFounder(home);
+    expect([again.problems, again.head, again.isWritable]).toEqual([[], first.head, true]);
+  });
+
   test('is not stopped by a removal that reaches behind what was dropped', async () => {
     const clock = manualClock();
     const { first, second } = await pair(clock);
-    const phone = someone(3);
-    const runtime = fakeRuntime({ clock });
-    const own = { role: 'owner', rank: 3, signingKey: phone.signingKey };
-    const admit = { op: 'set', path: phone.path, value: own } as const;
-    await first.commit({ ops: [admit], message: 'Let it in', via: 'test' });
-    const third = await openStore(runtime, {
-      directory: DIRECTORY,
-      realm: first.realm,
-      writer: { deviceId: phone.id, name: 'Phone', signer: signerOf(runtime.crypto, 3) },
-    });
-    await send(first, third);
-    await third.commit(setName('phone', 1));
-    await send(third, first);
-    await send(first, second);
+    await letPhoneIn(first, second);
     await clock.advance(181 * DAY);
     await fill(first, 5);
     expect((await first.prune('test', { days: 0, commits: 6 })).dropped).toBe(3);
-    const remove = { op: 'revoke', path: phone.path, lastSeq: 0 } as const;
+    const remove = { op: 'revoke', path: PHONE.path, lastSeq: 0 } as const;
     await second.commit({ ops: [remove], message: 'Remove it', via: 'test' });
     const { refused } = await first.importCommits(await second.exportMissing(first.vector()));
     expect(refused.map(({ reason }) => reason.code)).toEqual(['too-old']);
@@ -231,6 +242,25 @@ describe('a realm of several', () => {
     expect((await revoke(0)).ops).toHaveLength(1);
   });
 });
+
+const PHONE = someone(3);
+
+/** A third owner, who has written once. */
+async function letPhoneIn(first: Store, second: Store): Promise<void> {
+  const runtime = fakeRuntime();
+  const value = { role: 'owner', rank: 3, signingKey: PHONE.signingKey };
+  const admit = { op: 'set', path: PHONE.path, value } as const;
+  await first.commit({ ops: [admit], message: 'Let it in', via: 'test' });
+  const third = await openStore(runtime, {
+    directory: DIRECTORY,
+    realm: first.realm,
+    writer: { deviceId: PHONE.id, name: 'Phone', signer: signerOf(runtime.crypto, 3) },
+  });
+  await send(first, third);
+  await third.commit(setName('phone', 1));
+  await send(third, first);
+  await send(first, second);
+}
 
 describe('a base', () => {
   test('with a wrong byte anywhere is not taken over', async () => {

@@ -14,6 +14,7 @@ import {
   PowerCut,
 } from '#runtime/fake';
 import type { Writer } from '../changes/draft.ts';
+import type { Acknowledged } from '../disk/horizon.ts';
 import { StorageError } from '../error.ts';
 import { encodeHex } from '../format/bytes.ts';
 import type { CommitId } from '../format/commit.ts';
@@ -37,6 +38,8 @@ export type Home = {
   store: Store;
   /** Commits that its disk was said to hold. */
   readonly acknowledged: Set<CommitId>;
+  /** What other devices said that they hold. */
+  readonly heard: Map<string, Acknowledged[string]>;
   isAsleep: boolean;
   /** An old copy of its disk. */
   backup: FakeFiles | undefined;
@@ -119,7 +122,7 @@ async function openHome(
   const store = await open(files, writer, realm, clock);
   const acknowledged = new Set(store.expand(''));
   return {
-    ...{ name, writer, clock, realm, files, store, acknowledged },
+    ...{ name, writer, clock, realm, files, store, acknowledged, heard: new Map() },
     isAsleep: false,
     backup: undefined,
     isFaulty: false,
@@ -144,7 +147,32 @@ export async function rewind(home: Home): Promise<void> {
   home.files = await copyDisk(home.backup);
   await restart(home);
   home.acknowledged.clear();
+  home.heard.clear();
   for (const id of home.store.expand('')) home.acknowledged.add(id);
+}
+
+/** It joins again, with nothing of what it had. */
+export async function joinAgain(home: Home): Promise<void> {
+  home.files = fakeFiles([DIRECTORY, `${DIRECTORY}/log`]);
+  home.backup = undefined;
+  home.acknowledged.clear();
+  home.heard.clear();
+  await restart(home);
+}
+
+/** All files of its store. */
+export async function readDisk({
+  files,
+}: Home): Promise<readonly (readonly [string, Uint8Array])[]> {
+  const alive = files.restart();
+  const found: [string, Uint8Array][] = [];
+  for (const directory of [DIRECTORY, `${DIRECTORY}/log`, `${DIRECTORY}/quarantine`]) {
+    for (const name of await alive.list(directory)) {
+      const bytes = await alive.read(`${directory}/${name}`);
+      if (bytes !== undefined) found.push([name, bytes]);
+    }
+  }
+  return found;
 }
 
 /** The words of the phrase are typed in at this device. */

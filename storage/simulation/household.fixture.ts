@@ -1,22 +1,47 @@
 /** A simulated household: its devices, what is under way between them, and how events happen. */
 
+import type { FakeFiles } from '#runtime/fake';
 import type { DraftOp } from '../changes/narrow.ts';
+import type { Acknowledged, Horizon } from '../disk/horizon.ts';
 import { concat } from '../format/bytes.ts';
 import type { Commit, CommitId } from '../format/commit.ts';
 import type { State } from '../format/op.ts';
+import { DIRECTORY } from '../realm.fixture.ts';
 import { factsOf } from '../rights/rights.ts';
 import type { Store } from '../store.ts';
-import { Broken, checkHeld, checkMeaning, type Known } from './check.fixture.ts';
+import type { Vector } from '../sync/export.ts';
+import type { Refused } from '../sync/receive.ts';
+import {
+  Broken,
+  checkForgotten,
+  checkHeld,
+  checkMeaning,
+  type Known,
+  outcome,
+} from './check.fixture.ts';
 import {
   attempt,
   beginHomes,
   copyDisk,
   copyHome,
   type Home,
+  joinAgain,
   restart,
   rewind,
   withPhrase,
 } from './home.fixture.ts';
+import {
+  beginningOf,
+  countPhrases,
+  cutsKnownTo,
+  declaredCuts,
+  FIRST_VALUE,
+  isBeside,
+  isDropped,
+  isOfPhrase,
+  mayBeLeft,
+  pastOf,
+} from './kept.fixture.ts';
 import type { Act, Event, Script, Topology } from './script.fixture.ts';
 import {
   admit,
@@ -42,21 +67,36 @@ export type Household = {
   readonly pages: Uint8Array[];
   /** Commits that were signed to mislead. */
   readonly forged: Set<CommitId>;
+  /** Devices whose disk there was twice, or that got an old one back. */
+  readonly twice: Set<string>;
+  /** What its devices do that they must not. */
+  readonly mistake: Mistake | undefined;
   fresh: number;
   /** How many pages were taken over. */
   taken: number;
 };
 
+/** A way in which history could be dropped wrongly. */
+export type Mistake = keyof typeof MISTAKES;
+
 const YEARS = [0, 1_795_176_000, 1_795_176_000 + 10 * 365 * 86_400, 1_795_176_000 + 200 * 86_400];
+const SEASON = 200 * 86_400;
+/** As many commits as are worth dropping. */
+const MANY = 55;
 const MAX_HOMES = 7;
 const MAX_ROUNDS = 12;
 
-export async function settle(script: Script): Promise<Household> {
+export async function settle(script: Script, mistake?: Mistake): Promise<Household> {
   const homes = await beginHomes(script.devices);
   const known = new Map<CommitId, Known>();
   const { topology } = script;
   const forged = new Set<CommitId>();
-  const household = { homes, topology, known, pages: [], forged, fresh: 1000, taken: 0 };
+  const household = {
+    ...{ homes, topology, known, pages: [], forged, twice: new Set<string>() },
+    mistake,
+    fresh: FIRST_VALUE,
+    taken: 0,
+  };
   const [first] = homes;
   let past: State = new Map();
   for (const commit of ((await first?.store.log({ limit: 1000 })) ?? []).toReversed()) {
@@ -90,6 +130,49 @@ export async function meet(household: Household): Promise<void> {
     if (added === 0) return;
   }
   throw new Broken(`still something new after ${MAX_ROUNDS} rounds`);
+}
+
+/**
+ * Whoever is left behind by where history begins for the others, for a reason, joins again and meets
+ * them. Gives one whom nobody left behind.
+ */
+export async function takeBack(household: Household): Promise<Home | undefined> {
+  const { homes } = household;
+  const [leader] = homes.toSorted((a, b) => compareStanding(household, b, a));
+  if (leader === undefined) return undefined;
+  const end = outcome(leader.store);
+  const behind = homes.filter(
+    ({ store }) => outcome(store) !== end && isLeft(household, store, leader.store),
+  );
+  for (const home of behind) await joinAgain(home);
+  if (behind.length > 0) await meet(household);
+  return leader;
+}
+
+/** One has what the other may refuse, or the other way round. */
+function isLeft(household: Household, store: Store, other: Store): boolean {
+  return [
+    [store, other],
+    [other, store],
+  ].some(([has, lacks]) =>
+    has?.expand('').some((id) => lacks?.holds(id) === false && mayRefuse(household, lacks, id)),
+  );
+}
+
+/**
+ * Whoever took over nothing beside what was declared comes first, then who heard the phrase, then who
+ * dropped most.
+ */
+function compareStanding(household: Household, { store: a }: Home, { store: b }: Home): number {
+  const [one = [], other = []] = [a, b].map((store) => {
+    const beginning = beginningOf(store);
+    const cuts = cutsKnownTo(household, store);
+    const spoken = store.expand('').filter((id) => !isOfPhrase(household, id));
+    const isClean = !cuts.some((cut) => spoken.some((id) => isBeside(household, id, cut)));
+    const dropped = beginning === undefined ? 0 : pastOf(household, beginning).size;
+    return [Number(isClean), countPhrases(household, store), dropped, cuts.length];
+  });
+  return one.map((rank, at) => rank - (other[at] ?? 0)).find((order) => order !== 0) ?? 0;
 }
 
 type Numbers = readonly [number, number, number];
@@ -188,11 +271,14 @@ const DEEDS: Readonly<Record<Act, Deed>> = {
       );
     });
   },
-  async copy({ homes }, home) {
-    if (homes.length < MAX_HOMES) homes.push(await copyHome(home));
+  async copy({ homes, twice }, home) {
+    if (homes.length >= MAX_HOMES) return;
+    homes.push(await copyHome(home));
+    twice.add(home.writer?.deviceId ?? '');
   },
   async rewind(household, home) {
     const isBacked = home.backup !== undefined;
+    if (isBacked) household.twice.add(home.writer?.deviceId ?? '');
     if (isBacked) await rewind(home);
     else home.backup = await copyDisk(home.files);
     if (isBacked) home.backup = undefined;
@@ -204,11 +290,13 @@ const DEEDS: Readonly<Record<Act, Deed>> = {
     const bytes = page.slice();
     bytes[b % bytes.length] = (bytes[b % bytes.length] ?? 0) ^ (1 + (c % 255));
     const held = home.store.expand('').length;
+    const beginning = beginningOf(home.store);
     const told = await attempt(() => home.store.importCommits(bytes));
     if (told === 'off') return comeBack(household, home);
     if (!('result' in told)) return tolerate(home, told.code, []);
     const ids = home.store.expand('');
-    if (ids.length !== held + told.result.added) throw new Broken('miscounted');
+    const isSame = beginningOf(home.store) === beginning;
+    if (isSame && ids.length !== held + told.result.added) throw new Broken('miscounted');
     for (const id of ids) home.acknowledged.add(id);
     await checkHeld(household, home);
   },
@@ -228,8 +316,126 @@ const DEEDS: Readonly<Record<Act, Deed>> = {
   },
   async inspect(household, home) {
     await checkMeaning(household, home);
+    await checkForgotten(household, home);
+  },
+  mingle,
+  gather,
+  season,
+  prune: (household, home, [a, b]) =>
+    drop(household, [home], { days: 180, commits: 1 + (a % 4) }, b),
+  async forget(household, home, numbers) {
+    const [a, b, c] = numbers;
+    const all = { days: 0, commits: 1 + (a % 2) };
+    if (b % 4 === 0) return drop(household, [home], all, c);
+    // Somebody may be away for half a year, and write meanwhile.
+    home.isAsleep = b % 3 === 0;
+    if (home.isAsleep && a % 3 === 0) await report(household, home);
+    if (b % 2 === 0) await season(household, home, numbers);
+    const awake = household.homes.filter(({ isAsleep }) => !isAsleep);
+    if (c % 2 === 0) await slip(household, awake[a % awake.length]);
+    await gather(household);
+    await drop(household, awake.slice(0, 1), all, c);
+    await gather(household);
+    // Not all of them at once.
+    const some = awake.filter((_, index) => (a >> index) % 2 === 0);
+    await drop(household, some, all, c);
+    home.isAsleep = false;
   },
 };
+
+/** All who are not away meet. */
+async function gather(household: Household): Promise<void> {
+  for (const from of household.homes) {
+    for (const to of household.homes) {
+      if (from.isAsleep || to.isAsleep || !canMeet(household, from, to)) continue;
+      hear(from, to);
+      if (from.store.head !== to.store.head) await pull(household, from, to, undefined);
+    }
+  }
+}
+
+/** Half a year and more goes by; who is not away is heard of. */
+async function season(household: Household, home: Home, [a]: Numbers): Promise<void> {
+  const awake = household.homes.filter(({ isAsleep }) => !isAsleep);
+  for (const each of household.homes) {
+    each.clock.set(each.clock.now() + SEASON);
+    each.heard.clear();
+  }
+  for (const each of awake) await report(household, each);
+  // Less than this is not dropped for its age.
+  for (let count = 0; a % 16 === 0 && count < MANY; count++) await report(household, home);
+}
+
+/** Somebody writes a line that nobody was to read, and takes it out. */
+async function slip(household: Household, home: Home | undefined): Promise<void> {
+  if (home === undefined) return;
+  household.fresh += 1;
+  const lines = linesOf(home);
+  await write(household, home, [...lines, `line ${household.fresh}`]);
+  await write(household, home, [...lines, 'end']);
+}
+
+/** Two write at the same text, and meet now and then: earlier versions come to crowd each other out. */
+async function mingle(household: Household, one: Home, [a, b, c]: Numbers): Promise<void> {
+  const others = household.homes.filter((each) => canMeet(household, one, each) && !each.isAsleep);
+  const other = others[c % Math.max(1, others.length)];
+  if (other === undefined) return;
+  for (let at = 0; at < 12; at++) {
+    const [from, to] = (a >> at) % 2 === 0 ? [one, other] : [other, one];
+    household.fresh += 1;
+    const lines = linesOf(from);
+    const place = (c >> at) % (lines.length + 1);
+    await write(household, from, lines.toSpliced(place, (b >> at) % 2, `line ${household.fresh}`));
+    if ((b >> at) % 3 === 0) await pull(household, from, to, undefined);
+  }
+}
+
+function linesOf({ store }: Home): readonly string[] {
+  const body = store.merged().get('notes')?.get('t')?.['body'];
+  return typeof body === 'string' ? body.split('\n') : [];
+}
+
+function write(household: Household, home: Home, lines: readonly string[]): Promise<void> {
+  const value = lines.join('\n');
+  return commit(household, home, [{ op: 'text', path: 'notes/t/body', value }]);
+}
+
+function report(household: Household, home: Home): Promise<void> {
+  household.fresh += 1;
+  const path = `status/${home.writer?.deviceId}`;
+  return ask(household, home, [{ op: 'set', path, value: { seen: household.fresh } }]);
+}
+
+/** Each drops what it may; to the first the power may go meanwhile. */
+async function drop(
+  household: Household,
+  homes: readonly Home[],
+  horizon: Horizon,
+  fate: number,
+): Promise<void> {
+  const [first] = homes;
+  if (first !== undefined && !first.isFaulty && fate % 3 === 0) {
+    // A clean stop leaves a checkpoint, in which there may be what is to go.
+    await first.store[Symbol.asyncDispose]();
+    await comeBack(household, first);
+    const how = (['lost', 'kept', 'torn'] as const)[(fate >> 2) % 3] ?? 'lost';
+    first.files.crashAt(first.files.steps + 1 + ((fate >> 4) % 24), how);
+    first.isFaulty = true;
+  }
+  for (const home of homes) {
+    const past = home.store.merged();
+    const acknowledged = MISTAKES[household.mistake ?? 'none'].believe(household, home);
+    const before = await copyDisk(home.files);
+    const done = await attempt(() => home.store.prune('test', { ...horizon, acknowledged }));
+    if (done === 'off') await comeBack(household, home, past);
+    else if (!('result' in done)) tolerate(home, done.code, REFUSALS);
+    await MISTAKES[household.mistake ?? 'none'].clear(home, before);
+    await learnFresh(household, home, past);
+    await checkHeld(household, home);
+    // What a disk that fails could not remove goes when it is opened again.
+    if (!home.isFaulty) await checkForgotten(household, home);
+  }
+}
 
 /** Whether two devices can ever meet. */
 function canMeet({ homes, topology }: Household, one: Home, other: Home): boolean {
@@ -258,6 +464,38 @@ async function commit(household: Household, home: Home, ops: readonly DraftOp[])
   }
 }
 
+const MISTAKES = {
+  none: { believe: (_, { heard }) => Object.fromEntries(heard), clear: async () => undefined },
+  /** Nobody is waited for. */
+  haste: {
+    believe({ homes }, { store }) {
+      const all = numbersIn(store.vector());
+      return Object.fromEntries(homes.map(({ writer }) => [writer?.deviceId ?? '', all]));
+    },
+    clear: async () => undefined,
+  },
+  /** A file of before is left where nobody reads it. */
+  leftover: {
+    believe: (_, { heard }) => Object.fromEntries(heard),
+    async clear({ files, isFaulty }, before) {
+      const bytes = isFaulty ? undefined : await before.read(`${DIRECTORY}/log/00000001.log`);
+      if (bytes !== undefined) await files.replace(`${DIRECTORY}/old`, bytes, 0o600);
+    },
+  },
+} as const satisfies Record<
+  string,
+  {
+    readonly believe: (household: Household, home: Home) => Acknowledged;
+    readonly clear: (home: Home, before: FakeFiles) => Promise<void>;
+  }
+>;
+
+function numbersIn(vector: Vector): Acknowledged[string] {
+  return Object.fromEntries(
+    Object.entries(vector).map(([device, tips]) => [device, Math.max(...tips.map(([seq]) => seq))]),
+  );
+}
+
 /** A commit is made, and what its author knew is remembered. */
 async function author(
   household: Household,
@@ -283,7 +521,14 @@ async function author(
   return 'done';
 }
 
-const REFUSALS = ['invalid', 'not-writer', 'does-not-apply', 'fork', 'needs-second-owner'];
+const REFUSALS = [
+  'invalid',
+  'not-writer',
+  'does-not-apply',
+  'fork',
+  'needs-second-owner',
+  'too-old',
+];
 
 function tolerate(home: Home, code: string, allowed: readonly string[]): void {
   const isPlanned = home.isFaulty && (code === 'io' || code === 'no-space');
@@ -299,13 +544,21 @@ function learn({ known }: Household, commit: Commit, past: State): void {
 /** After a power cut or a stop: nothing that was acknowledged is gone, nothing unheard-of is there. */
 async function comeBack(household: Household, home: Home, past?: State): Promise<void> {
   await restart(home);
-  const fresh = home.store.expand('').filter((id) => !household.known.has(id));
-  for (const id of fresh) {
-    // It was on its way to the disk when the power went.
+  // It was on its way to the disk when the power went.
+  await learnFresh(household, home, past);
+  await checkHeld(household, home);
+}
+
+/** A commit that its author has not said to be there. */
+async function learnFresh(
+  household: Household,
+  home: Home,
+  past: State | undefined,
+): Promise<void> {
+  for (const id of home.store.expand('').filter((each) => !household.known.has(each))) {
     if (past === undefined) throw new Broken(`${home.name} holds ${id}, which nobody wrote`);
     learn(household, await home.store.read(id), past);
   }
-  await checkHeld(household, home);
 }
 
 async function pull(
@@ -314,6 +567,7 @@ async function pull(
   to: Home,
   limit: number | undefined,
 ): Promise<number> {
+  hear(from, to);
   const page = await attempt(() => from.store.exportMissing(to.store.vector(), limit));
   if (page === 'off' || !('result' in page)) return 0;
   return page.result.length === 0 ? 0 : take(household, to, page.result);
@@ -322,6 +576,7 @@ async function pull(
 async function pullAll(household: Household, from: Home, to: Home): Promise<number> {
   let all = 0;
   for (let pages = 0; pages < 200; pages++) {
+    hear(from, to);
     const page = await from.store.exportMissing(to.store.vector());
     if (page.length === 0) return all;
     const added = await take(household, to, page);
@@ -332,7 +587,17 @@ async function pullAll(household: Household, from: Home, to: Home): Promise<numb
   throw new Broken('more pages than there can be');
 }
 
-/** An honest page, however late: nothing in it is refused, and twice is once (I4). */
+/** Whoever asks says what it holds; a number that stands for another commit says nothing. */
+function hear({ heard, store }: Home, { writer, store: other }: Home): void {
+  const said = Object.entries(other.vector());
+  const isKnown = said.every(([, tips]) => tips.every(([, id]) => id === '' || store.holds(id)));
+  if (writer !== undefined && isKnown) heard.set(writer.deviceId, numbersIn(other.vector()));
+}
+
+/**
+ * An honest page, however late: nothing in it is refused but what lies behind or beside the beginning
+ * of history, and twice is once (I4).
+ */
 async function take(household: Household, home: Home, page: Uint8Array): Promise<number> {
   const told = await attempt(() => home.store.importCommits(page));
   if (told === 'off') {
@@ -343,16 +608,40 @@ async function take(household: Household, home: Home, page: Uint8Array): Promise
     tolerate(home, told.code, []);
     return 0;
   }
-  const refused = told.result.refused.find(({ id = '' }) => !household.forged.has(id));
+  const refused = told.result.refused.find((each) => !isRightly(household, home, each));
   if (refused !== undefined) {
     throw new Broken(`${home.name} refuses ${refused.id}: ${refused.reason.message}`);
   }
-  if (home.store.isDiverged) throw new Broken(`${home.name} says that states diverge`);
+  const isWrong = told.result.refused.some(({ reason }) => reason.code === 'wrong-tree');
+  if (home.store.isDiverged && !isWrong) throw new Broken(`${home.name} says that states diverge`);
   for (const id of home.store.expand('')) home.acknowledged.add(id);
   household.taken += 1;
-  if (home.isFaulty || household.taken % 4 > 0) return told.result.added;
+  // A fork may take back the declaration for which something was refused.
+  const isRefused = told.result.refused.length > 0;
+  if (home.isFaulty || isRefused || household.taken % 4 > 0) return told.result.added;
   const before = home.store.head;
   const again = await home.store.importCommits(concat([page, page]));
   if (again.added !== 0 || home.store.head !== before) throw new Broken('twice is not once');
   return told.result.added;
+}
+
+/** What is refused lies behind or beside a beginning, and that is what is said. */
+function isRightly(household: Household, { store }: Home, { id, reason }: Refused): boolean {
+  if (id !== undefined && household.forged.has(id)) return true;
+  const isOld =
+    reason.code === 'too-old' || (reason.code === 'wrong-tree' && isOfPhrase(household, id ?? ''));
+  if (id !== undefined) return isOld && mayRefuse(household, store, id);
+  // Somebody's beginning, while there are commits here beside it.
+  const cuts = declaredCuts(household);
+  return (
+    reason.code === 'conflict' &&
+    store.expand('').some((each) => cuts.some((cut) => mayBeLeft(household, each, cut)))
+  );
+}
+
+function mayRefuse(household: Household, store: Store, id: CommitId): boolean {
+  const cuts = cutsKnownTo(household, store);
+  return (
+    isDropped(household, store, id) || cuts.some((cut) => mayBeLeft(household, id, cut, store))
+  );
 }

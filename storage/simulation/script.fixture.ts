@@ -53,6 +53,12 @@ const ACTS = [
   'forge',
   'forge',
   'inspect',
+  'mingle',
+  'gather',
+  'season',
+  'prune',
+  'forget',
+  'forget',
 ] as const;
 
 const EVENTS = 40;

@@ -4,10 +4,12 @@
  */
 
 import { expect, test } from 'vitest';
+import { Broken } from './check.fixture.ts';
+import type { Mistake } from './household.fixture.ts';
 import { failureOf, playSeed } from './run.fixture.ts';
-import type { Script } from './script.fixture.ts';
+import { type Script, scriptOf } from './script.fixture.ts';
 
-const RUNS = Number(process.env['NYMOTE_RUNS'] ?? 200);
+const RUNS = Number(process.env['NYMOTE_RUNS'] ?? 140);
 const FIRST = Number(process.env['NYMOTE_SEED'] ?? 1);
 
 test(`${RUNS} households end as one`, { timeout: 300_000 + RUNS * 300 }, async () => {
@@ -71,8 +73,65 @@ const ONCE_WRONG: readonly { readonly script: Script; readonly why: string }[] =
       ],
     },
   },
+  {
+    why: 'nobody drops what came before a beginning beside which it has something',
+    script: {
+      devices: 3,
+      topology: 'line',
+      events: [
+        ['write', 147, 20847, 58303, 35850],
+        ['pull', 1, 33616, 49277, 56448],
+        ['forget', 139, 32012, 36922, 49070],
+      ],
+    },
+  },
+  {
+    why: 'the commit with which history begins cannot be taken back, and that is said',
+    script: {
+      devices: 4,
+      topology: 'third',
+      events: [
+        ['season', 238, 13229, 12327, 62221],
+        ['forget', 208, 1109, 29960, 34847],
+        ['revert', 4, 63972, 2996, 34690],
+      ],
+    },
+  },
+  {
+    why: 'a beginning that comes late is no news to whoever dropped more since',
+    script: {
+      devices: 6,
+      topology: 'all',
+      events: [
+        ['forget', 175, 54243, 52474, 3904],
+        ['forget', 31, 49158, 63697, 62763],
+        ['send', 245, 5027, 46368, 19396],
+        ['forget', 130, 24770, 16031, 6091],
+        ['deliver', 117, 32407, 11311, 32555],
+      ],
+    },
+  },
 ];
 
 test.each(ONCE_WRONG)('$why', async ({ script }) => {
   expect(await failureOf(script)).toBeUndefined();
+});
+
+/** Mistakes that a run notices, or it would not notice a real one either. */
+const MISTAKES: readonly {
+  readonly why: string;
+  readonly mistake: Mistake;
+  /** From here on it does not take long. */
+  readonly first: number;
+}[] = [
+  { why: 'history is dropped before all have heard of it', mistake: 'haste', first: 32 },
+  { why: 'what was forgotten is left in a file', mistake: 'leftover', first: 39 },
+];
+
+test.each(MISTAKES)('is caught: $why', { timeout: 60_000 }, async ({ mistake, first }) => {
+  let failure: unknown;
+  for (let seed = first; seed < first + 500 && failure === undefined; seed++) {
+    failure = await failureOf(scriptOf(seed), mistake);
+  }
+  expect(failure).toBeInstanceOf(Broken);
 });
