@@ -341,7 +341,46 @@ const DEEDS: Readonly<Record<Act, Deed>> = {
     await drop(household, some, all, c);
     home.isAsleep = false;
   },
+  /** The same, with all that has to be done first. */
+  async purge(household, home, numbers) {
+    const [a, b, c] = numbers;
+    const all = { days: 0, commits: 1 + (a % 2) };
+    // Somebody may be away for half a year, and write meanwhile.
+    home.isAsleep = b % 3 === 0;
+    if (home.isAsleep && a % 3 === 0) await report(household, home);
+    if (home.isAsleep || b % 4 === 0) await season(household, home, numbers);
+    const awake = household.homes.filter(({ isAsleep }) => !isAsleep);
+    if (c % 2 === 0) await slip(household, awake[a % awake.length]);
+    await gather(household);
+    await decideAll(household, awake[0]);
+    await tell(household, awake);
+    await drop(household, awake.slice(0, 1), all, c);
+    await tell(household, awake);
+    // Not all of them at once.
+    const some = awake.filter((_, index) => (a >> index) % 4 > 0);
+    await drop(household, some, all, c);
+    home.isAsleep = false;
+  },
 };
+
+/** What is in dispute is not dropped: somebody decides it, and joins what there is. */
+async function decideAll(household: Household, home: Home | undefined): Promise<void> {
+  if (home?.writer === undefined) return;
+  for (const { path, values } of home.store.conflicts()) {
+    await author(household, home, home.store, () =>
+      home.store.resolve(path, values[0]?.value, 'web'),
+    );
+  }
+  await report(household, home);
+}
+
+/** All hear of everything, and of each other that they have heard. */
+async function tell(household: Household, awake: readonly Home[]): Promise<void> {
+  await gather(household);
+  if (household.topology === 'all') return;
+  for (const home of awake) await report(household, home);
+  await gather(household);
+}
 
 /** All who are not away meet. */
 async function gather(household: Household): Promise<void> {

@@ -58,7 +58,7 @@ const ACTS = [
   'season',
   'prune',
   'forget',
-  'forget',
+  'purge',
 ] as const;
 
 const EVENTS = 40;

@@ -9,7 +9,7 @@ import type { Mistake } from './household.fixture.ts';
 import { failureOf, playSeed } from './run.fixture.ts';
 import { type Script, scriptOf } from './script.fixture.ts';
 
-const RUNS = Number(process.env['NYMOTE_RUNS'] ?? 140);
+const RUNS = Number(process.env['NYMOTE_RUNS'] ?? 120);
 const FIRST = Number(process.env['NYMOTE_SEED'] ?? 1);
 
 test(`${RUNS} households end as one`, { timeout: 300_000 + RUNS * 300 }, async () => {
