@@ -11,8 +11,9 @@ import {
   digest,
   outcome,
 } from './check.fixture.ts';
+import type { Mistake } from './deeds.fixture.ts';
 import { copyHome } from './home.fixture.ts';
-import { happen, type Mistake, meet, settle, takeBack } from './household.fixture.ts';
+import { happen, meet, settle, takeBack } from './household.fixture.ts';
 import { beginningOf } from './kept.fixture.ts';
 import { type Script, scriptOf, shorten } from './script.fixture.ts';
 

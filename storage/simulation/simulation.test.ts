@@ -5,7 +5,7 @@
 
 import { expect, test } from 'vitest';
 import { Broken } from './check.fixture.ts';
-import type { Mistake } from './household.fixture.ts';
+import type { Mistake } from './deeds.fixture.ts';
 import { failureOf, playSeed } from './run.fixture.ts';
 import { type Script, scriptOf } from './script.fixture.ts';
 
