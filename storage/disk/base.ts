@@ -86,7 +86,9 @@ export function printState({ vector, revoked, collections }: Merged): string {
   const lines = [`${canonicalize(numbers)}\n`];
   for (const [name, records] of sorted(collections)) {
     for (const [key, record] of sorted(records)) {
-      const kept = forget(record);
+      // What it wrote of itself while it was removed kept its record alive, and nobody sees that.
+      const isRemoved = name === 'devices' && revoked.has(key);
+      const kept = forget(isRemoved ? { ...record, alive: [] } : record);
       if (kept === undefined) continue;
       const fields = [...kept.fields].map(([field, entries]) => [
         field,

@@ -111,6 +111,19 @@ const ONCE_WRONG: readonly { readonly script: Script; readonly why: string }[] =
       ],
     },
   },
+  {
+    why: 'what a device wrote of itself while it was removed is forgotten with it',
+    script: {
+      devices: 5,
+      topology: 'all',
+      events: [
+        ['phrase', 204, 43082, 33137, 24496],
+        ['write', 42, 39935, 21828, 24733],
+        ['purge', 189, 25613, 37684, 56494],
+        ['purge', 17, 23348, 9375, 22052],
+      ],
+    },
+  },
 ];
 
 test.each(ONCE_WRONG)('$why', async ({ script }) => {
