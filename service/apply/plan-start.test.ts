@@ -3,21 +3,18 @@
 import { expect, test } from 'vitest';
 import {
   ARMED,
-  change,
   ended,
   guardSays,
   NONE,
   pendingGuard,
+  plain,
   play,
+  risky,
   UNDO,
-  WRITTEN,
+  until,
   wanted,
 } from './plan.fixture.ts';
-import type { Change, Event, GuardStatus } from './plan.ts';
-
-const plain = change('a');
-const risky = change('a', { kind: 'risky', seconds: 300 });
-const until = (of: Change) => [wanted(of), ARMED, WRITTEN];
+import type { Event, GuardStatus } from './plan.ts';
 
 test.each([
   {

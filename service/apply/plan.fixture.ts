@@ -54,3 +54,9 @@ export function play(events: readonly Event[], from: Apply = NOTHING_APPLIED) {
   }
   return { state, commands };
 }
+
+/** One that health alone confirms, and one that a person has to. */
+export const plain = change('a');
+export const risky = change('a', { kind: 'risky', seconds: 300 });
+/** All that happens until it is written. */
+export const until = (of: Change): readonly Event[] => [wanted(of), ARMED, WRITTEN];

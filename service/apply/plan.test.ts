@@ -10,16 +10,15 @@ import {
   NONE,
   pendingGuard,
   person,
+  plain,
   play,
+  risky,
   UNDO,
+  until,
   WRITTEN,
   wanted,
 } from './plan.fixture.ts';
-import { type Change, type Command, type Event, GREEN_MS, type Settled } from './plan.ts';
-
-const plain = change('a');
-const risky = change('a', { kind: 'risky', seconds: 300 });
-const until = (of: Change) => [wanted(of), ARMED, WRITTEN];
+import { type Command, type Event, GREEN_MS, type Settled } from './plan.ts';
 
 test.each([
   {

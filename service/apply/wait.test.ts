@@ -9,18 +9,17 @@ import {
   ended,
   guardSays,
   LINE,
+  plain,
   play,
   RESTORED,
+  risky,
   UNDO,
+  until,
   WRITTEN,
   wanted,
 } from './plan.fixture.ts';
-import type { Change, Event } from './plan.ts';
+import type { Event } from './plan.ts';
 import { type Wait, waitOf } from './wait.ts';
-
-const plain = change('a');
-const risky = change('a', { kind: 'risky', seconds: 300 });
-const until = (of: Change) => [wanted(of), ARMED, WRITTEN];
 
 test.each([
   { events: [wanted(plain)], waits: undefined, why: 'it is being tried' },
