@@ -100,6 +100,11 @@ export class StoreView {
     return this.held.merged.state;
   }
 
+  /** Devices that were removed, each with the last number of its commits that counts. */
+  revoked(): ReadonlyMap<string, number> {
+    return this.held.merged.revoked;
+  }
+
   /** The rules that the merged state breaks; while there are any, `state` is an older one. */
   invalid(): readonly Problem[] {
     return this.shown.problems;

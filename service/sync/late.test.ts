@@ -26,7 +26,7 @@ async function open({ id: deviceId, signing }: DeviceKeys, realm?: string): Prom
 /** A home whose owners wrote one name each, and what the others hold of it. */
 async function household() {
   const home = await open(founder);
-  for (const [index, { id, signing }] of [thief, friend].entries()) {
+  for (const [index, { id, signing }] of [friend, thief].entries()) {
     const signingKey = encodeBase64(signing.publicKey);
     const value = { role: 'owner', rank: index + 2, signingKey };
     await commit(home, { op: 'set', path: `devices/${id}`, value });
@@ -51,8 +51,8 @@ function commit(store: Store, op: Parameters<Store['commit']>[0]['ops'][number])
 const write = (store: Store, name: string, text = '') =>
   commit(store, { op: 'set', path: `names/${name}`, value: { text } });
 
-const remove = (home: Store) =>
-  commit(home, { op: 'revoke', path: `devices/${thief.id}`, lastSeq: 1 });
+const remove = (home: Store, lastSeq = 1) =>
+  commit(home, { op: 'revoke', path: `devices/${thief.id}`, lastSeq });
 
 async function give(from: Store, to: Store): Promise<number> {
   const page = sealPage(crypto, KEY, to.realm, await from.exportMissing(to.vector()));
@@ -67,6 +67,16 @@ test('what came late is kept, once, and counts for nothing', async () => {
   await write(away, 'late');
   await remove(home);
   expect([await give(away, home), await give(away, home)]).toEqual([1, 0]);
+  expect([namesIn(home), (await home.late()).map(({ count }) => count)]).toEqual([['honest'], [1]]);
+});
+
+test('two removed it: what comes behind the earlier end is late', async () => {
+  const { home, away, near } = await household();
+  await write(away, 'late');
+  await remove(near, 2);
+  await remove(home);
+  await home.importCommits(await near.exportMissing(home.vector()));
+  expect(await give(away, home)).toBe(1);
   expect([namesIn(home), (await home.late()).map(({ count }) => count)]).toEqual([['honest'], [1]]);
 });
 

@@ -14,8 +14,6 @@ import { type Taking, takePage } from './take.ts';
 /** Commits of one removed device that are kept, and bytes of each. */
 const MAX_LATE = 64;
 const MAX_BYTES = 16 * 1_024;
-/** A removal is looked for among so many commits about the device. */
-const MAX_LOOKED = 100;
 
 type Giving = Pick<Taking, 'crypto' | 'store'> & {
   readonly seal: SealFrames;
@@ -30,7 +28,7 @@ export async function findOwnLate({
   signer,
 }: Giving): Promise<Uint8Array | undefined> {
   const self = deviceId(crypto, signer.publicKey);
-  const lastSeq = await endOf(store(), self);
+  const lastSeq = store().revoked().get(self);
   if (lastSeq === undefined) return undefined;
   const vector = store().vector();
   if (!(vector[self] ?? []).some(([seq]) => seq > lastSeq)) return undefined;
@@ -41,7 +39,7 @@ export async function findOwnLate({
 /** Keeps it for an owner to decide about; tells how many commits were new. */
 export async function takeLate(taking: Taking, device: string, page: Uint8Array): Promise<number> {
   const { store } = taking;
-  const lastSeq = await endOf(store(), device);
+  const lastSeq = store().revoked().get(device);
   const read = readEnvelopes(page);
   if (lastSeq === undefined || !read.ok) return 0;
   const room = Math.max(0, MAX_LATE - (await countLate(store(), device)));
@@ -57,17 +55,6 @@ export async function takeLate(taking: Taking, device: string, page: Uint8Array)
   const bytes = wanted.map((envelope) => envelope.bytes);
   const taken = await takePage(taking, joined(bytes, size));
   return taken.ok ? taken.added : 0;
-}
-
-/** The last number of a removed device that counts for anybody; undefined: it was not removed. */
-async function endOf(store: Store, device: string): Promise<number | undefined> {
-  if (store.merged().get('devices')?.has(device) === true) return undefined;
-  const path = `devices/${device}`;
-  const commits = await store.log({ path, limit: MAX_LOOKED });
-  const ends = commits.flatMap(({ ops }) =>
-    ops.flatMap((op) => (op.op === 'revoke' && op.path === path ? [op.lastSeq] : [])),
-  );
-  return ends.length === 0 ? undefined : Math.max(...ends);
 }
 
 async function countLate(store: Store, device: string): Promise<number> {
