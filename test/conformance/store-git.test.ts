@@ -31,7 +31,12 @@ async function tool(file: string, args: readonly string[], stdin?: Uint8Array): 
     GIT_CONFIG_GLOBAL: '/dev/null',
     GIT_CONFIG_SYSTEM: '/dev/null',
   };
-  const running = run(file, args, { encoding: 'utf8', env: { ...environment, LC_ALL: 'C' } });
+  const running = run(file, args, {
+    encoding: 'utf8',
+    // Outside any repository: in a checkout, git would read its SHA-1 packs as SHA-256 ones.
+    cwd: root,
+    env: { ...environment, LC_ALL: 'C' },
+  });
   running.child.stdin?.end(stdin);
   try {
     return (await running).stdout;
