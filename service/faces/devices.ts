@@ -6,15 +6,16 @@
 
 import { deviceId } from '#identity';
 import type { Crypto, Random } from '#runtime';
-import { StorageError, type Store } from '#storage';
+import { nextRank, StorageError, type Store } from '#storage';
 import { allocateIpv4, overlayPrefix, plainConfig, printKey } from '#tunnels';
 import { WebAdminError } from '#web-admin';
+import { encodeBase64 } from '../base64.ts';
 import { printEndpoint, readEndpoint } from '../config.ts';
 import type { Enrolment, NewRole } from '../peers/enrol.ts';
 import type { Sealing } from '../peers/sealed.ts';
 import type { Projection, RealmDevice } from '../project.ts';
 import type { DeviceRecord } from '../records.ts';
-import { giveNewKey, type shareKeys } from '../sync/keys.ts';
+import { giveNewKey, readRealmKeys, shareKeys } from '../sync/keys.ts';
 import { commitOrPropose } from './propose.ts';
 import { findDevice } from './views.ts';
 
@@ -79,6 +80,7 @@ export function createDeviceChanges(parties: Parties): DeviceChanges {
       }
       if (kind === 'plain') return addPlain(parties, name, via);
       const place = printEndpoint(ownEndpoint(parties));
+      await requireAlone(parties, role);
       const { code, expiresAt } = invite({ name, role, isAuto });
       const flag = isAuto ? ' --auto-confirm' : '';
       const command = `npx nymote join ${place} ${code} --name ${name}${flag}`;
@@ -136,9 +138,35 @@ export async function commitDevice(
   return record;
 }
 
+/** A code that no owner could let anybody in with is not carried to another machine. */
+async function requireAlone(parties: Parties, role: NewRole): Promise<void> {
+  if (!(await needsAnother(parties, role))) return;
+  if (role !== 'owner') throw new WebAdminError('denied', NOT_ALONE);
+  const isMeekTaken = !(await needsAnother(parties, 'device'));
+  throw new WebAdminError('denied', isMeekTaken ? `${NO_OWNER_ALONE} ${MEEK}` : NO_OWNER_ALONE);
+}
+
+/** Tried with keys that nobody has: the new device's own are not known yet. */
+async function needsAnother(
+  { crypto, sealing, store, self }: Parties,
+  role: NewRole,
+): Promise<boolean> {
+  const { publicKey } = crypto.generateAgreementKey();
+  const id = deviceId(crypto, publicKey);
+  const rank = role === 'owner' ? { rank: nextRank(store.state()) } : {};
+  const value = { signingKey: encodeBase64(publicKey), role, ...rank };
+  const realmKeys = readRealmKeys({ crypto, sealing }, store.state(), self);
+  const gifts = shareKeys(sealing, realmKeys, { id, publicKey });
+  const ops = [{ op: 'set' as const, path: `devices/${id}`, value }, ...gifts];
+  return (await store.preview(ops)).needsSecondOwner;
+}
+
 /** Its keys are shown once, or wait for it: there is nothing that another owner could agree to later. */
 const NOT_ALONE =
-  'No owner adds a device alone here, and a new device cannot be proposed. The way is: two owners take devices off that list (nymote proposals --require), one adds it, and they put them back.';
+  'No owner adds a device alone here, and a new device cannot be proposed. The way is: two owners take devices (and keys) off that list (nymote proposals --require), one adds it, and they put them back.';
+const NO_OWNER_ALONE =
+  'While anything needs two owners nobody makes another owner alone, and a new device cannot be proposed. The way is: two owners empty that list (nymote proposals --require none), one adds it, and they fill it again.';
+const MEEK = 'Or let it change only what concerns itself: --role device.';
 
 async function addPlain(parties: Parties, name: string, via: string): Promise<Added> {
   const { crypto, self } = parties;

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { EXIT } from '../cli/verbs.ts';
-import { type Home, joinHome, threeHomes, twoHomes } from '../homes.fixture.ts';
+import { type Home, joinHome, threeHomes, twoHomes, wishOf } from '../homes.fixture.ts';
+import { join } from '../peers/join.ts';
 
 const proposalsOf = async (home: Home): Promise<readonly { id: string; what: string[] }[]> =>
   ((await home.json('proposals')) as { proposals: { id: string; what: string[] }[] }).proposals;
@@ -79,9 +80,54 @@ test('who may not add a device alone is told the way', async () => {
   await a.run('proposals --require devices');
   expect(await a.run('device add phone')).toMatchObject({
     exitCode: EXIT.denied,
-    stderr: expect.stringContaining('two owners take devices off that list'),
+    stderr: expect.stringContaining('two owners take devices (and keys) off that list'),
   });
   expect((await a.run('device list')).stdout).not.toContain('phone');
+});
+
+test.each([
+  {
+    require: 'devices',
+    line: 'device add tablet --node',
+    says: /empty that list(?!.*--role)/,
+    why: 'no device',
+  },
+  {
+    require: 'devices',
+    line: 'device add tablet --node --role device',
+    says: /take devices \(and keys\) off that list/,
+    why: 'also none that changes little',
+  },
+  {
+    require: 'names',
+    line: 'device add tablet --node',
+    says: /empty that list.*--role device/,
+    why: 'no other owner, whatever needs two',
+  },
+  {
+    require: 'keys',
+    line: 'device add tablet --node --role guest',
+    says: /take devices \(and keys\) off that list/,
+    why: 'nobody whom the keys cannot be given to',
+  },
+])('nor is a code made that lets in nobody: $why', async ({ require, line, says }) => {
+  const { a, b, clock } = twoHomes();
+  await using _a = await a.start();
+  await using _b = await joinHome(a, b);
+  await clock.advance(2_000);
+  await a.run(`proposals --require ${require}`);
+  const { exitCode, stdout, stderr } = await a.run(line);
+  expect([exitCode, stdout, stderr]).toEqual([EXIT.denied, '', expect.stringMatching(says)]);
+});
+
+test('one that changes little is let in by one owner where only owners need two', async () => {
+  const { a, b, c, clock } = threeHomes();
+  await using _a = await a.start();
+  await using _b = await joinHome(a, b);
+  await clock.advance(2_000);
+  await a.run('proposals --require names');
+  const { code } = await a.json('device add shelf --node --role device --auto-confirm');
+  expect(await join(c.runtime, c.config, wishOf(String(code)))).toMatchObject({ ok: true });
 });
 
 test.each([
