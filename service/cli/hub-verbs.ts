@@ -23,7 +23,7 @@ const HUB_FLAGS: readonly Flag[] = [
     key: 'quota',
     expects: 'megabytes',
     otherwise: '64',
-    help: 'what a new realm may take',
+    help: 'what a new realm may take, half of it from one device',
   },
 ];
 const DATABASE = HUB_FLAGS.slice(0, 1);

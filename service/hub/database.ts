@@ -189,7 +189,7 @@ function commitsOf(
     async store({ realm, device }, page, envelopes) {
       const [devices, numbers, ids, ends] = columnsOf(envelopes);
       const [row] = await sql`
-        SELECT * FROM nymote_push_2(
+        SELECT * FROM nymote_push_3(
           ${realm}, ${device}, ${page}, ${daily},
           ${devices}::text[], ${numbers}::bigint[], ${ids}::text[], ${ends}::int[])`;
       if (row?.['role'] == null || row['role'] === 'reader') return undefined;

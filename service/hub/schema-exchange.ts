@@ -130,15 +130,16 @@ $$;
  * Envelopes lie in one page, each from the end of the one before. Each member gives each chain itself,
  * without gaps, wherever it begins; what somebody gave already lies here once. So nobody's claim to a
  * number keeps out anybody else's. A writer of a realm at a time. Who pushes pays for what is new,
- * whoever wrote it.
+ * whoever wrote it, and takes no more than it leaves to the others: nobody fills a realm alone.
  */
 const PUSH = `
-CREATE OR REPLACE FUNCTION nymote_push_2(p_realm text, p_device text, p_page bytea, p_daily bigint,
+CREATE OR REPLACE FUNCTION nymote_push_3(p_realm text, p_device text, p_page bytea, p_daily bigint,
   p_devices text[], p_seqs bigint[], p_ids text[], p_ends int[],
   OUT role text, OUT outcome text, OUT stored int, OUT gaps json, OUT forks json, OUT given json)
 LANGUAGE plpgsql AS $$
 DECLARE
   v_room nymote_realm%ROWTYPE;
+  v_mine bigint;
   v_today bigint;
   v_given jsonb;
   v_before jsonb;
@@ -156,8 +157,8 @@ BEGIN
   role := nymote_enter_1(p_realm, p_device);
   IF role IS NULL OR role = 'reader' THEN RETURN; END IF;
   SELECT * INTO v_room FROM nymote_realm FOR UPDATE;
-  SELECT CASE WHEN day = current_date THEN day_bytes ELSE 0 END, m.given INTO v_today, v_given
-    FROM nymote_member m WHERE device = p_device;
+  SELECT m.bytes, CASE WHEN day = current_date THEN day_bytes ELSE 0 END, m.given
+    INTO v_mine, v_today, v_given FROM nymote_member m WHERE device = p_device;
   v_before := v_given;
   outcome := 'stored';
   FOR i IN 1 .. cardinality(p_devices) LOOP
@@ -203,7 +204,7 @@ BEGIN
         THEN jsonb_build_array(jsonb_build_array(p_seqs[i], p_ids[i]))
       ELSE nymote_tips_2(v_tips, p_seqs[i], p_ids[i]) END);
     outcome := CASE
-      WHEN v_room.bytes + v_taken > v_room.quota THEN 'full'
+      WHEN v_mine + v_taken > v_room.quota - v_room.bytes - v_taken THEN 'full'
       WHEN v_today + v_taken > p_daily THEN 'enough-today'
       ELSE 'stored' END;
     IF v_taken > 0 AND outcome <> 'stored' THEN RAISE SQLSTATE 'NYM01'; END IF;
@@ -213,9 +214,10 @@ BEGIN
     UPDATE nymote_realm SET bytes = bytes + v_taken;
     PERFORM pg_notify('${CHANNEL}', p_realm);
   END IF;
-  IF v_given <> v_before THEN
-    UPDATE nymote_member SET given = v_given, day = current_date, day_bytes = v_today + v_taken
-      WHERE device = p_device;
+  -- Garbage under a name that was given before is paid for as well.
+  IF v_given <> v_before OR v_taken > 0 THEN
+    UPDATE nymote_member SET given = v_given, bytes = v_mine + v_taken,
+      day = current_date, day_bytes = v_today + v_taken WHERE device = p_device;
   END IF;
   SELECT coalesce(json_agg(json_build_object('device', key, 'have', value)), '[]')
     INTO gaps FROM jsonb_each(v_gaps);

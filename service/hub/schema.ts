@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS nymote_commit (
 CREATE TABLE IF NOT EXISTS nymote_fork (
   realm bytea REFERENCES nymote_realm ON DELETE CASCADE, device text, seq bigint, id bytea,
   envelope bytea NOT NULL, PRIMARY KEY (realm, device, seq, id));
+ALTER TABLE nymote_member ADD COLUMN IF NOT EXISTS bytes bigint NOT NULL DEFAULT 0;
 ALTER TABLE nymote_member ADD COLUMN IF NOT EXISTS given jsonb NOT NULL DEFAULT '{}';
 ALTER TABLE nymote_fork DROP CONSTRAINT IF EXISTS nymote_fork_pkey;
 ALTER TABLE nymote_fork

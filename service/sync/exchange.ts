@@ -276,7 +276,7 @@ const REFUSALS: Readonly<Record<number, string>> = {
   404: 'it does not know this device, or not any more',
   429: 'it was asked too often',
   503: 'it has no key of the realm yet, or is busy',
-  507: 'it has no room left for this realm',
+  507: 'it has no room left for more from this device',
 };
 
 /** An empty name stands for whichever commit has the number. */

@@ -41,7 +41,7 @@ afterAll(() => stack.disposeAsync());
 
 const settings = (): HubSettings => ({
   ...{ database: base.url, listen: { address: '127.0.0.1', port: 0 } },
-  ...{ quota: 100_000, daily: DAILY, uses: 1, isProxied: true },
+  ...{ quota: 200_000, daily: DAILY, uses: 1, isProxied: true },
 });
 
 type Asked = {
@@ -185,7 +185,7 @@ describe('commits', () => {
   test('beyond the quota are refused, and what was there stays', async () => {
     const { realm, owner } = await begin('quota');
     await push(realm, owner, sealed(realm, owner, 1));
-    const large = sealed(realm, owner, 2, 'x'.repeat(120_000));
+    const large = sealed(realm, owner, 2, 'x'.repeat(220_000));
     expect((await push(realm, owner, large)).status).toBe(507);
     expect((await pull(realm, owner)).texts).toEqual(['commit 1']);
   });
@@ -269,6 +269,68 @@ test('who watches hears of a push to the other hub', async () => {
   await push(realm, owner, sealed(realm, owner, 1));
   expect(await next()).toContain('event: moved');
   await reader.cancel();
+});
+
+describe('room', () => {
+  const hash = (text: string) => crypto.hash('sha256', new TextEncoder().encode(text));
+  const KIB = 1_024;
+  const [thief = '', other = '', a = '', b = ''] = ['t', 'o', 'a', 'b'].map((name) =>
+    name.padEnd(26, 'a'),
+  );
+
+  /** A realm of `members` with room for 64 KiB; `push` answers what became of so many KiB. */
+  async function roomFor(name: string, members: readonly string[], daily = 1 << 20) {
+    const database = await openDatabase({ url: base.url, quota: 64 * KIB, daily, hash });
+    const realm = Buffer.from(hash(name)).toString('hex');
+    await database.invite(name, 1);
+    for (const [index, device] of members.entries()) {
+      const member = { device, key: new Uint8Array(32).fill(index), mayAdmit: false };
+      if (index === 0) await database.begin(realm, member, name);
+      else await database.admit(realm, member);
+    }
+    const seqs = new Map<string, number>();
+    let calls = 0;
+    const store = async (device: string, seq: number, size: number, id?: string) => {
+      const frame = new TextEncoder().encode(`${calls++}`.padEnd(size * KIB - 200, 'x'));
+      const commit = {
+        device,
+        seq,
+        id: id ?? Buffer.from(hash(`${device} ${seq}`)).toString('hex'),
+      };
+      const page = sealFrame(crypto, KEY, realm, commit, frame);
+      const read = readEnvelopes(page);
+      if (!read.ok) throw new Error(read.reason);
+      const stored = await database.store({ realm, device }, page, read.envelopes);
+      return typeof stored === 'object' ? 'stored' : stored;
+    };
+    const push = async (device: string, size: number) => {
+      const seq = (seqs.get(device) ?? 0) + 1;
+      const outcome = await store(device, seq, size);
+      if (outcome === 'stored') seqs.set(device, seq);
+      return outcome;
+    };
+    return { push, store, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
+  }
+
+  test('of a realm is never filled by one member, nor by two', async () => {
+    await using room = await roomFor('shared', [thief, other, a, b]);
+    const fill = async (device: string) => {
+      let size = 0;
+      while ((await room.push(device, 2)) === 'stored') size += 2;
+      return size;
+    };
+    expect([await fill(thief), await fill(other)]).toEqual([32, 16]);
+    expect([await room.push(a, 4), await room.push(b, 4)]).toEqual(['stored', 'stored']);
+    expect(await room.push(thief, 1)).toBe('full');
+    expect(await room.push(b, 1)).toBe('stored');
+  });
+
+  test('is paid for, whatever name a commit is given', async () => {
+    await using room = await roomFor('one name', [thief], 10 * KIB);
+    const outcomes: unknown[] = [];
+    for (let at = 0; at < 4; at++) outcomes.push(await room.store(thief, 1, 3, 'ab'.repeat(32)));
+    expect(outcomes).toEqual(['stored', 'stored', 'stored', 'enough-today']);
+  });
 });
 
 describe('the database', () => {
