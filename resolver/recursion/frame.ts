@@ -12,6 +12,7 @@ import type { Message } from '../message/message.ts';
 import { countLabels, type Name } from '../message/name.ts';
 import type { ResourceRecord } from '../message/record.ts';
 import type { RRset } from '../message/rrset.ts';
+import type { Agreement } from './agreement.ts';
 import type { Budget } from './budget.ts';
 import type { Cut } from './delegation.ts';
 import type { Judgement } from './judgement.ts';
@@ -58,6 +59,8 @@ export type Send = {
   readonly recursionDesired: boolean;
   /** Asks a forwarder for what it thinks is bogus, too. */
   readonly checkingDisabled?: true;
+  /** Asked because its server seems to change the case of names. */
+  readonly agreement?: Agreement;
   /** Milliseconds to wait. */
   readonly timeout: number;
 };
@@ -73,8 +76,8 @@ export type Event =
     }
   | { readonly kind: 'timeout' }
   | { readonly kind: 'unreachable'; readonly reason?: Reason }
-  /** Something arrived that looks like a forgery: ask again where that is harder. */
-  | { readonly kind: 'forged' };
+  /** Something arrived that looks like a forgery, maybe only for the case of its name: ask again where that is harder. */
+  | { readonly kind: 'forged'; readonly isOnlyCase?: true };
 
 /** What became of a question. An alias is for the caller to follow: each name on the way is a question. */
 export type Outcome = { readonly judgement?: Judgement } & (

@@ -109,6 +109,7 @@ const anyEvent: fc.Arbitrary<(send: Send) => Event> = fc.oneof(
   fc
     .constantFrom('timeout' as const, 'unreachable' as const, 'forged' as const)
     .map((kind) => () => ({ kind })),
+  fc.constant(() => ({ kind: 'forged', isOnlyCase: true }) as const),
 );
 
 test('whatever the network answers, an outcome comes within the budget', () => {

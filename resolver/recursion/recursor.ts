@@ -23,6 +23,7 @@ import type { Reason } from '../message/ede.ts';
 import type { Message } from '../message/message.ts';
 import { countLabels, type Name, ROOT } from '../message/name.ts';
 import { TYPE } from '../message/type.ts';
+import { afterForgery, confirm, withoutTcp } from './agreement.ts';
 import {
   type Budget,
   isAmple,
@@ -209,20 +210,30 @@ function absorb(
   const { pending } = frame;
   if (pending === undefined) throw new Error('unreachable: an event for nothing that was sent');
   const idle = replaceTop(state, { ...frame, pending: undefined });
+  const isVain = event.kind === 'timeout' || event.kind === 'unreachable';
+  const plain = isVain ? withoutTcp(pending, world.servers, now) : undefined;
   switch (event.kind) {
     case 'timeout':
       // Cut short by the end of the question: that says nothing of the server.
       if (millisecondsLeft(state.budget, now) < 1) return giveUp(idle, 'out-of-time', now, world);
+      if (plain !== undefined) return transmit(idle, plain, now, world);
       world.servers.lost(pending.server, now);
       return afterLoss(countLoss(idle, pending), now, world);
     case 'unreachable':
+      if (plain !== undefined) return transmit(idle, plain, now, world);
       world.servers.lost(pending.server, now);
       return {
         kind: 'go',
         state: countTry(withProblem(idle, event.reason), pending.server, NEVER_AGAIN),
       };
     case 'forged':
-      return transmit(idle, overTcp(pending), now, world);
+      return sendInstead(
+        idle,
+        pending,
+        afterForgery(pending, event, world.servers, now),
+        now,
+        world,
+      );
     case 'reply': {
       const paid = spend(state.budget, 'bytes', event.bytes);
       if (!paid.ok) return giveUp(idle, paid.reason, now, world);
@@ -249,14 +260,25 @@ function afterLoss(state: State, now: number, world: World): Progress {
     : giveUp(state, 'no-reachable-authority', now, world);
 }
 
+function sendInstead(
+  state: State,
+  { server }: Send,
+  instead: Send | 'no-use',
+  now: number,
+  world: World,
+): Progress {
+  return instead === 'no-use'
+    ? { kind: 'go', state: countTry(state, server, NEVER_AGAIN) }
+    : transmit(state, instead, now, world);
+}
+
 /** More tries than any server gets. */
 const NEVER_AGAIN = 1000;
 
 function read(state: State, sent: Send, message: Message, now: number, world: World): Progress {
   const { settings } = world;
-  const resend = resendFor(sent, message, settings);
-  if (resend === 'no-use') return { kind: 'go', state: countTry(state, sent.server, NEVER_AGAIN) };
-  if (resend !== undefined) return transmit(state, resend, now, world);
+  const resend = resendFor(sent, message, settings) ?? confirm(sent, message);
+  if (resend !== undefined) return sendInstead(state, sent, resend, now, world);
   const wasRefused = !sent.edns && world.servers.speaksEdns(sent.server, now);
   if (wasRefused && !EDNS_REFUSALS.includes(message.rcode)) {
     world.servers.plainWorked(sent.server, now);

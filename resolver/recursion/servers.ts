@@ -19,6 +19,8 @@ export const LAME_SECONDS = 600;
 export const PLAIN_EVIDENCE = 3;
 /** … and for how many seconds. */
 export const PLAIN_SECONDS = 3600;
+/** Seconds in which TCP is not tried again to tell whether a changed case was a forgery. */
+export const NO_TCP_SECONDS = 600;
 
 /** How servers say that they do not understand EDNS, or an option of it. */
 export const EDNS_REFUSALS: readonly number[] = [RCODE.FORMERR, RCODE.NOTIMP, RCODE.BADVERS];
@@ -59,6 +61,9 @@ export type Servers = {
   /** Notes that EDNS was answered with EDNS: what refused it was a forgery, or somebody in between. */
   ednsWorked(server: Endpoint): void;
   speaksEdns(server: Endpoint, now: number): boolean;
+  /** Notes that it could not be asked over TCP. */
+  noteNoTcp(server: Endpoint, now: number): void;
+  lacksTcp(server: Endpoint, now: number): boolean;
   readonly size: number;
 };
 
@@ -69,6 +74,7 @@ type Memory = {
   lastLoss: number;
   plainAnswers: number;
   plainUntil: number;
+  noTcpUntil: number;
   readonly lame: Map<string, number>;
 };
 
@@ -79,6 +85,7 @@ const BLANK = {
   lastLoss: 0,
   plainAnswers: 0,
   plainUntil: 0,
+  noTcpUntil: 0,
 } as const;
 
 /** One text for one server. */
@@ -146,6 +153,10 @@ export function createServers(limit: number = MAX_SERVERS): Servers {
       if (memory !== undefined) memory.plainAnswers = 0;
     },
     speaksEdns: (server, now) => (recall(server)?.plainUntil ?? 0) <= now,
+    noteNoTcp(server, now) {
+      remember(server).noTcpUntil = now + NO_TCP_SECONDS;
+    },
+    lacksTcp: (server, now) => (recall(server)?.noTcpUntil ?? 0) > now,
     get size() {
       return size();
     },

@@ -29,9 +29,15 @@ function start(): { ports: Ports; opened: Opened[]; runtime: FakeRuntime } {
 }
 
 /** Asks once, with `replies` coming in; the port asked from. */
-async function ask(ports: Ports, opened: Opened[], replies = 1, server = SERVER): Promise<number> {
+async function ask(
+  ports: Ports,
+  opened: Opened[],
+  replies = 1,
+  server = SERVER,
+  use?: 'once',
+): Promise<number> {
   let heard = 0;
-  const socket = await ports.open(HERE, server, () => heard++);
+  const socket = await ports.open(HERE, server, () => heard++, use);
   const mine = opened.find(({ port, isOpen }) => isOpen && port === socket.local.port);
   for (let reply = 0; reply < replies; reply++) mine?.deliver();
   expect(heard).toBe(replies);
@@ -48,6 +54,15 @@ test('as long as there are few, each question has a port of its own', async () =
   for (let i = 0; i < MAX_KEPT; i++) used.add(await ask(ports, opened));
   expect(used.size).toBe(MAX_KEPT);
   expect(opened).toHaveLength(MAX_KEPT);
+});
+
+test('for one question only, a port is new and not kept, also among many', async () => {
+  const { ports, opened } = start();
+  await ask(ports, opened, 1, SERVER, 'once');
+  expect(isOpen(opened)).toBe(0);
+  for (let i = 0; i < MAX_KEPT; i++) await ask(ports, opened);
+  for (let i = 0; i < 20; i++) await ask(ports, opened, 1, SERVER, 'once');
+  expect(opened).toHaveLength(1 + MAX_KEPT + 20);
 });
 
 test('of many, ports are drawn from those kept, and none is used for long', async () => {

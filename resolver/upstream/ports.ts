@@ -6,7 +6,8 @@
  * from before. No other server's: who runs a server sees our ports, and would know from which few
  * the next question to somebody else is asked. A socket serves one question at a time and few in
  * all, not for long, and never again after anything about it was odd: no reply, more than one, one
- * that does not fit, or one that nobody waited for.
+ * that does not fit, or one that nobody waited for. A question that nothing but its port and id protects
+ * is asked from a new one, which serves no other.
  *
  * @see RFC 5452 §9.2: who forges a reply must guess the port; and one wrong guess ends the guessing
  * (upstream.ts)
@@ -51,7 +52,7 @@ export type Port = UdpSocket & {
 
 export type Ports = AsyncDisposable & {
   /** A socket on a random port of `address` to ask `server` from; dispose it after its question. */
-  open(address: string, server: Endpoint, receive: Receive): Promise<Port>;
+  open(address: string, server: Endpoint, receive: Receive, use?: 'once'): Promise<Port>;
 };
 
 /** Makes them; nothing is open before it is needed. */
@@ -114,9 +115,12 @@ export function createPorts({ clock, random, udp }: Seams): Ports {
   }
 
   return {
-    async open(address, server, receive) {
-      const drawn = taken.size < MAX_KEPT ? undefined : free.draw(address, server, random);
-      return lend(drawn ?? (await bindRandom(address, server)), receive);
+    async open(address, server, receive, use) {
+      const isNew = use === 'once' || taken.size < MAX_KEPT;
+      const drawn = isNew ? undefined : free.draw(address, server, random);
+      const port = lend(drawn ?? (await bindRandom(address, server)), receive);
+      if (use === 'once') port.spoil();
+      return port;
     },
     async [Symbol.asyncDispose]() {
       free.close();

@@ -6,6 +6,7 @@ import { decodeMessage, encodeMessage, type Message } from '../message/message.t
 import { printName } from '../message/name.ts';
 import type { Event, Send } from '../recursion/frame.ts';
 import { nameOf, recordOf } from '../recursion/reply.fixture.ts';
+import { MAX_KEPT } from './ports.ts';
 import { createUpstream, type Upstream } from './upstream.ts';
 
 const SERVER: Endpoint = { address: '198.51.100.1', port: 53 };
@@ -197,6 +198,51 @@ describe('a server that changes letters', () => {
     expect((await overTcp).kind).toBe('reply');
     expect((await ask((query) => [[lowered(query)]])).kind).toBe('reply');
     expect(sent.at(-1)?.query.questions[0]?.name.wire).toEqual(SEND.name.wire);
+  });
+});
+
+describe('a server that may change letters and has no TCP', () => {
+  const PLAIN: Send = { ...SEND, name: nameOf('WwW.Example.'), agreement: { asks: 1 } };
+  const inLetters = (text: string) => (query: Message) => ({
+    ...right(query),
+    questions: [{ name: nameOf(text), type: 1, class: 1 }],
+  });
+
+  test('is told from one whose replies do not fit otherwise', async () => {
+    expect(await ask((query) => [[lowered(query)]])).toEqual({ kind: 'forged', isOnlyCase: true });
+    expect(await ask((query) => [[{ ...lowered(query), id: query.id ^ 1 }]])).toEqual({
+      kind: 'forged',
+    });
+    expect(await ask((query) => [[otherQuestion(query)]])).toEqual({ kind: 'forged' });
+  });
+
+  test.each<{ reply: (query: Message) => Message; is: Event['kind']; why: string }>([
+    { reply: inLetters('www.example.'), is: 'reply', why: 'as it was asked' },
+    { reply: inLetters('WWW.EXAMPLE.'), is: 'reply', why: 'in its own letters' },
+    { reply: inLetters('www.evil.'), is: 'forged', why: 'another name' },
+    { reply: (query) => ({ ...right(query), id: query.id ^ 1 }), is: 'forged', why: 'another id' },
+    {
+      reply: (query) => withCookie(query, new Uint8Array(24)),
+      is: 'forged',
+      why: 'another cookie than ours',
+    },
+  ])('$is, asked in plain letters: $why', async ({ reply, is }) => {
+    expect((await ask((query) => [[reply(query)]], PLAIN)).kind).toBe(is);
+    expect(sent.at(-1)?.query.questions[0]?.name.wire).toEqual(nameOf('www.example.').wire);
+  });
+
+  test('ids and ports are fresh for each question, also among many', async () => {
+    const count = MAX_KEPT + 40;
+    for (let i = 0; i < count; i++) {
+      // Without a pause, after which old ports would be given up anyway.
+      const event = upstream.ask(i < MAX_KEPT ? SEND : PLAIN);
+      await runtime.clock.settle();
+      const last = sent.at(-1);
+      if (last !== undefined) last.deliver(encodeMessage(right(last.query)));
+      expect((await event).kind).toBe('reply');
+    }
+    expect(new Set(sent.map(({ local }) => local.port)).size).toBe(count);
+    expect(new Set(sent.slice(MAX_KEPT).map(({ query }) => query.id)).size).toBeGreaterThan(35);
   });
 });
 

@@ -5,7 +5,8 @@
  * random case (0x20). Replies that do not match are never believed: what comes from elsewhere or does not
  * parse is ignored and the valid one awaited (TuDoor, 2024); what comes from the server's own
  * address with a wrong id, question, case or cookie looks like a forgery, and the question goes on
- * over TCP.
+ * over TCP. Of a server that seems to change letters, for which there is no TCP, all letters are
+ * taken, as the recursor asks for it (agreement.ts).
  *
  * @see RFC 5452 §9: what must match  @see RFC 7766: TCP  @see draft-vixie-dnsext-dns0x20
  * @see RFC 7873 §5.3: cookies
@@ -15,8 +16,9 @@
 import type { Connection, Endpoint, Random, Runtime } from '#runtime';
 import { OPTION } from '../message/edns-option.ts';
 import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
-import { type Name, trustedName } from '../message/name.ts';
+import { canonicalName, type Name, trustedName } from '../message/name.ts';
 import { CLASS, OPCODE, RCODE } from '../message/type.ts';
+import { isPlain } from '../recursion/agreement.ts';
 import type { Event, Send } from '../recursion/frame.ts';
 import { EDNS_REFUSALS, serverKey } from '../recursion/servers.ts';
 import { frame, unframe } from '../serving/framing.ts';
@@ -94,11 +96,15 @@ export function createUpstream(
     });
   }
 
+  function lettered(send: Send, isMixed: boolean): Name {
+    if (isPlain(send)) return trustedName(canonicalName(send.name));
+    return isMixed ? mixCase(send.name, random) : send.name;
+  }
+
   function prepare(send: Send, source: string | undefined): Sent {
     const [high = 0, low = 0] = random(2);
     const server = serverKey(send.server);
-    const isMixed = randomiseCase && !caseChangers.has(server);
-    const name = isMixed ? mixCase(send.name, random) : send.name;
+    const name = lettered(send, randomiseCase && !caseChangers.has(server));
     const place = source === undefined ? server : `${server} ${source}`;
     return { id: (high << 8) | low, name, send, udpSize, ...tasted(cookies, place, send) };
   }
@@ -163,7 +169,8 @@ function overUdp(ports: Ports, sent: Sent, source: string | undefined, report: R
   const dispose = () => {
     if (socket !== undefined) void socket[Symbol.asyncDispose]();
   };
-  ports.open(address, server, receive).then(
+  const use = isPlain(sent.send) ? 'once' : undefined;
+  ports.open(address, server, receive, use).then(
     (bound) => {
       socket = bound;
       if (isOver) dispose();
@@ -244,13 +251,12 @@ function judge(data: Uint8Array, sent: Sent): Event | undefined {
   if (message.opcode !== OPCODE.QUERY) return undefined;
   if (message.id !== id) return { kind: 'forged' };
   const [question] = message.questions;
-  const isOurs =
-    question?.type === send.type &&
-    question.class === CLASS.IN &&
-    question.name.key === name.key &&
-    (isExact || send.transport === 'tcp');
+  const isSame =
+    question?.type === send.type && question.class === CLASS.IN && question.name.key === name.key;
+  const isOurs = isSame && (isExact || send.transport === 'tcp' || isPlain(send));
   // Servers older than EDNS refuse a query without repeating the question.
   const isBareRefusal = question === undefined && REFUSALS.includes(message.rcode);
+  if (isSame && !isOurs) return { kind: 'forged', isOnlyCase: true };
   if ((!isOurs && !isBareRefusal) || !sent.believes(message)) return { kind: 'forged' };
   return { kind: 'reply', message, bytes: data.length, milliseconds: 0 };
 }
