@@ -42,6 +42,7 @@ const TOOLS = [
   ['curl', 'curl', 'the API as scripts use it'],
   ['readelf', 'binutils', 'what an executable for routers is'],
   ['busybox', 'busybox', "the router's shell"],
+  ['shellcheck', 'shellcheck', 'what shells forgive in our scripts'],
   ['tar', 'tar', 'packages for routers'],
   [
     '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1',

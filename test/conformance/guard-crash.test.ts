@@ -5,7 +5,8 @@
 
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { createStand, FILES, type Files, NEW, OLD, SHELLS } from './guard-stand.ts';
+import { createStand, FILES, type Files, NEW, OLD } from './guard-stand.ts';
+import { SHELLS } from './shells.ts';
 
 const CHANGED = { ...OLD, ...NEW };
 const stands = SHELLS.map((shell) => ({ name: shell.name, stand: createStand(shell) }));

@@ -9,7 +9,8 @@ import { chmodSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'n
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { until } from '../suites/waiting.ts';
-import { createStand, FILES, GUARD, NEW, OLD, SHELLS } from './guard-stand.ts';
+import { createStand, FILES, GUARD, NEW, OLD } from './guard-stand.ts';
+import { SHELLS } from './shells.ts';
 
 const CHANGED = { ...OLD, ...NEW };
 

@@ -22,19 +22,12 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Shell } from './shells.ts';
 
 export const GUARD = join(
   import.meta.dirname,
   '../../openwrt/package/files/usr/libexec/nymote-guard',
 );
-
-/** The shell with the programs it would have: busybox's own on a router, coreutils on a server. */
-export const SHELLS = [
-  { name: 'busybox ash', command: ['busybox', 'ash'], isBusybox: true, debianPackage: 'busybox' },
-  { name: 'dash', command: ['dash'], isBusybox: false, debianPackage: 'dash' },
-] as const;
-
-export type Shell = (typeof SHELLS)[number];
 
 /** Programs of the guard that touch files, or that a test wants to count. */
 const PROGRAMS = ['cp', 'mv', 'rm', 'mkdir', 'ln', 'sync', 'cat', 'wc', 'df', 'flock'];

@@ -15,7 +15,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createStand, FILES, GUARD, NEW, OLD, SHELLS } from './guard-stand.ts';
+import { createStand, FILES, GUARD, NEW, OLD } from './guard-stand.ts';
+import { SHELLS } from './shells.ts';
 
 const CHANGED = { ...OLD, ...NEW };
 const NOTHING = { id: '', outcome: 'none', reason: '', at: 0 };

@@ -13,7 +13,8 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createStand, FILES, GUARD, NEW, OLD, SHELLS } from '../conformance/guard-stand.ts';
+import { createStand, FILES, GUARD, NEW, OLD } from '../conformance/guard-stand.ts';
+import { SHELLS } from '../conformance/shells.ts';
 
 const CHANGED = { ...OLD, ...NEW };
 const INIT = join(import.meta.dirname, '../../openwrt/package/files/etc/init.d/nymote-guard');
