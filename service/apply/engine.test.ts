@@ -1,78 +1,12 @@
-/** The engine over a store, a `uci` and a guard of the test's own; no program is real. */
+/** How a change goes, and how it ends. */
 
 import { expect, test } from 'vitest';
-import { deviceId } from '#identity';
 import { RuntimeError } from '#runtime';
-import { type FakeRuntime, fakeRuntime } from '#runtime/fake';
-import { openStore, type Store } from '#storage';
-import { type Engine, startEngine } from './engine.ts';
-import { createGuard } from './guard.ts';
+import { COMMIT, LAN, open, SELF, ZONE } from './engine.fixture.ts';
 import { printJournal } from './journal.ts';
 import { GREEN_MS, type Pending } from './plan.ts';
 import { partOf } from './render.ts';
-import { GUARD, Router } from './router.fixture.ts';
-import { createUci } from './uci.ts';
-
-const COMMIT = { message: 'x', via: 'cli' } as const;
-
-type Home = {
-  readonly router: Router;
-  readonly store: Store;
-  readonly engine: Engine;
-  readonly runtime: FakeRuntime;
-  set(option: string, value: string, rest?: object): Promise<void>;
-  /** Lets time pass, a little at a time. */
-  pass(milliseconds: number): Promise<void>;
-  status(): Record<string, unknown> | undefined;
-};
-
-const SEED = fakeRuntime({ seed: 'realm' }).crypto;
-const KEY = await SEED.generateSigningKey('ed25519');
-const SELF = deviceId(SEED, KEY.publicKey);
-
-async function open(
-  router: Router,
-  options: { runtime?: FakeRuntime; mayConfirm?: boolean; problem?: () => string | undefined } = {},
-): Promise<Home> {
-  const { runtime = router.runtime, mayConfirm = true, problem = () => undefined } = options;
-  const store = await openStore(runtime, {
-    directory: '/data/store',
-    writer: {
-      deviceId: SELF,
-      name: 'router',
-      signer: runtime.crypto.signer('ed25519', KEY.privateKey),
-    },
-  });
-  const engine = await startEngine(runtime, {
-    ...{ store, self: SELF, directory: '/data', seconds: 0 },
-    guard: createGuard(runtime.exec, GUARD),
-    uci: createUci(runtime.exec),
-    health: { failing: async () => router.failing },
-    problemsOf: () => [problem()].filter((each) => each !== undefined),
-    confirmedBy: async () => (mayConfirm ? 'phone' : undefined),
-  });
-  const pass = async (milliseconds: number): Promise<void> => {
-    for (let passed = 0; passed < milliseconds; passed += 1_000) {
-      await runtime.clock.advance(1_000);
-      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
-    }
-  };
-  return {
-    ...{ router, store, engine, runtime, pass },
-    async set(option, value, rest = {}) {
-      const record = { device: SELF, option, value, ...rest };
-      await store.commit({
-        ...COMMIT,
-        ops: [{ op: 'set', path: `options/${option}`, value: record }],
-      });
-      await pass(1_000);
-    },
-    status: () => store.state().get('status')?.get(SELF),
-  };
-}
-
-const ZONE = 'system.main.zonename';
-const LAN = 'network.lan.ipaddr';
+import { Router } from './router.fixture.ts';
 
 test('what the guard said before it was armed is no word on the change', async () => {
   const home = await open(new Router());
@@ -274,18 +208,6 @@ test.each([
   await home.pass(3_000);
   expect(home.router.values.get(ZONE)).toBe('UTC');
   expect(home.status()).toMatchObject({ outcome: 'rolled-back', reason: 'phone asked for it' });
-});
-
-test('an option that was removed by hand, and adopted so, is not given back', async () => {
-  const home = await open(new Router());
-  await home.set(ZONE, 'CET');
-  await home.pass(2 * GREEN_MS);
-  home.router.values.delete(ZONE);
-  home.engine.adopted([ZONE]);
-  await home.store.commit({ ...COMMIT, ops: [{ op: 'del', path: `options/${ZONE}` }] });
-  await home.pass(2 * GREEN_MS);
-  expect(home.router.values.has(ZONE)).toBe(false);
-  expect(home.status()).toMatchObject({ outcome: 'confirmed', reason: 'it was so already' });
 });
 
 test.each([

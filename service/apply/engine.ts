@@ -49,8 +49,11 @@ export type Engine = {
   extend(seconds: number): Promise<boolean>;
   /** Applies what was taken back, or what drifted. */
   again(): Promise<void>;
-  /** The head is about to say what the system holds of these: nothing is given back. */
-  adopted(options: readonly string[]): void;
+  /**
+   * Has the head let go of these, which are gone here, by `commit`: nothing is given back. False when
+   * that could not be written down, and nothing was done.
+   */
+  adopt(options: readonly string[], commit: () => Promise<void>): Promise<boolean>;
   stop(): Promise<void>;
 };
 
@@ -73,6 +76,8 @@ type Running = {
   isStopped: boolean;
   /** The guard has said what became of the change that an earlier life left. */
   isResumed: boolean;
+  /** Adoptions whose commit is under way. */
+  adoptions: number;
 };
 
 /** Starts with what an earlier life left, and follows the store. */
@@ -87,9 +92,11 @@ export async function startEngine(runtime: EngineRuntime, parties: EngineParties
       left: undefined,
       isStopped: false,
       isResumed: false,
+      adoptions: 0,
     },
     ...{ turn: Promise.resolve(), cancelPoll: () => undefined },
   };
+  keepWhatStays(running);
   await resume(running);
   const stopWatching = parties.store.watch(() => {
     void track(running, lookIfNews(running));
@@ -112,7 +119,7 @@ export async function startEngine(runtime: EngineRuntime, parties: EngineParties
       await look(running);
       feed(running, { kind: 'again', id: newId(runtime) });
     },
-    adopted: (options) => feed(running, { kind: 'adopted', options }),
+    adopt: (options, commit) => adopt(running, options, commit),
     async stop() {
       running.isStopped = true;
       stopWatching();
@@ -225,7 +232,10 @@ async function write(
 }
 
 function linesOf({ parties, state }: Running): readonly OptionLine[] {
-  return optionLines(parties.store.state(), parties.self, state.originals);
+  const { originals, adopting = [] } = state;
+  const records = parties.store.state();
+  const givenBack = Object.entries(originals).filter(([option]) => !adopting.includes(option));
+  return optionLines(records, parties.self, Object.fromEntries(givenBack));
 }
 
 /** What the head says and what the system holds. */
@@ -268,8 +278,52 @@ function deadlineOf(
   return { kind, seconds: seconds === 0 ? usual : seconds };
 }
 
+/**
+ * Written down before the commit, it counts once the head has let go: a crash leaves both or neither
+ * (I7). What waits for a second owner holds until that one agrees.
+ */
+async function adopt(
+  running: Running,
+  options: readonly string[],
+  commit: () => Promise<void>,
+): Promise<boolean> {
+  running.adoptions += 1;
+  try {
+    feed(running, { kind: 'adopting', options });
+    await running.turn;
+    if (running.saved !== printJournal(running.state)) return false;
+    await commit();
+    feed(running, { kind: 'adopted', options });
+    return true;
+  } finally {
+    running.adoptions -= 1;
+    keepWhatStays(running);
+  }
+}
+
+/** What the head holds on to, and nobody proposes to let go of, is not adopted any more. */
+function keepWhatStays(running: Running): void {
+  const { parties, state, adoptions } = running;
+  const { adopting = [] } = state;
+  if (adopting.length === 0 || adoptions > 0) return;
+  const proposed = proposedIn(parties.store.merged());
+  const options = optionsOf(parties.store.state(), parties.self)
+    .filter(({ option, id }) => adopting.includes(option) && !proposed.has(`options/${id}`))
+    .map(({ option }) => option);
+  if (options.length > 0) feed(running, { kind: 'kept', options });
+}
+
+/** The paths that somebody would like to be gone. */
+function proposedIn(state: Records): ReadonlySet<string> {
+  const all = [...(state.get('proposals')?.values() ?? [])].flatMap(
+    ({ ops }) => ops as readonly { readonly op: string; readonly path: string }[],
+  );
+  return new Set(all.filter(({ op }) => op === 'del').map(({ path }) => path));
+}
+
 /** Most commits are no business of the system's. */
 async function lookIfNews(running: Running): Promise<void> {
+  keepWhatStays(running);
   const { runtime, parties } = running;
   const records = parties.store.state();
   const part = partOf(runtime.crypto, records, parties.self);

@@ -43,6 +43,7 @@ const JournalSchema = v.object({
   applied: v.exactOptional(v.object(Part)),
   settled: v.exactOptional(SettledSchema),
   pending: v.exactOptional(PendingSchema),
+  adopting: v.exactOptional(v.array(Text)),
 });
 
 /** Reads what `printJournal` wrote; undefined for anything else. */

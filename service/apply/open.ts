@@ -276,8 +276,11 @@ async function adopt(room: Room, author: Author): Promise<readonly Drift[]> {
   if (ops.length === 0) return [];
   const message = `Adopt what is on ${nameOf(room, self)}: ${drifts.map(({ line }) => line).join(', ')}`;
   const removed = drifts.filter(({ kind }) => kind === 'missing').map(({ line }) => line);
-  if (removed.length > 0) engine?.adopted(removed);
-  await commitOrPropose(store, self, { ops, message, ...origin(author) });
+  const commit = () => commitOrPropose(store, self, { ops, message, ...origin(author) });
+  if (removed.length === 0 || engine === undefined) await commit();
+  else if (!(await engine.adopt(removed, commit))) {
+    throw new WebAdminError('no-space', 'The disk is full, nothing was changed.');
+  }
   return drifts;
 }
 

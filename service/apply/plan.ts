@@ -72,6 +72,8 @@ export type Apply = {
   /** What holds: the last change that was confirmed. */
   readonly applied?: Pick<Settled, 'commit' | 'part'>;
   readonly originals: Originals;
+  /** Options that are gone here and that the head is to let go so: nothing is given back then. */
+  readonly adopting?: readonly string[];
   /** Also a change that was taken back, or drift: a person's word, until a change has ended. */
   readonly isForced: boolean;
   /** The guard has somebody else's change. */
@@ -105,8 +107,11 @@ export type Event =
   | { readonly kind: 'person'; readonly id: string; readonly by: string }
   | { readonly kind: 'undo'; readonly by: string }
   | { readonly kind: 'again'; readonly id: string }
-  /** What the system holds of these is the head's word: what was there before us is of no interest. */
-  | { readonly kind: 'adopted'; readonly options: readonly string[] }
+  /**
+   * A person wants the head to say what the system holds of these; it says so, and what was there
+   * before us is of no interest; or it does not, and all is as it was.
+   */
+  | { readonly kind: 'adopting' | 'adopted' | 'kept'; readonly options: readonly string[] }
   | { readonly kind: 'confirmed'; readonly ok: boolean }
   | { readonly kind: 'restored'; readonly ok: boolean };
 
@@ -128,11 +133,15 @@ export function step(state: Apply, event: Event): Step {
     case 'start':
       return start(state, event.guard);
     case 'wanted':
-      return consider({ ...state, wanted: event.change }, event.id);
+      return consider({ ...letGo(state, event.change), wanted: event.change }, event.id);
     case 'again':
       return consider({ ...state, isForced: true }, event.id);
+    case 'adopting':
+      return stay(withAdopting(state, [...adoptingIn(state), ...event.options]));
     case 'adopted':
       return stay(forget(state, event.options));
+    case 'kept':
+      return stay(withAdopting(state, without(adoptingIn(state), event.options)));
     default:
       return state.pending === undefined
         ? { state, commands: [] }
@@ -140,7 +149,7 @@ export function step(state: Apply, event: Event): Step {
   }
 }
 
-type PendingEvent = Exclude<Event, { kind: 'start' | 'wanted' | 'again' | 'adopted' }>;
+type PendingEvent = Extract<Event, { kind: keyof typeof PHASES }>;
 
 function stepPending(state: Apply, pending: Pending, event: PendingEvent): Step {
   const { phase } = pending;
@@ -188,7 +197,7 @@ const PHASES = {
   guard: ['watching', 'confirming', 'restoring'],
   confirmed: ['confirming'],
   restored: ['restoring'],
-} as const satisfies Record<PendingEvent['kind'], readonly Pending['phase'][]>;
+} as const satisfies { readonly [kind in Event['kind']]?: readonly Pending['phase'][] };
 
 const stay = (state: Apply): Step => ({ state, commands: [] });
 
@@ -350,7 +359,7 @@ function restore(state: Apply, pending: Pending): Step {
 }
 
 function settle(
-  { wanted, applied, originals }: Apply,
+  { wanted, applied, originals, ...before }: Apply,
   pending: Pending,
   outcome: Settled['outcome'],
   reason: string,
@@ -368,19 +377,36 @@ function settle(
     originals: isGood ? keep({ ...pending.originals, ...originals }, options) : originals,
     isForced: false,
   };
-  return { state, commands: [{ kind: 'look' }] };
+  // What was written again is not gone any more.
+  const back = isGood ? changes.map(({ option }) => option) : [];
+  const adopting = without(adoptingIn(before), back);
+  return { state: withAdopting(state, adopting), commands: [{ kind: 'look' }] };
+}
+
+/** The head has let go of what it was to let go of. */
+function letGo(state: Apply, { options }: Change): Apply {
+  return forget(state, without(adoptingIn(state), options));
 }
 
 function forget({ pending, originals, ...rest }: Apply, options: readonly string[]): Apply {
-  const without = (all: Originals): Originals =>
-    Object.fromEntries(Object.entries(all).filter(([option]) => !options.includes(option)));
-  const kept = pending && { ...pending, originals: without(pending.originals) };
-  return {
+  const left = (all: Originals): Originals => keep(all, without(Object.keys(all), options));
+  const kept = pending && { ...pending, originals: left(pending.originals) };
+  const state: Apply = {
     ...rest,
-    originals: without(originals),
+    originals: left(originals),
     ...(kept === undefined ? {} : { pending: kept }),
   };
+  return withAdopting(state, without(adoptingIn(state), options));
 }
+
+const adoptingIn = ({ adopting = [] }: Pick<Apply, 'adopting'>): readonly string[] => adopting;
+
+function withAdopting({ adopting: _, ...rest }: Apply, options: readonly string[]): Apply {
+  return options.length === 0 ? rest : { ...rest, adopting: [...new Set(options)] };
+}
+
+const without = (all: readonly string[], gone: readonly string[]): readonly string[] =>
+  all.filter((each) => !gone.includes(each));
 
 /** What an option was before us is of interest as long as the head has a word on it. */
 function keep(originals: Originals, options: readonly string[]): Originals {
