@@ -30,6 +30,8 @@ export function answerLocally(name: Name, type: number): LocalAnswer | undefined
   const { key } = name;
   for (let at = 0; at < key.length; at += key.charCodeAt(at) + 1) {
     const zone = ZONES.get(key.slice(at));
+    // Without its parent's proof that it is not signed, whoever validates believes nothing below it.
+    if (zone !== undefined && at === 0 && type === TYPE.DS && zone.isDelegated) return undefined;
     if (zone !== undefined) return answerFrom(zone, name, type);
   }
   return undefined;
@@ -40,6 +42,8 @@ type LocalZone = {
   readonly reason: Reason;
   /** Whether the apex itself exists; names that are reserved whole do not (RFC 6761 §6.4). */
   readonly hasApex: boolean;
+  /** Whether the tree has it too, without signatures; its DS is there (RFC 4035 §3.1.4.1). */
+  readonly isDelegated?: boolean;
   /** Records at the apex and, where `isWild`, at every name below (localhost: RFC 6761 §6.3). */
   readonly data: readonly { readonly type: number; readonly rdata: Uint8Array }[];
   readonly isWild: boolean;
@@ -52,12 +56,18 @@ function answerFrom(zone: LocalZone, name: Name, type: number): LocalAnswer {
   if (!(isApex ? zone.hasApex : zone.isWild)) {
     return { rcode: RCODE.NXDOMAIN, rrset: undefined, soa, reason };
   }
-  const data = isApex ? [...zone.data, { type: TYPE.SOA, rdata: soa.rdata }] : zone.data;
+  const data = isApex ? [...zone.data, ...apexOf(apex, soa)] : zone.data;
   const rdatas = data.filter((record) => record.type === type).map(({ rdata }) => rdata);
   if (rdatas.length === 0) return { rcode: RCODE.NOERROR, rrset: undefined, soa, reason };
   const rrset = { owner: name, type, ttl: TTL, rdatas, signatures: [] };
   return { rcode: RCODE.NOERROR, rrset, soa: undefined, reason };
 }
+
+/** RFC 6303 §3: the zone is its own name server, too. */
+const apexOf = ({ wire }: Name, soa: ResourceRecord): LocalZone['data'] => [
+  { type: TYPE.SOA, rdata: soa.rdata },
+  { type: TYPE.NS, rdata: wire },
+];
 
 /** RFC 6303 §3: the zone is its own primary, nobody is responsible. */
 function soaOf(apex: Name): ResourceRecord {
@@ -124,11 +134,14 @@ const WHOLE = { reason: 'local-zone', data: [], isWild: false } as const;
 
 const ZONES: ReadonlyMap<string, LocalZone> = new Map([
   ...NOWHERE.map((text) => zoneOf(text, { ...WHOLE, hasApex: false })),
-  ...EMPTY.map((text) => zoneOf(text, { ...WHOLE, hasApex: true })),
+  ...EMPTY.map((text) => zoneOf(text, { ...WHOLE, hasApex: true, isDelegated: true })),
   zoneOf('nymote', { ...WHOLE, reason: 'realm-not-held', hasApex: false }),
   // Who designates no encrypted resolver says NODATA below it (RFC 9462 §4 and §6.4).
   zoneOf('resolver.arpa', { ...WHOLE, hasApex: true, isWild: true }),
   zoneOf('localhost', { ...WHOLE, hasApex: true, data: LOCALHOST, isWild: true }),
   zoneOf('1.0.0.127.in-addr.arpa', { ...WHOLE, hasApex: true, data: TO_LOCALHOST }),
-  zoneOf(`1.${NO_REVERSE}ip6.arpa`, { ...WHOLE, hasApex: true, data: TO_LOCALHOST }),
+  zoneOf(`1.${NO_REVERSE}ip6.arpa`, {
+    ...WHOLE,
+    ...{ hasApex: true, isDelegated: true, data: TO_LOCALHOST },
+  }),
 ]);

@@ -47,6 +47,8 @@ export type Ruling =
       readonly reuse?: Reusable;
       readonly authority: ZoneServer;
       readonly ttlCap?: number;
+      /** A DS at the zone's own apex: its parent has it, for who wants recursion (RFC 4035 §3.1.4.1). */
+      readonly isOfParent?: boolean;
       /** Said along with the answer, e.g. that the path to the device is not there yet. */
       readonly error?: ExtendedError;
     }
@@ -154,7 +156,7 @@ type Parts = {
 
 /** One name: the hook's ruling, carried out. */
 async function answerName(
-  { clock, validation, targets, isLocal }: Parts,
+  parts: Parts,
   query: Message,
   question: Question,
   ruling: Ruling,
@@ -162,27 +164,41 @@ async function answerName(
   isTarget: boolean,
 ): Promise<{ part: Part; budget: Budget }> {
   switch (ruling.kind) {
-    case 'zone':
-      return { part: fromZone(query, question, ruling, clock), budget };
+    case 'zone': {
+      const own = { part: fromZone(query, question, ruling, parts.clock), budget };
+      if (ruling.isOfParent !== true || !query.recursionDesired) return own;
+      const above = await recurse(parts, query, question, budget, isTarget);
+      // Here there is such a name, which nobody who hears us may take for gone (RFC 8020).
+      return above.part.rcode === RCODE.NXDOMAIN ? own : above;
+    }
     case 'refuse':
     case 'nxdomain':
     case 'servfail': {
       const error = { code: ruling.ede, text: ruling.text };
       return { part: { ...bare(RULED[ruling.kind], error), from: 'policy' }, budget };
     }
-    case 'recurse': {
-      // An alias out of our zones ends here for who wants no recursion (RFC 1034 §4.3.2, 3a).
-      if (isTarget && !query.recursionDesired) {
-        return { part: { ...bare(RCODE.NOERROR), from: 'zone' }, budget };
-      }
-      const made = madeHere(query, question, isLocal);
-      if (made !== undefined) return { part: made, budget };
-      const { name, type } = question;
-      const { resolve } = isTarget ? targets : validation;
-      const judged = await resolve(name, type, budget, query.checkingDisabled);
-      return { part: partOf(query, question, judged), budget: judged.budget };
-    }
+    case 'recurse':
+      return recurse(parts, query, question, budget, isTarget);
   }
+}
+
+async function recurse(
+  { validation, targets, isLocal }: Parts,
+  query: Message,
+  question: Question,
+  budget: Budget,
+  isTarget: boolean,
+): Promise<{ part: Part; budget: Budget }> {
+  // An alias out of our zones ends here for who wants no recursion (RFC 1034 §4.3.2, 3a).
+  if (isTarget && !query.recursionDesired) {
+    return { part: { ...bare(RCODE.NOERROR), from: 'zone' }, budget };
+  }
+  const made = madeHere(query, question, isLocal);
+  if (made !== undefined) return { part: made, budget };
+  const { name, type } = question;
+  const { resolve } = isTarget ? targets : validation;
+  const judged = await resolve(name, type, budget, query.checkingDisabled);
+  return { part: partOf(query, question, judged), budget: judged.budget };
 }
 
 /** A ruling that takes too long becomes a failure, so that an answer always comes. */

@@ -89,6 +89,20 @@ test.each([
   expect(ruling).toMatchObject(wanted);
 });
 
+test.each([
+  { name: 'Lab.', type: 43, isOfParent: true, why: 'its DS' },
+  { name: 'lab.', type: 1, isOfParent: false, why: 'an address' },
+  { name: 'www.lab.', type: 43, isOfParent: false, why: 'a name below' },
+])('$why: whether the parent has type $type of $name', async ({ name, type, isOfParent }) => {
+  const files = { c: settings({ zones: { lab: 'l' } }), l: ZONE };
+  const read = await readBareFile(filesOf(files), 'c');
+  const parsed = parseName(name);
+  if ('problems' in read || parsed === undefined) throw new Error('not read');
+  const asker = { address: '192.0.2.9', port: 9 };
+  const ruling = await read.bare.before({ name: parsed, type, class: 1 }, asker, 'udp');
+  expect(ruling).toMatchObject({ kind: 'zone', isOfParent });
+});
+
 test('the root is the one of the file', async () => {
   const read = await readBareFile(filesOf({ c: settings({ rootHints: 'r' }), r: HINTS }), 'c');
   expect(read).toMatchObject({

@@ -187,7 +187,10 @@ function beforeOf(hosts: Hosts | undefined, zones: readonly Zone[]): Before {
       return { kind: 'zone', authority: hosts };
     }
     const authority = nearest.find(({ apex }) => isWithin(question.name, apex));
-    if (authority !== undefined) return { kind: 'zone', authority };
+    if (authority !== undefined) {
+      const isOfParent = question.type === TYPE.DS && question.name.key === authority.apex.key;
+      return { kind: 'zone', authority, isOfParent };
+    }
     return { kind: 'recurse', reuse: REPEATABLE };
   };
 }

@@ -34,6 +34,8 @@ const DEVICES = [
 const LAPTOP = '127.0.0.1';
 const NAS = 'fd00::3';
 const PHONE = 'fd00::6';
+const NEIGHBOUR = '192.168.1.9';
+const STRANGER = '203.0.113.9';
 
 const authority: Authority = {
   apex: parseName('alice.nymote') ?? fail(),
@@ -170,6 +172,23 @@ test.each([
   expect(found).toMatchObject({ ruling: { kind }, reached });
 });
 
+test.each([
+  { from: LAPTOP, type: TYPE.DS, isOfParent: true, why: 'who validates has it from the parent' },
+  {
+    from: NEIGHBOUR,
+    type: TYPE.DS,
+    isOfParent: true,
+    why: 'so has the LAN, where it sees the zone',
+  },
+  { from: STRANGER, type: TYPE.DS, isOfParent: false, why: 'we do not resolve for the world' },
+  { from: LAPTOP, type: TYPE.SOA, isOfParent: undefined, why: 'all else is the zone’s' },
+])('type $type of the apex for $from: $why', async ({ from, type, isOfParent }) => {
+  const open = allow('open', 'record:*');
+  const { ruling } = await rule(from, 'Alice.nymote', { type, rules: [open] });
+  expect(ruling.kind).toBe('zone');
+  expect('isOfParent' in ruling ? ruling.isOfParent : undefined).toBe(isOfParent);
+});
+
 test('only a question for an address connects', async () => {
   expect((await rule(LAPTOP, 'nas.alice.nymote', { type: TYPE.TXT })).reached).toEqual([]);
 });
@@ -199,6 +218,11 @@ const deny = (id: string, verb: 'resolve' | 'connect', what: string): Rule => ({
     what: { any: [what] },
     enabled: true,
   },
+});
+
+const allow = (id: string, what: string): Rule => ({
+  ...deny(id, 'resolve', what),
+  effect: 'allow',
 });
 
 test.each([
@@ -270,7 +294,6 @@ test.each([
 });
 
 const REVERSE_NAS = `3.${'0.'.repeat(29)}d.f.ip6.arpa`;
-const NEIGHBOUR = '192.168.1.9';
 
 test.each([
   { from: LAPTOP, name: REVERSE_NAS, kind: 'zone', why: 'a device of the household' },

@@ -105,7 +105,10 @@ async function rule(
 
   const device = home.devices.find(({ fqdn }) => fqdn === name);
   const answer = zoneRuling(home, resolving, device, clock.now());
-  if (device === undefined) return { ...answer, ...repeat(resolving) };
+  if (device === undefined) {
+    const above = askedAbove(home.apex, question).map((apex) => decide('resolve', `name:${apex}`));
+    return { ...answer, ...parentOf(above), ...repeat(resolving, ...above) };
+  }
   // Of any type: ANY would give the address, and every other one that there is such a device.
   const connecting = decide('connect', `device:${device.id}`);
   if (connecting.effect === 'deny') return refusal(connecting);
@@ -115,6 +118,14 @@ async function rule(
   // A name that wakes a tunnel is asked for each time; without tunnels there is none to wake.
   return reached.state === 'off' ? said : withPath(answer, reached);
 }
+
+/** What its parent knows of the zone (RFC 4035 §3.1.4.1). */
+const askedAbove = (apex: string, { name, type }: Question): readonly string[] =>
+  type === TYPE.DS && plain(name) === apex ? [apex] : [];
+
+/** The parent is asked for whom we ask others at all; `above` is empty where it has no say. */
+const parentOf = (above: readonly Decision[]): Pick<ZoneRuling, 'isOfParent'> =>
+  above.length === 0 ? {} : { isOfParent: above.every(({ effect }) => effect !== 'deny') };
 
 /** Names of addresses in the overlay; who may not know the device learns as much as of no device (I10). */
 function wayBack(owner: RealmDevice, told: readonly Decision[]): Ruling {

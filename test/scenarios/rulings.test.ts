@@ -142,7 +142,44 @@ describe('rulings', () => {
   });
 });
 
+describe('DS at the apex of a zone here', () => {
+  const apex = parsedName('home.example.com.');
+  const zone = {
+    answer: (query: Message): Message => ({
+      ...query,
+      ...{ response: true, authoritative: true, edns: undefined },
+      authorities: [recordOf('home.example.com. 60 SOA a. b. 1 1 1 1 60')],
+    }),
+  };
+  const delegated = WORLD.map((each) =>
+    each.apex === 'example.com.'
+      ? { ...each, lines: [...each.lines, 'home.example.com. NS ns.other.net.'] }
+      : each,
+  );
+  test.each([
+    { world: delegated, isOfParent: true, rd: true, says: 'example.com.', why: 'its parent says' },
+    { world: WORLD, isOfParent: true, rd: true, says: 'home.example.com.', why: 'no parent knows' },
+    { world: delegated, isOfParent: true, rd: false, says: 'home.example.com.', why: 'unwanted' },
+    { world: delegated, isOfParent: false, rd: true, says: 'home.example.com.', why: 'forbidden' },
+  ])('is what $says says: $why', async ({ world, isOfParent, rd, says }) => {
+    await using internet = await openInternet(world, {
+      before: ({ name }) =>
+        name.key === apex.key ? { kind: 'zone', authority: zone, isOfParent } : { kind: 'recurse' },
+    });
+    const flags = rd ? {} : { recursionDesired: false };
+    const { message } = await internet.ask('home.example.com.', 'DS', flags);
+    expect(message.rcode).toBe(0);
+    expect(message.authorities.map(({ owner }) => printName(owner))).toEqual([says]);
+  });
+});
+
 describe('local names', () => {
+  test('of a zone that the tree has, too, the DS is there: only that shows it is not signed', async () => {
+    await using internet = await openInternet(WORLD, { localZones: true });
+    await internet.ask('168.192.in-addr.arpa.', 'DS');
+    expect(internet.asked).not.toEqual([]);
+  });
+
   test.each([
     { name: 'localhost.', type: 'A', rcode: 0, lines: 1, ede: undefined },
     { name: 'printer.localhost.', type: 'AAAA', rcode: 0, lines: 1, ede: undefined },
@@ -153,6 +190,9 @@ describe('local names', () => {
     { name: '_dns.resolver.arpa.', type: 'SVCB', rcode: 0, lines: 0, ede: 29 },
     { name: 'x.resolver.arpa.', type: 'A', rcode: 0, lines: 0, ede: 29 },
     { name: 'home.arpa.', type: 'SOA', rcode: 0, lines: 1, ede: undefined },
+    { name: 'home.arpa.', type: 'NS', rcode: 0, lines: 1, ede: undefined },
+    { name: 'x.home.arpa.', type: 'DS', rcode: 3, lines: 0, ede: 29 },
+    { name: 'alice.nymote.', type: 'DS', rcode: 3, lines: 0, ede: 29 },
   ])('$name $type is answered here', async ({ name, type, rcode, lines, ede }) => {
     await using internet = await openInternet(WORLD, { localZones: true });
     const answer = await internet.ask(name, type);
