@@ -14,7 +14,7 @@ import {
 } from 'node:http2';
 import { isIPv6 } from 'node:net';
 import type { ConnectionRoom, Credentials, Endpoint, SecureListener } from './index.ts';
-import { openSecurely, tlsOptions } from './node-tls.ts';
+import { nameOf, openSecurely, tlsOptions } from './node-tls.ts';
 import { createRoom } from './room.ts';
 
 /** Of one address: a browser opens one, a household behind NAT some dozens. */
@@ -49,7 +49,10 @@ export async function listenSecurely(
     },
     (incoming, outgoing) => {
       mendAuthority(incoming);
-      void listener(incoming, outgoing).then(() => noteUnread(incoming.stream));
+      const answered = room.ask(nameOf(incoming.socket));
+      void listener(incoming, outgoing)
+        .then(() => noteUnread(incoming.stream))
+        .finally(answered);
     },
   );
   // Of HTTP/1.1, for which node:http2 takes no options.
@@ -59,9 +62,8 @@ export async function listenSecurely(
     keepAliveTimeout: IDLE_TIMEOUT_MS,
   });
   server.on('secureConnection', (socket) => {
-    const { remoteAddress = '', remotePort } = socket;
-    const name = `${remoteAddress} ${remotePort}`;
-    const leave = room.enter(name, remoteAddress, () => socket.destroy());
+    const { remoteAddress = '' } = socket;
+    const leave = room.enter(nameOf(socket), remoteAddress, () => socket.destroy());
     if (leave === undefined) socket.destroy();
     else socket.once('close', leave);
     // Bun knows no timeouts of the server's for HTTP/1.1; a session of HTTP/2 has its own.

@@ -97,7 +97,7 @@ function checkCredentials({ certificate: cert, key }: Credentials): void {
 type Incoming = Pick<TLSSocket, 'remoteAddress' | 'remotePort'>;
 
 /** Node shows the raw socket first and the secured one later: only their other end is the same. */
-const nameOf = (socket: Incoming) => `${socket.remoteAddress} ${socket.remotePort}`;
+export const nameOf = (socket: Incoming) => `${socket.remoteAddress} ${socket.remotePort}`;
 
 /** Turns away who begins more handshakes than anybody needs. */
 function limitHandshakes(server: Server): { abort(): void } {

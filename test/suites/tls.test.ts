@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect as connectHttp } from 'node:http2';
+import { type ClientHttp2Session, connect as connectHttp } from 'node:http2';
 import { createConnection } from 'node:net';
 import { type ConnectionOptions, connect as connectByTls, type TLSSocket } from 'node:tls';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -166,6 +166,34 @@ describe(`${REAL} tls with many at the door`, () => {
     await until('one is ended', () => open.some(({ closed }) => closed));
     expect(open.map(({ closed }) => closed)).toEqual([false, true, false, false]);
     for (const socket of open) socket.destroy();
+  });
+
+  test('many hosts with one connection each keep nobody out; who asked last stays', async () => {
+    const room = { connections: 4, perSource: 4 };
+    const handle = () => new Response('hello');
+    await using server = await http.listenSecurely(LOCAL, credentials, handle, room);
+    const to = endpointOf(server.local);
+    const sessions: ClientHttp2Session[] = [];
+    const ask = async (session: ClientHttp2Session | undefined) => {
+      let heard = '';
+      for await (const chunk of session?.request({ ':path': '/' }) ?? []) heard += chunk;
+      expect(heard).toBe('hello');
+    };
+    for (let host = 1; host <= 4; host++) {
+      const socket = await secure(to, {
+        ALPNProtocols: ['h2'],
+        localAddress: `127.0.${host}.1`,
+      } as ConnectionOptions);
+      const options = { createConnection: () => socket };
+      const session = connectHttp(`https://127.0.0.1:${to.port}`, options);
+      sessions.push(session.on('error', () => undefined));
+      await ask(session);
+    }
+    await ask(sessions[0]);
+    expect(await curl(to, '--http2')).toBe('hello 2 200');
+    await until('one is ended', () => sessions.some(({ destroyed }) => destroyed));
+    expect(sessions.map(({ destroyed }) => destroyed)).toEqual([false, true, false, false]);
+    for (const session of sessions) session.destroy();
   });
 });
 
