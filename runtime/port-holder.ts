@@ -5,8 +5,10 @@
  */
 
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { isIPv4 } from 'node:net';
 import { basename } from 'node:path';
 import type { Endpoint } from './index.ts';
+import { parseAddress } from './socket-address.ts';
 
 /** Processes looked at; a router has a hundred. */
 const MAX_PROCESSES = 5000;
@@ -19,7 +21,7 @@ export async function findPortHolder(
   const inodes = new Set<string>();
   for (const table of [kind, `${kind}6`]) {
     const text = await readFile(`/proc/net/${table}`, 'latin1').catch(() => '');
-    for (const inode of inodesOn(text, local.port, kind)) inodes.add(inode);
+    for (const inode of inodesOn(text, local, kind)) inodes.add(inode);
   }
   if (inodes.size === 0) return undefined;
   const processes = await readdir('/proc').catch(() => []);
@@ -30,14 +32,41 @@ export async function findPortHolder(
 }
 
 /** TCP sockets count only while they listen (state 0A). */
-function inodesOn(table: string, port: number, kind: 'udp' | 'tcp'): string[] {
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+function inodesOn(table: string, local: Endpoint, kind: 'udp' | 'tcp'): string[] {
   return table
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
-    .filter((fields) => fields[1]?.endsWith(suffix) && (kind === 'udp' || fields[3] === '0A'))
+    .filter(
+      (fields) => isInTheWay(fields[1] ?? '', local) && (kind === 'udp' || fields[3] === '0A'),
+    )
     .map((fields) => fields[9] ?? '')
     .filter((inode) => inode !== '' && inode !== '0');
+}
+
+/** Whether a socket at `held`, as the table has it, keeps another one from `local`. */
+function isInTheWay(held: string, local: Endpoint): boolean {
+  const [address = '', port = ''] = held.split(':');
+  if (Number.parseInt(port, 16) !== local.port) return false;
+  const wanted = hexOf(local);
+  if (isAny(wanted)) return true;
+  // Only `::` takes the other family's, too.
+  return isAny(address) ? address.length >= wanted.length : address.endsWith(wanted);
+}
+
+/** `0.0.0.0` and `::`, which take the port at all addresses. */
+const isAny = (address: string): boolean => /^0*$/.test(address);
+
+/** The address as the kernel prints it: in words of its own byte order, of which all ours are little-endian. */
+function hexOf(local: Endpoint): string {
+  const bytes = parseAddress(local)?.subarray(isIPv4(local.address) ? 4 : 8) ?? [];
+  const size = isIPv4(local.address) ? 4 : 16;
+  const words = Array.from({ length: size / 4 }, (_, word) =>
+    [3, 2, 1, 0].map((at) => bytes[word * 4 + at] ?? 0),
+  );
+  return words
+    .flat()
+    .map((byte) => byte.toString(16).toUpperCase().padStart(2, '0'))
+    .join('');
 }
 
 async function holdsOne(pid: string, inodes: ReadonlySet<string>): Promise<boolean> {

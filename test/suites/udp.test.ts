@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { fakeNetwork, fakeRuntime, manualClock, seededRandom } from '#runtime/fake';
+import { takePort } from './ports.ts';
 import { REAL, realRuntime } from './real.ts';
 import { udpSuite } from './udp.ts';
 import { until } from './waiting.ts';
@@ -25,6 +28,29 @@ test('a taken port names its holder', async () => {
   const again = udp.bind(socket.local, () => undefined);
   await expect(again).rejects.toThrow(new RegExp(`is held by .+, process ${process.pid}`));
 });
+
+test.each([
+  { beside: '127.0.0.2', at: '127.0.0.1', why: 'another address' },
+  { beside: '0.0.0.0', at: '::1', why: 'all addresses of the other family' },
+])('of two programs at one port the one in the way is named: beside $why', async (each) => {
+  const { udp } = realRuntime();
+  const port = await takePort();
+  await using _ours = await udp.bind({ address: each.beside, port }, () => undefined);
+  const words = ['-e', HOLD, String(port), each.at];
+  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    await once(child.stdout, 'data');
+    const again = udp.bind({ address: each.at, port }, () => undefined);
+    await expect(again).rejects.toThrow(new RegExp(`is held by .+, process ${child.pid}`));
+  } finally {
+    child.kill();
+    await once(child, 'close');
+  }
+});
+
+const HOLD = `const [port, address] = process.argv.slice(1);
+const socket = require('node:dgram').createSocket(address.includes(':') ? 'udp6' : 'udp4');
+socket.bind(Number(port), address, () => console.log('bound'));`;
 
 /** Two hosts on one network, and what the second one heard and when. */
 async function twoHosts(seed: number) {
