@@ -90,8 +90,11 @@ describe('a backup in a directory', () => {
     expect(await readBack(target)).toBe(store.head);
     const third = await make(store, target, second.memory);
     expect(third.written).toEqual([]);
-    // The list before stays for one round; keys that nobody names do not.
-    expect(await target.list()).toHaveLength(2 + 1 + 4);
+    expect(await target.list()).toHaveLength(2 + 2 + 4);
+    await change(store, 1);
+    await make(store, target, second.memory);
+    // The list before stays for one round, with all that it names; the one before that does not.
+    expect(await target.list()).toHaveLength(3 + 2 + 4);
   });
 
   test.each([

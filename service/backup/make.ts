@@ -196,8 +196,9 @@ async function writeList(
 }
 
 /**
- * Removes what no list names any more, attempts that were cut short among it, and old lists. Where
- * the list before was not right nothing is removed: somebody may want to look at it.
+ * Removes what neither this list nor the one before names, attempts that were cut short among it, and
+ * older lists: if this list is damaged one day, the one before still brings everything back that it
+ * names. Where that was not right nothing is removed: somebody may want to look at it.
  */
 async function clearOut(
   target: Target,
@@ -205,7 +206,7 @@ async function clearOut(
   { number, files }: Omit<Manifest, 'format'>,
   names: readonly string[],
 ): Promise<void> {
-  const kept = new Set(files.map(({ name }) => name));
+  const kept = new Set([...files, ...(base?.files ?? [])].map(({ name }) => name));
   const old = manifestNumbers(names).filter((each) => each < number - 1);
   const gone =
     base === undefined

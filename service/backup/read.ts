@@ -45,27 +45,18 @@ export async function findNewest(crypto: Hashing, target: Target): Promise<Found
   return number === undefined ? undefined : readList(crypto, target, number);
 }
 
-/**
- * The newest list that can be read, and the names of those that cannot: who wrote them may have lost
- * its power, and is gone now. Throws 'damaged' when there is none but such.
- */
-export async function findReadable(
-  crypto: Hashing,
-  target: Target,
-): Promise<{ readonly found: Found | undefined; readonly damaged: readonly string[] }> {
-  const damaged: string[] = [];
-  let first: BackupError | undefined;
+/** A list, or why it cannot be read: who wrote it may have lost its power, and is gone now. */
+export type Listed = { readonly number: number; readonly found: Found | BackupError };
+
+/** The lists of a target, newest first. */
+export async function* findLists(crypto: Hashing, target: Target): AsyncGenerator<Listed> {
   for (const number of manifestNumbers(await target.list()).slice(0, MAX_LISTS)) {
-    try {
-      return { found: await readList(crypto, target, number), damaged };
-    } catch (thrown) {
+    const found = await readList(crypto, target, number).catch((thrown: unknown) => {
       if (!(thrown instanceof BackupError) || thrown.code !== 'damaged') throw thrown;
-      first ??= thrown;
-      damaged.push(manifestNames(number).list);
-    }
+      return thrown;
+    });
+    yield { number, found };
   }
-  if (first !== undefined) throw first;
-  return { found: undefined, damaged };
 }
 
 /** A target may list as many as it likes. */

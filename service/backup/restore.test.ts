@@ -1,4 +1,4 @@
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { encodeKeyFile, generateDeviceKeys } from '#identity';
 import { generateZoneKey } from '#resolver';
 import { type FakeFiles, fakeFiles, fakeRuntime, PowerCut } from '#runtime/fake';
@@ -19,6 +19,9 @@ const report = () => undefined;
 
 let target: Target;
 let head = '';
+/** A place with the same backup, and a second one that goes on from it; and what its files are. */
+let twice: FakeFiles;
+let named: Readonly<Record<string, string>>;
 /** What the data directory has to hold in the end. */
 let secrets: Record<'device.json' | 'zone.json', string>;
 
@@ -43,11 +46,32 @@ beforeAll(async () => {
   };
   target = await openTarget({ ...runtime, files: fakeFiles() }, '/mnt/backup');
   const own = recipientOf(keys.agreement.publicKey);
-  await makeBackup({
-    ...{ runtime, store, keys, target, report, memory: undefined },
+  const making = {
+    ...{ runtime, store, keys, report },
     recipients: { history: [own], keys: [own] },
-    secrets: { format: 'nymote keys 1', realm: store.realm, files: secrets },
-  });
+    secrets: { format: 'nymote keys 1', realm: store.realm, files: secrets } as const,
+  };
+  const { written, memory } = await makeBackup({ ...making, target, memory: undefined });
+  twice = fakeFiles(['/data', '/mnt/twice']);
+  for (const name of await target.list()) {
+    await twice.replace(`/mnt/twice/${name}`, (await target.get(name, 1e6)) ?? new Uint8Array(0));
+  }
+  const op = { op: 'set', path: 'things/later', value: {} } as const;
+  await store.commit({ ops: [op], message: 'Change', via: 'test' });
+  const place = await openTarget({ ...runtime, files: twice }, '/mnt/twice');
+  const { written: more } = await makeBackup({ ...making, target: place, memory });
+  const nameOf = (files: typeof more, kind: string) =>
+    files.find((file) => file.kind === kind)?.name ?? kind;
+  named = {
+    'the first full history': nameOf(written, 'full'),
+    'the first keys': nameOf(written, 'keys'),
+    'the first list': '00000001.json',
+    'its signature': '00000001.json.sig',
+    'the increment': nameOf(more, 'increment'),
+    'the second keys': nameOf(more, 'keys'),
+    'the second list': '00000002.json',
+    "the second list's signature": '00000002.json.sig',
+  };
 });
 
 function bringInto(files: FakeFiles, recipient = 'age1own', from = target): Promise<Restored> {
@@ -90,8 +114,45 @@ test.each([
 ])('a list that was cut off while it was written hides nothing: $why', async ({ lists }) => {
   const files = fakeFiles();
   const restored = await bringInto(files, 'age1own', withLists(lists));
-  expect(restored).toMatchObject({ number: 1, damaged: ['00000002.json'] });
+  expect(restored).toMatchObject({ number: 1, damaged: [{ number: 2 }] });
   await expectWhole(files);
+});
+
+describe.each([
+  { file: 'the first full history', number: undefined, why: 'both need it' },
+  { file: 'the first keys', number: 2, why: 'the second has its own' },
+  { file: 'the first list', number: 2, why: 'nobody asks for it' },
+  { file: 'its signature', number: 2, why: 'nobody asks for it' },
+  { file: 'the increment', number: 1, why: 'the first goes without' },
+  { file: 'the second keys', number: 1, why: 'the first kept its own' },
+  { file: 'the second list', number: 1, why: 'the first is good' },
+  { file: "the second list's signature", number: 1, why: 'the first is good' },
+])('of two backups, $file is not as it was: $why', ({ file, number }) => {
+  test.each([
+    { of: () => undefined, why: 'gone' },
+    { of: () => new Uint8Array(0), why: 'empty' },
+    { of: (bytes: Uint8Array) => bytes.subarray(0, bytes.length >> 1), why: 'cut short' },
+    { of: (bytes: Uint8Array) => bytes.with(40, (bytes[40] ?? 0) ^ 1), why: 'another bit' },
+  ])('$why', async ({ of }) => {
+    const honest = await openTarget({ ...runtime, files: twice }, '/mnt/twice');
+    const get: Target['get'] = async (name, limit) => {
+      const bytes = await honest.get(name, limit);
+      return name === named[file] && bytes !== undefined ? of(bytes) : bytes;
+    };
+    const files = fakeFiles();
+    const restored = await bringInto(files, 'age1own', { ...honest, get }).catch(
+      (thrown: unknown) => thrown,
+    );
+    const name = expect.stringContaining(named[file]?.replace('.sig', '') ?? '');
+    expect(restored).toMatchObject(
+      number === undefined
+        ? { code: expect.stringMatching(/^(?:missing|damaged)$/), message: name }
+        : { number, damaged: number === 2 ? [] : [{ number: 2, why: name }] },
+    );
+    expect(await files.read('/data/zone.json')).toEqual(
+      number && new TextEncoder().encode(secrets['zone.json']),
+    );
+  });
 });
 
 test.each([

@@ -11,7 +11,7 @@ import type { Runtime } from '#runtime';
 import { openStore, StorageError, type Store } from '#storage';
 import { decodeZoneKeys, restoringMark } from '../realm.ts';
 import { BackupError, type BackupErrorCode } from './error.ts';
-import { bringBack, findReadable, type Report } from './read.ts';
+import { bringBack, type Found, findLists, type Report } from './read.ts';
 import { type Recovery, recoveryOf } from './recovery.ts';
 import type { Secrets } from './secrets.ts';
 import type { Target } from './target.ts';
@@ -24,8 +24,8 @@ export type Restored = {
   /** Number and date of the list, by which people know whether it is the newest. */
   readonly number: number;
   readonly at: number;
-  /** Newer lists that cannot be read. */
-  readonly damaged: readonly string[];
+  /** Newer backups, of which something is damaged or gone. */
+  readonly damaged: readonly { readonly number: number; readonly why: string }[];
   readonly apex: string;
 };
 
@@ -33,33 +33,58 @@ const SECRET_MODE = 0o600;
 /** What is there when a realm, or the beginning of one, is. */
 const OCCUPANTS = ['realm', 'device.json', 'zone.json', 'joining'];
 
-/** Restores into a directory in which no realm is. `phrase` is what the recovery phrase stands for. */
+type Reading = {
+  readonly identities: readonly string[];
+  readonly phrase: Recovery | undefined;
+  readonly report: Report;
+};
+
+/**
+ * Restores into a directory in which no realm is: the newest backup, or the one before where that is
+ * damaged. `phrase` is what the recovery phrase stands for.
+ */
 export async function restore(
   runtime: Pick<Runtime, 'files' | 'crypto' | 'clock' | 'log'>,
   directory: string,
   target: Target,
-  reading: {
-    readonly identities: readonly string[];
-    readonly phrase: Recovery | undefined;
-    readonly report: Report;
-  },
+  reading: Reading,
 ): Promise<Restored> {
   const { files, crypto } = runtime;
-  const mark = restoringMark(directory);
   await files.makeDirectory(directory, 0o700);
-  if ((await files.read(mark)) === undefined) await requireBlank(runtime, directory);
-  const { found, damaged } = await findReadable(crypto, target);
-  if (found === undefined) throw new BackupError('no-backup', `${target.name} holds no backup`);
+  const isBegun = (await files.read(restoringMark(directory))) !== undefined;
+  if (!isBegun) await requireBlank(runtime, directory);
+  const failed: { readonly number: number; readonly error: BackupError }[] = [];
+  for await (const { number, found } of findLists(crypto, target)) {
+    try {
+      if (found instanceof BackupError) throw found;
+      const restored = await restoreFrom(runtime, directory, target, found, reading);
+      const damaged = failed.map((each) => ({ number: each.number, why: each.error.message }));
+      return { ...restored, damaged };
+    } catch (thrown) {
+      if (!(thrown instanceof BackupError) || !OUTDATED.has(thrown.code)) throw thrown;
+      failed.push({ number, error: thrown });
+    }
+  }
+  throw noneGood(
+    target,
+    failed.map(({ error }) => error),
+  );
+}
+
+async function restoreFrom(
+  runtime: Parameters<typeof restore>[0],
+  directory: string,
+  target: Target,
+  found: Found,
+  { identities, phrase, report }: Reading,
+): Promise<Omit<Restored, 'damaged'>> {
+  const { files, crypto } = runtime;
+  const mark = restoringMark(directory);
   await files.replace(mark, new Uint8Array(0), SECRET_MODE);
   const { realm, number, at } = found.manifest;
   await using store = await openRestoring(runtime, directory, realm);
-  const { identities, phrase, report } = reading;
   const into = { store, identities, withKeys: true, report };
-  const { commits, secrets } = await bringBack(crypto, target, found, into).catch(
-    (thrown: unknown) => {
-      throw damaged.length === 0 ? thrown : noneGood(target, damaged, thrown);
-    },
-  );
+  const { commits, secrets } = await bringBack(crypto, target, found, into);
   requireOwnRealm(store, phrase);
   if (secrets === undefined) throw new BackupError('damaged', 'the backup holds no keys');
   checkSecrets(runtime, secrets, found.manifest.device);
@@ -71,7 +96,7 @@ export async function restore(
   await files.replace(`${directory}/realm`, new TextEncoder().encode(`${realm}\n`));
   await files.remove(mark);
   const apex = String(store.state().get('realm')?.get('settings')?.['apex']);
-  return { realm, heads: store.heads, commits, number, at, damaged, apex };
+  return { realm, heads: store.heads, commits, number, at, apex };
 }
 
 /** The store as far as it was filled; an attempt from another place may have left another realm. */
@@ -92,16 +117,16 @@ async function openRestoring(
   }
 }
 
-/** What an older list names may be gone or replaced by now: the newer one is what is wrong then. */
+/** A backup that fails so may have a good one before it; a wrong key opens that neither. */
 const OUTDATED: ReadonlySet<BackupErrorCode> = new Set(['missing', 'damaged', 'no-backup']);
 
-function noneGood(target: Target, [newest]: readonly string[], thrown: unknown): unknown {
-  if (!(thrown instanceof BackupError) || !OUTDATED.has(thrown.code)) return thrown;
-  return new BackupError(
-    thrown.code,
-    `${target.name}: the list ${newest} or its signature is damaged, and the one before it does not help: ${thrown.message}`,
-    thrown,
-  );
+/** What an older list names may be gone or replaced by now: the newest one is what is wrong then. */
+function noneGood({ name }: Target, [newest, ...older]: readonly BackupError[]): BackupError {
+  if (newest === undefined) return new BackupError('no-backup', `${name} holds no backup`);
+  const [next] = older.filter(({ message }) => message !== newest.message);
+  if (next === undefined) return newest;
+  const words = `${newest.message}, and the one before it does not help: ${next.message}`;
+  return new BackupError(next.code, words, next);
 }
 
 /** Nothing of a realm is overwritten, ever. */

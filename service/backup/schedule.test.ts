@@ -53,8 +53,8 @@ test('a backup is made every day and tried every month', async () => {
   await pass(60 * MINUTE);
   expect(await names()).toHaveLength(4);
   for (let hour = 0; hour < 25; hour++) await pass(60 * MINUTE);
-  // One file more, another of keys for the one before, and one list more.
-  expect(await names()).toHaveLength(7);
+  // One file more, another of keys beside the one before, and one list more.
+  expect(await names()).toHaveLength(8);
   const { drill: first } = await backups.status();
   expect(first).toMatchObject({ commits: 1, number: 1, target: '/mnt/backup' });
   await pass(28 * DAY);

@@ -207,7 +207,7 @@ export async function runRestore(
       `${apex} is back: ${counted(commits)}, all verified, and the keys. Head ${heads.join(', ')}.`,
       `This was backup ${number} of ${date(at)}. If you know of a later one, the place held it back.`,
       ...damaged.map(
-        (name) => `There is a later list, ${name}, but it is damaged: it was passed over.`,
+        (later) => `Backup ${later.number} is later, and was passed over: ${later.why}.`,
       ),
       `Start it with: nymote serve --data ${directory}`,
       'The machine that had these keys before must not be started again: it would be the same device twice.',

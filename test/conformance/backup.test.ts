@@ -212,6 +212,7 @@ describe('a blank machine', () => {
     const damaged = await copyFolder();
     const [, increment, keys] = await listFiles();
     await rm(join(damaged, keys?.name ?? ''));
+    await rm(join(damaged, '00000001.json'));
     const first = await restore(damaged, data, '--phrase-file', phraseFile);
     expect(first.stderr).toContain(`does not have ${keys?.name}`);
     expect(increment?.kind).toBe('increment');
