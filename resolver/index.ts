@@ -8,7 +8,6 @@ export { readPlainZone } from './authority/plain-zone.ts';
 export { buildZone, type ZoneInput } from './authority/zone.ts';
 export { parseRecord, printRecord } from './authority/zone-file.ts';
 export type { Askers } from './datapath/askers.ts';
-export { serveBatches } from './datapath/loop.ts';
 export { readAnchors } from './dnssec/anchors.ts';
 export { type Anchor, anchor, generateZoneKey, type ZoneKey } from './dnssec/keys.ts';
 export { readTracked, writeTracked } from './dnssec/rollover.ts';

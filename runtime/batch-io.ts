@@ -34,7 +34,6 @@ export const LOADED = -1;
 
 /** What a thread is started with. */
 export type ThreadData = {
-  readonly kind: 'batch-thread';
   readonly thread: number;
   readonly module: string;
   readonly shared: SharedArrayBuffer;

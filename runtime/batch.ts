@@ -235,7 +235,6 @@ function startThreads(
   function run(thread: number): void {
     if (Atomics.load(flag, 0) !== 0) return;
     const workerData: ThreadData = {
-      kind: 'batch-thread',
       ...{ thread, shared, ending, module: module.href },
       sockets: sockets.map(({ handles, tellsAddress }) => ({
         handle: handles[thread] as number,

@@ -31,9 +31,6 @@ const CALLS = {
   __errno_location: { args: [], returns: 'ptr' },
 } as const;
 
-/** An executable carries its program with it; the thread's script is the program itself. */
-const INSIDE = '/$bunfs/';
-
 /** Opens batched datagrams, where this machine is one for it. */
 export function openBunBatch(log: Log): OpenBatchUdp {
   return async () => {
@@ -41,11 +38,7 @@ export function openBunBatch(log: Log): OpenBatchUdp {
     if (typeof native === 'string') return native;
     const refusal = refusalOf(native);
     if (refusal !== undefined) return refusal;
-    const isExecutable = import.meta.url.includes(INSIDE);
-    const entry = isExecutable
-      ? (globalThis as unknown as { readonly Bun: { readonly main: string } }).Bun.main
-      : new URL('./bun-batch-thread.ts', import.meta.url);
-    return createBatchUdp(native, entry, log);
+    return createBatchUdp(native, new URL('./bun-batch-thread.ts', import.meta.url), log);
   };
 }
 

@@ -20,8 +20,6 @@ import type { Runtime } from './index.ts';
 import { nodeRuntime, type RuntimeOptions } from './node.ts';
 import { type Acceptor, nodeHttp } from './node-http.ts';
 
-export { openBunBatchIo } from './bun-batch.ts';
-
 /** The real machine, seen through Bun. Logs go to standard error unless told, or unless `log` takes them. */
 export function bunRuntime(options: RuntimeOptions = {}): Runtime {
   const runtime = nodeRuntime(options);

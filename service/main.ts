@@ -9,17 +9,11 @@
 
 import * as module from 'node:module';
 import { join } from 'node:path';
-import { isMainThread } from 'node:worker_threads';
 
 // Bun has no such cache and its executables need none.
 if (!('Bun' in globalThis)) {
   module.enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/nymote/compiled'));
 }
 // What is imported statically would be compiled before the line above.
-if (isMainThread) {
-  const { main } = await import('./program.ts');
-  process.exitCode = await main(process.argv.slice(2));
-} else {
-  const { serveThread } = await import('./thread.ts');
-  await serveThread();
-}
+const { main } = await import('./program.ts');
+process.exitCode = await main(process.argv.slice(2));

@@ -92,6 +92,9 @@ function fetchCompiler(report: Report): string {
   return fetchBun(name, report);
 }
 
+/** What its threads run: scripts of their own, or each would hold the whole program once more. */
+const THREADS = ['runtime/bun-batch-thread.ts', 'resolver/datapath/loop.ts'];
+
 /** Compiles `entry`, a path inside the project, and returns the executable's bytes. */
 export function compile(machine: Machine, entry: string, report: Report): Buffer {
   const compiler = fetchCompiler(report);
@@ -104,8 +107,13 @@ export function compile(machine: Machine, entry: string, report: Report): Buffer
     const options = [
       'build',
       entry,
+      ...THREADS,
       '--compile',
       '--minify',
+      // What is imported when it is wanted is not loaded before.
+      '--splitting',
+      // All in one folder, where `new URL('./loop.ts', import.meta.url)` finds it.
+      '--entry-naming=[name].[ext]',
       `--target=${target}`,
       `--compile-executable-path=${runtime}`,
       // A router's working directory is not ours to take settings from.
