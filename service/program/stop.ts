@@ -1,4 +1,4 @@
-/** Ctrl-C and SIGTERM: the first is a wish, the second an order. */
+/** Ctrl-C, SIGTERM and a terminal that goes away: the first is a wish, the second an order. */
 
 import { EXIT } from '../cli/verbs.ts';
 
@@ -9,7 +9,7 @@ const ECHO_MS = 1_000;
 export function untilStopped(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let first: number | undefined;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       first ??= performance.now();
       if (performance.now() - first > ECHO_MS) process.exit(EXIT.failed);

@@ -319,13 +319,19 @@ test('a new root key waits for thirty days, over restarts, in a file that is onl
   expect((await stat(anchorFile)).mode & 0o777).toBe(0o600);
 });
 
-test('SIGTERM ends it with 0; all it said is on standard output', async () => {
-  const other = await startBare(internet.folder, { ...internet.settings, logLevel: 'debug' });
-  await other.dig('www.good.lab', 'A');
-  expect(await other.stop('SIGTERM')).toBe(0);
-  expect(other.said()).toContain(`info listening address=127.0.0.1:${other.port}`);
-  expect(other.said()).toMatch(/debug answered .*name=www\.good\.lab\. type=A rcode=NOERROR/);
-});
+test.each([
+  { signal: 'SIGTERM', why: 'a supervisor' },
+  { signal: 'SIGHUP', why: 'a terminal that is closed' },
+] as const)(
+  '$signal ends it with 0; all it said is on standard output: $why',
+  async ({ signal }) => {
+    const other = await startBare(internet.folder, { ...internet.settings, logLevel: 'debug' });
+    await other.dig('www.good.lab', 'A');
+    expect(await other.stop(signal)).toBe(0);
+    expect(other.said()).toContain(`info listening address=127.0.0.1:${other.port}`);
+    expect(other.said()).toMatch(/debug answered .*name=www\.good\.lab\. type=A rcode=NOERROR/);
+  },
+);
 
 test('settings that are wrong end it with 2, all of them named', async () => {
   const file = join(internet.folder, 'wrong.json');
