@@ -37,6 +37,7 @@ import { createAllowance } from './sync/allowance.ts';
 import { partiesOf, type Sync, startSync } from './sync/follow.ts';
 import { type HubNeeds, hubOf, tendHub, watchHub } from './sync/hub.ts';
 import { createFrameSealing, createKeyRing, missingCopies } from './sync/keys.ts';
+import { createOwnLate } from './sync/late.ts';
 import type { Listener, SyncParties } from './sync/serve.ts';
 import { tendKeys } from './sync/tend-keys.ts';
 import { openUpstreams, type Upstreams } from './upstream/upstreams.ts';
@@ -246,9 +247,10 @@ async function startSynchronisation(
     allowance: createAllowance(clock, await secondsAway(runtime, { store, keys })),
   };
   const signer = crypto.signer('ed25519', keys.signing.privateKey);
+  const late = createOwnLate(parties.store, keys.id, parties.seal);
   const sync = startSync({
-    ...{ clock, crypto, random, http, log, signer, ...parties, learn: ring.learn },
-    parties: () => partiesOf(devices(), keys.id, hubOf(store)),
+    ...{ clock, crypto, random, http, log, signer, ...parties, learn: ring.learn, late },
+    parties: () => partiesOf(devices(), keys.id, hubOf(store), late.isOwed()),
   });
   const isSenior = () => isFirst(current);
   const hub = { crypto, http, log, signer, devices, store: parties.store, isFirst: isSenior };

@@ -8,12 +8,12 @@
  */
 
 import * as v from 'valibot';
-import type { Http, Signer } from '#runtime';
+import { type Http, RuntimeError, type Signer } from '#runtime';
 import type { Store, Vector } from '#storage';
 import { signRequest } from '../peers/signed-request.ts';
 import { type Bookmark, createBookmark, openBookmark } from './bookmark.ts';
 import type { KeyRing } from './keys.ts';
-import { findOwnLate } from './late.ts';
+import type { OwnLate } from './late.ts';
 import { readLimited } from './limited.ts';
 import {
   HOLDS,
@@ -62,7 +62,7 @@ export type Asking = Pick<SyncParties, 'clock' | 'crypto' | 'store' | 'keys'> &
   };
 
 /** For giving as well as taking. */
-export type Exchanging = Asking & Pick<SyncParties, 'seal'>;
+export type Exchanging = Asking & Pick<SyncParties, 'seal'> & { readonly late?: OwnLate };
 
 /** Of the first request: who is not there is to cost little. */
 const PATIENCE_MS = 8_000;
@@ -88,6 +88,7 @@ const PushedSchema = v.object({
   given: v.optional(VectorSchema),
   tips: v.optional(VectorSchema),
   forks: v.optional(v.array(v.unknown())),
+  left: v.optional(v.number()),
 });
 const GONE = 410;
 const NOTHING_LEFT = { refused: 0, putOff: 0 };
@@ -95,11 +96,14 @@ const NOTHING_LEFT = { refused: 0, putOff: 0 };
 /** Takes what we lack, then gives what they lack. Throws Error with a sentence when it breaks off. */
 export async function exchange(asking: Exchanging, source: Source): Promise<Exchanged> {
   const { holds, tips, ...taken } = await pullAll(asking, source).catch(async (error) => {
-    await giveLate(asking, source);
+    // Whom nobody can reach is not asked twice.
+    if (!(error instanceof RuntimeError)) await giveLate(asking, source);
     throw error;
   });
   const theirs = tips ?? (holds && asVector(holds)) ?? (await askState(asking, source));
-  const { pushed, isForked } = await pushAll(asking, source, theirs);
+  const { pushed, isForked, isWhole } = await pushAll(asking, source, theirs);
+  // It has not heard of our removal, or holds what anybody gives: what is late came with the rest.
+  if (isWhole && asking.late?.isOwed()) asking.late.taken();
   if (!isForked) return { ...taken, pushed };
   // Each knew one branch; they show the other one to who has told its own.
   const { pulled, refused, putOff } = await pullAll(asking, source);
@@ -111,13 +115,18 @@ export async function exchange(asking: Exchanging, source: Source): Promise<Exch
   };
 }
 
-/** Who has just learnt that it was removed is not asked again, and asks nobody any more. */
+/** Who was removed gives what the others may want still; the refusal is told when that fails. */
 async function giveLate(asking: Exchanging, source: Source): Promise<void> {
-  const body = await findOwnLate(asking);
+  const { late } = asking;
+  const body = late?.isOwed() ? await late.page() : undefined;
   if (body === undefined) return;
   const wish = { method: 'POST', action: 'push', body, limit: MAX_ANSWER_BYTES };
-  // Why nothing came is told by whoever called.
-  await ask(asking, source, wish).catch(() => undefined);
+  const { bytes } = await ask(asking, source, wish);
+  const answer = readJson(PushedSchema, bytes);
+  if (answer === undefined) throw new Error('its answer cannot be read');
+  const { left = 0 } = answer;
+  if (left > 0) throw new Error('it does not take all that this device wrote late yet');
+  late?.taken();
 }
 
 type Numbers = Readonly<Record<string, number>>;
@@ -156,7 +165,12 @@ export async function pullAll(asking: Asking, source: Source): Promise<Pulled> {
   throw new Error('its history does not end');
 }
 
-type Pushed = { readonly pushed: number; readonly isForked: boolean };
+type Pushed = {
+  readonly pushed: number;
+  readonly isForked: boolean;
+  /** They hold all of ours. */
+  readonly isWhole: boolean;
+};
 
 type PulledPage = Omit<Pulled, 'pulled'> & {
   readonly added: number;
@@ -231,7 +245,7 @@ async function pushAll(asking: Exchanging, source: Source, theirs: Vector): Prom
     if (!hasMore(now, held)) break;
     held = now;
   }
-  return { pushed, isForked };
+  return { pushed, isForked, isWhole: !hasMore(store().vector(), held) };
 }
 
 /** Of a hub what we gave, of a device what it holds. */

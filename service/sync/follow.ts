@@ -164,13 +164,14 @@ function standingOf(clock: Clock, name: string, memory: Memory): Standing {
   return { name, ago, problem, refused, progress };
 }
 
-/** The other full devices, as parties; nobody for whoever was removed. */
+/** The other full devices, as parties; nobody for whoever was removed, unless it has to give something. */
 export function partiesOf(
   devices: readonly RealmDevice[],
   self: string,
   hub: string | undefined,
+  owesLate: boolean,
 ): readonly Party[] {
-  if (!devices.some(({ id }) => id === self)) return [];
+  if (!owesLate && !devices.some(({ id }) => id === self)) return [];
   const others = devices
     .filter(({ id, kind }) => id !== self && kind !== 'plain')
     .map(({ id, name, endpoints }) => ({

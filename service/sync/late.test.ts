@@ -6,7 +6,7 @@ import { fakeRuntime } from '#runtime/fake';
 import { openStore, realmKey, type Store, sealPage } from '#storage';
 import { encodeBase64 } from '../base64.ts';
 import { createAllowance } from './allowance.ts';
-import { takeLate } from './late.ts';
+import { createOwnLate, takeLate } from './late.ts';
 
 const { crypto, clock } = fakeRuntime();
 const KEY = realmKey(crypto, new Uint8Array(32).fill(1));
@@ -54,11 +54,22 @@ const write = (store: Store, name: string, text = '') =>
 const remove = (home: Store, lastSeq = 1) =>
   commit(home, { op: 'revoke', path: `devices/${thief.id}`, lastSeq });
 
+function take(to: Store, page: Uint8Array, allowance = createAllowance(clock, 0)) {
+  return takeLate({ crypto, store: () => to, keys: () => [KEY], allowance }, thief.id, page);
+}
+
 async function give(from: Store, to: Store): Promise<number> {
   const page = sealPage(crypto, KEY, to.realm, await from.exportMissing(to.vector()));
-  const taking = { crypto, store: () => to, keys: () => [KEY] };
-  return takeLate({ ...taking, allowance: createAllowance(clock, 0) }, thief.id, page);
+  return (await take(to, page)).stored;
 }
+
+/** What a removed device offers by itself. */
+const owedBy = (store: Store) =>
+  createOwnLate(
+    () => store,
+    thief.id,
+    async (frames) => sealPage(crypto, KEY, store.realm, frames),
+  );
 
 const namesIn = (store: Store) => [...(store.state().get('names')?.keys() ?? [])];
 
@@ -116,4 +127,62 @@ test('nothing that is large', async () => {
   await remove(home);
   await write(away, 'late', 'x'.repeat(20_000));
   expect(await give(away, home)).toBe(0);
+});
+
+/** Who was removed has heard of it. */
+async function tell(home: Store, away: Store): Promise<void> {
+  await away.importCommits(await home.exportMissing(away.vector()));
+}
+
+test('it is owed until it was taken, and what is late by another end too', async () => {
+  const { home, away, near } = await household();
+  await write(away, 'late');
+  const late = owedBy(away);
+  expect(late.isOwed()).toBe(false);
+  await remove(near, 2);
+  await tell(near, away);
+  expect([late.isOwed(), await late.page()]).toEqual([false, undefined]);
+  await write(away, 'later').catch(() => undefined);
+  await remove(home);
+  await tell(home, away);
+  expect(late.isOwed()).toBe(true);
+  expect(await take(home, (await late.page()) as Uint8Array)).toEqual({ stored: 1, left: 0 });
+  late.taken();
+  expect(late.isOwed()).toBe(false);
+  // Who has it already took it.
+  expect(await take(home, (await late.page()) as Uint8Array)).toEqual({ stored: 0, left: 0 });
+});
+
+test('what builds on what is not here yet comes again', async () => {
+  const { home, away, near } = await household();
+  await write(near, 'other');
+  await tell(near, away);
+  await write(away, 'late');
+  await remove(home);
+  await tell(home, away);
+  const page = (await owedBy(away).page()) as Uint8Array;
+  expect(await take(home, page)).toEqual({ stored: 0, left: 1 });
+  await tell(near, home);
+  expect(await take(home, page)).toEqual({ stored: 0, left: 0 });
+  expect((await home.late()).map(({ count }) => count)).toEqual([1]);
+});
+
+test('so does what is too much for now', async () => {
+  const { home, away } = await household();
+  await write(away, 'late');
+  await remove(home);
+  await tell(home, away);
+  const page = (await owedBy(away).page()) as Uint8Array;
+  const spent = { admits: () => false, spend: () => undefined, limited: () => [thief.id] };
+  expect(await take(home, page, spent)).toEqual({ stored: 0, left: 1 });
+  expect(await take(home, page)).toEqual({ stored: 1, left: 0 });
+});
+
+test('all that is taken goes in one piece', async () => {
+  const { home, away } = await household();
+  for (let count = 0; count < 20; count++) await write(away, `late${count}`, 'x'.repeat(15_000));
+  await remove(home);
+  await tell(home, away);
+  const page = (await owedBy(away).page()) as Uint8Array;
+  expect(await take(home, page)).toEqual({ stored: 20, left: 0 });
 });

@@ -1,11 +1,11 @@
 /**
  * What a device wrote after it was removed and before it heard of that: a household may want it still.
  *
- * The device gives it together with the bad news, once. It counts for nothing, is verified like all
- * else, and is little: who stole the device could make up any amount.
+ * The device gives it together with the bad news, and again to whomever it can reach until one of the
+ * others took it. It counts for nothing, is verified like all else, and is little: who stole the
+ * device could make up any amount.
  */
 
-import { deviceId } from '#identity';
 import { readEnvelopes, type State, type Store } from '#storage';
 import type { SealFrames } from './keys.ts';
 import { joined } from './limited.ts';
@@ -15,33 +15,56 @@ import { type Taking, takePage } from './take.ts';
 const MAX_LATE = 64;
 const MAX_BYTES = 16 * 1_024;
 
-type Giving = Pick<Taking, 'crypto' | 'store'> & {
-  readonly seal: SealFrames;
-  readonly signer: { readonly publicKey: Uint8Array };
+/** What this device wrote after its end. */
+export type OwnLate = {
+  /** There is something, and nobody has taken it. */
+  readonly isOwed: () => boolean;
+  /** It, sealed. */
+  readonly page: () => Promise<Uint8Array | undefined>;
+  /** One of the others has it. */
+  readonly taken: () => void;
 };
 
-/** What this device wrote after its end, sealed; undefined while it belongs to the realm. */
-export async function findOwnLate({
-  crypto,
-  store,
-  seal,
-  signer,
-}: Giving): Promise<Uint8Array | undefined> {
-  const self = deviceId(crypto, signer.publicKey);
-  const lastSeq = store().revoked().get(self);
-  if (lastSeq === undefined) return undefined;
-  const vector = store().vector();
-  if (!(vector[self] ?? []).some(([seq]) => seq > lastSeq)) return undefined;
-  const frames = await store().exportMissing({ ...vector, [self]: [[lastSeq, '']] });
-  return frames.length === 0 ? undefined : seal(frames);
+/** Who took it nobody remembers after a restart: then it is offered once more. */
+export function createOwnLate(store: () => Store, self: string, seal: SealFrames): OwnLate {
+  let taken: string | undefined;
+  const find = (): { readonly lastSeq: number; readonly name: string } | undefined => {
+    const lastSeq = store().revoked().get(self);
+    if (lastSeq === undefined) return undefined;
+    const late = (store().vector()[self] ?? []).filter(([seq]) => seq > lastSeq);
+    return late.length === 0 ? undefined : { lastSeq, name: JSON.stringify([lastSeq, late]) };
+  };
+  return {
+    isOwed() {
+      const late = find();
+      return late !== undefined && late.name !== taken;
+    },
+    async page() {
+      const late = find();
+      if (late === undefined) return undefined;
+      const held = { ...store().vector(), [self]: [[late.lastSeq, '']] as const };
+      const frames = await store().exportMissing(held, MAX_LATE * MAX_BYTES);
+      return frames.length === 0 ? undefined : seal(frames);
+    },
+    taken() {
+      taken = find()?.name;
+    },
+  };
 }
 
-/** Keeps it for an owner to decide about; tells how many commits were new. */
-export async function takeLate(taking: Taking, device: string, page: Uint8Array): Promise<number> {
+/** How many commits were new, and how many it should give again because they do not fit yet. */
+export type LateTaken = { readonly stored: number; readonly left: number };
+
+/** Keeps it for an owner to decide about. */
+export async function takeLate(
+  taking: Taking,
+  device: string,
+  page: Uint8Array,
+): Promise<LateTaken> {
   const { store } = taking;
   const lastSeq = store().revoked().get(device);
   const read = readEnvelopes(page);
-  if (lastSeq === undefined || !read.ok) return 0;
+  if (lastSeq === undefined || !read.ok) return NOTHING;
   const room = Math.max(0, MAX_LATE - (await countLate(store(), device)));
   const wanted = read.envelopes
     .filter(({ device: author, seq, id, bytes }) => {
@@ -50,12 +73,17 @@ export async function takeLate(taking: Taking, device: string, page: Uint8Array)
       return isOwn && bytes.length <= MAX_BYTES && !store().holds(id);
     })
     .slice(0, room);
-  if (wanted.length === 0) return 0;
+  if (wanted.length === 0) return NOTHING;
   const size = wanted.reduce((sum, { bytes }) => sum + bytes.length, 0);
   const bytes = wanted.map((envelope) => envelope.bytes);
   const taken = await takePage(taking, joined(bytes, size));
-  return taken.ok ? taken.added : 0;
+  if (!taken.ok) return NOTHING;
+  // What does not verify never will; what waits for others' commits, or for room, comes again.
+  const missing = wanted.filter(({ id }) => !store().holds(id)).length;
+  return { stored: taken.added, left: Math.max(0, missing - taken.refused) };
 }
+
+const NOTHING: LateTaken = { stored: 0, left: 0 };
 
 async function countLate(store: Store, device: string): Promise<number> {
   const open = (await store.late()).find((late) => late.device === device)?.count ?? 0;

@@ -3,7 +3,8 @@
  *
  *     GET  /sync/v1/<realm>/state   { vector }
  *     POST /sync/v1/<realm>/pull    what the asker holds → sealed commits it lacks, a page
- *     POST /sync/v1/<realm>/push    sealed commits → { stored, refused, holds, tips }
+ *     POST /sync/v1/<realm>/push    sealed commits → { stored, refused, holds, tips }; { stored, left }
+ *                                   to one that was removed (late.ts)
  *
  * Requests are signed by a full device of the realm (signed-request.ts), commits are sealed under the
  * realm's key, and each is verified by the store before it counts (I3): on any path, through anybody.
@@ -96,7 +97,7 @@ export function createSyncServer(
     }
     if (wish !== 'POST push') return NOT_FOUND();
     budget.spend(device, LATE_COST);
-    return Response.json({ stored: await takeLate(parties, device, body) });
+    return Response.json(await takeLate(parties, device, body));
   }
 
   return async (request) => {
