@@ -178,10 +178,25 @@ async function startTunnels(
 const WRITE_DOWN =
   'Write your recovery phrase on paper: nymote recovery show. It is the way back when every device is lost.';
 
-const limitedWords = (current: Current, id: string): string => {
-  const name = current.projection().devices.find((device) => device.id === id)?.name ?? id;
-  return `${name} writes too much: some of its changes come later. If that is not you, remove it.`;
-};
+/** What people should know of this device and the others. */
+function togetherWarnings(realm: Realm, sync: Sync, current: Current): readonly string[] {
+  const nameOf = (id: string): string =>
+    current.projection().devices.find((device) => device.id === id)?.name ?? id;
+  const problem = sync.problem();
+  return [
+    ...sync
+      .limited()
+      .map(
+        (id) =>
+          `${nameOf(id)} writes too much: some of its changes come later. If that is not you, remove it.`,
+      ),
+    ...(problem === undefined ? [] : [`No other device can be reached: ${problem}.`]),
+    ...(realm.isBehind() ? [BEHIND] : []),
+  ];
+}
+
+const BEHIND =
+  'This device came back from a backup and has met no other device of yours since. Let it meet one before you change anything: otherwise what it wrote after that backup may count for nothing.';
 
 const NO_PAGE = 'The web page was not built; the API and the command line work.';
 
@@ -225,7 +240,7 @@ async function secondsAway(
 /** Everybody's changes to everybody, at once and now and then. */
 async function startSynchronisation(
   runtime: Runtime,
-  { store, keys }: Realm,
+  realm: Realm,
   current: Current,
   tunnels: Tunnels,
 ): Promise<{
@@ -236,6 +251,7 @@ async function startSynchronisation(
   readonly acknowledged: House['acknowledged'];
 }> {
   const { crypto, random, clock, http, log } = runtime;
+  const { store, keys } = realm;
   const sealing = createSealing(crypto, random, keys.agreement);
   const devices = () => current.projection().devices;
   const ring = createKeyRing({ crypto, sealing }, () => store.state(), keys.id);
@@ -248,10 +264,15 @@ async function startSynchronisation(
   };
   const signer = crypto.signer('ed25519', keys.signing.privateKey);
   const late = createOwnLate(parties.store, keys.id, parties.seal);
+  const met = (): void => {
+    realm.catchUp().catch((error: unknown) => log('error', 'mark-stays', { error: String(error) }));
+  };
   const sync = startSync({
     ...{ clock, crypto, random, http, log, signer, ...parties, learn: ring.learn, late },
     parties: () => partiesOf(devices(), keys.id, hubOf(store), late.isOwed()),
+    met,
   });
+  if (sync.standings().length === 0) met();
   const isSenior = () => isFirst(current);
   const hub = { crypto, http, log, signer, devices, store: parties.store, isFirst: isSenior };
   const shareMissing = async (): Promise<void> => {
@@ -355,10 +376,9 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
       ...upstreams.checks(),
     ],
     warnings: () => [
-      ...sync.limited().map((id) => limitedWords(current, id)),
+      ...togetherWarnings(realm, sync, current),
       ...warnings,
       ...(encryptedDns?.warnings() ?? []),
-      ...(sync.problem() ? [`No other device can be reached: ${sync.problem()}.`] : []),
       ...applying.warnings(),
       ...upstreams.warnings(),
       ...keeping.warnings(),

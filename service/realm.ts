@@ -5,6 +5,7 @@
  *     <data>/zone.json     the zone's keys, 0600
  *     <data>/realm         the realm's id: a lost store is not silently begun anew
  *     <data>/restoring     a backup is being read into it and is not all there yet
+ *     <data>/restored      it came from a backup, and nobody was met since who may hold what came later
  *     <data>/recovery-phrase   until it is written down on paper (recovery.ts)
  *     <data>/joining       this device asked to join a realm and has not all of it yet
  *     <data>/store/        commits                        (storage/)
@@ -37,6 +38,10 @@ export type Realm = AsyncDisposable & {
   readonly former: State | undefined;
   /** Where others can reach this device, as `address:port` of the control port. */
   readonly endpoints: () => readonly string[];
+  /** Whether it came from a backup and may have written more than it knows of. */
+  readonly isBehind: () => boolean;
+  /** Others were asked what this device wrote: from here on it writes of itself. */
+  catchUp(): Promise<void>;
 };
 
 const SECRET_MODE = 0o600;
@@ -59,18 +64,30 @@ export async function openRealm(runtime: Runtime, config: Config): Promise<Realm
   // The last step of a beginning: from here on a file that is missing was lost.
   if (realm === undefined)
     await files.replace(`${config.data}/realm`, encodeText(`${store.realm}\n`));
-  await tellEndpoints(runtime, store, keys.id, endpoints);
+  let isBehind = (await files.read(restoredMark(config.data))) !== undefined;
+  // With a number that is taken, this would count for nothing, and what bears it already, too.
+  const tell = async (moved: readonly string[]): Promise<void> => {
+    if (!isBehind) await tellEndpoints(runtime, store, keys.id, moved);
+  };
+  await tell(endpoints);
   const whereabouts = followEndpoints(
     runtime.clock,
     () => findEndpoints(runtime, config),
     endpoints,
-    (moved) => void tellEndpoints(runtime, store, keys.id, moved),
+    (moved) => void tell(moved),
   );
   opening.defer(whereabouts.stop);
   const opened = opening.move();
   return {
     ...{ keys, store, zoneKeys, former },
     endpoints: whereabouts.endpoints,
+    isBehind: () => isBehind,
+    async catchUp() {
+      if (!isBehind) return;
+      isBehind = false;
+      await files.remove(restoredMark(config.data));
+      await tell(whereabouts.endpoints());
+    },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
@@ -132,6 +149,9 @@ async function requireWhole(files: Runtime['files'], directory: string): Promise
 
 /** There while a realm comes back from a backup. */
 export const restoringMark = (directory: string): string => `${directory}/restoring`;
+
+/** There until a device that came from a backup has met another one. */
+export const restoredMark = (directory: string): string => `${directory}/restored`;
 
 /** There while a device joins. */
 export const joiningMark = (directory: string): string => `${directory}/joining`;

@@ -2,6 +2,7 @@
  * A realm on a blank machine again, from a backup and the recovery phrase.
  *
  *     <data>/restoring     there while it is not whole: the next attempt goes on from there
+ *     <data>/restored      left for the first start: others may know what it wrote since
  *
  * The realm's id comes last, as with joining: until then the directory counts as empty.
  */
@@ -9,7 +10,7 @@
 import { decodeKeyFile } from '#identity';
 import type { Runtime } from '#runtime';
 import { openStore, StorageError, type Store } from '#storage';
-import { decodeZoneKeys, restoringMark } from '../realm.ts';
+import { decodeZoneKeys, restoredMark, restoringMark } from '../realm.ts';
 import { BackupError, type BackupErrorCode } from './error.ts';
 import { bringBack, type Found, findLists, type Report } from './read.ts';
 import { type Recovery, recoveryOf } from './recovery.ts';
@@ -93,6 +94,7 @@ async function restoreFrom(
   for (const [name, text] of isWhole ? [] : Object.entries(secrets.files)) {
     await files.replace(`${directory}/${name}`, new TextEncoder().encode(text), SECRET_MODE);
   }
+  if (!isWhole) await files.replace(restoredMark(directory), new Uint8Array(0), SECRET_MODE);
   await files.replace(`${directory}/realm`, new TextEncoder().encode(`${realm}\n`));
   await files.remove(mark);
   const apex = String(store.state().get('realm')?.get('settings')?.['apex']);

@@ -44,6 +44,8 @@ type Needs = Omit<Exchanging, 'progress'> & {
   readonly random: Random;
   readonly log: Log;
   readonly parties: () => readonly Party[];
+  /** After each exchange that worked. */
+  readonly met?: () => void;
 };
 
 const FIRST_MS = 5;
@@ -130,6 +132,7 @@ async function meet(needs: Needs, rota: Rota, party: Party): Promise<void> {
   memory.problem = failed ? result : undefined;
   if (failed) return log('warn', 'sync-party-failed', { failures: memory.failures });
   memory.at = clock.monotonic();
+  needs.met?.();
   memory.refused = result.refused;
   memory.same = result.refused + result.putOff === 0 ? store().head : undefined;
   if (result.refused > 0) log('warn', 'sync-commits-refused', { count: result.refused });
