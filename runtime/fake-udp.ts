@@ -19,6 +19,8 @@ type Receive = (data: Uint8Array, from: Endpoint) => void;
 /** The datagrams of one host. */
 export function fakeUdp(wire: Wire, host: Host): Udp {
   return {
+    addresses: () =>
+      ['127.0.0.1', '::1', ...host.addresses].map((address) => ({ address, link: 0 })),
     async bind(local, receive) {
       const { endpoint, release } = claim(host, 'udp', local, receive);
       let isOpen = true;

@@ -48,7 +48,12 @@ export type Random = (length: number) => Uint8Array;
 export type Udp = {
   /** Binds `local` (port 0: any). Fails with RuntimeError 'address-in-use' | 'denied' | 'unreachable'. */
   bind(local: Endpoint, receive: (data: Uint8Array, from: Endpoint) => void): Promise<UdpSocket>;
+  /** What this machine's interfaces have; absent or undefined where that cannot be told. */
+  addresses?(): readonly LocalAddress[] | undefined;
 };
+
+/** An address to bind, with its zone where it needs one (RFC 4007 §11), and then the number of the interface. */
+export type LocalAddress = { readonly address: string; readonly link: number };
 
 export type UdpSocket = AsyncDisposable & {
   readonly local: Endpoint;

@@ -5,7 +5,14 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIP } from 'node:net';
-import { type Endpoint, RuntimeError, type Udp, type UdpSocket } from './index.ts';
+import { networkInterfaces } from 'node:os';
+import {
+  type Endpoint,
+  type LocalAddress,
+  RuntimeError,
+  type Udp,
+  type UdpSocket,
+} from './index.ts';
 import { errnoOf, translate } from './node-errors.ts';
 import { findPortHolder } from './port-holder.ts';
 
@@ -14,7 +21,21 @@ const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 
 /** The machine's datagram sockets. */
 export function nodeUdp(): Udp {
-  return { bind };
+  return { bind, addresses };
+}
+
+function addresses(): readonly LocalAddress[] | undefined {
+  try {
+    return Object.entries(networkInterfaces()).flatMap(([name, infos = []]) =>
+      infos.map((info) => {
+        const link = (info.family === 'IPv6' && info.scopeid) || 0;
+        return { address: link === 0 ? info.address : `${info.address}%${name}`, link };
+      }),
+    );
+  } catch {
+    // A sandbox without netlink.
+    return undefined;
+  }
 }
 
 async function bind(

@@ -20,6 +20,7 @@ import {
 import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
 import { UDP_SIZE } from '../upstream/upstream.ts';
 import type { Courtesy } from './courtesy.ts';
+import { answering } from './everywhere.ts';
 import { type Handle, refusalOf } from './response.ts';
 import { createTcpService } from './tcp-connection.ts';
 import { createWaiting, type Waiting } from './waiting.ts';
@@ -66,7 +67,8 @@ export async function startListeners(
     isClosed = true;
     await Promise.all(opened.map((each) => each[Symbol.asyncDispose]()));
   };
-  const open = async (seams: Pick<Runtime, 'udp' | 'tcp'>, endpoint: Endpoint) => {
+  const open = async (udp: Runtime['udp'], endpoint: Endpoint) => {
+    const seams = { udp: answering({ ...runtime, udp }), tcp: runtime.tcp };
     const { socket, listener } = await openBoth(seams, endpoint, receive, tcpService.accept);
     opened.push(socket, listener);
     if (isClosed) await close();
@@ -75,7 +77,7 @@ export async function startListeners(
   const missing: { readonly endpoint: Endpoint; readonly thrown: RuntimeError }[] = [];
   try {
     for (const endpoint of endpoints) {
-      await open(runtime, endpoint).catch((thrown: unknown) => {
+      await open(runtime.udp, endpoint).catch((thrown: unknown) => {
         if (!isMissing(thrown)) throw thrown;
         missing.push({ endpoint, thrown });
       });
@@ -86,10 +88,9 @@ export async function startListeners(
     await close();
     throw thrown;
   }
-  const { udp, lateUdp = udp, tcp } = runtime;
-  const late = { udp: lateUdp, tcp };
+  const { udp, lateUdp = udp } = runtime;
   for (const { endpoint } of missing) {
-    opened.push(awaitAddress(runtime, endpoint, () => open(late, endpoint)));
+    opened.push(awaitAddress(runtime, endpoint, () => open(lateUdp, endpoint)));
   }
   return { addresses, [Symbol.asyncDispose]: close };
 }

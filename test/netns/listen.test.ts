@@ -65,3 +65,41 @@ test('an address that is not there at the start is served as soon as it is', asy
   }
   expect(bare.output().match(/listen-address-missing/g)).toHaveLength(1);
 });
+
+test('without the datapath, too, an answer leaves from the address that was asked', async () => {
+  await using lab = await createLab('nymls');
+  await lab.namespace('router');
+  await lab.namespace('client');
+  const inRouter = (...args: string[]) => lab.must('router', 'ip', ...args);
+  const peer = ['peer', 'name', 'eth0', 'netns', lab.fullName('client')];
+  await inRouter('link', 'add', 'lan', 'type', 'veth', ...peer);
+  await inRouter('address', 'add', '10.78.0.1/24', 'dev', 'lan');
+  await inRouter('address', 'add', 'fd78::1/64', 'dev', 'lan', 'nodad');
+  await inRouter('address', 'add', '10.79.0.1/32', 'dev', 'lo');
+  await inRouter('address', 'add', 'fd79::1/128', 'dev', 'lo', 'nodad');
+  await inRouter('address', 'add', '127.0.0.2/8', 'dev', 'lo');
+  await inRouter('link', 'set', 'lan', 'up');
+  await lab.must('client', 'ip', 'address', 'add', '10.78.0.9/24', 'dev', 'eth0');
+  await lab.must('client', 'ip', 'address', 'add', 'fd78::9/64', 'dev', 'eth0', 'nodad');
+  await lab.must('client', 'ip', 'link', 'set', 'eth0', 'up');
+  await lab.must('client', 'ip', 'route', 'add', 'default', 'via', '10.78.0.1');
+  await lab.must('client', 'ip', '-6', 'route', 'add', 'default', 'via', 'fd78::1');
+  const hosts = join(lab.folder, 'hosts');
+  await writeFile(hosts, '192.0.2.80 nas.example\n');
+  const config = join(lab.folder, 'bare.json');
+  await writeFile(config, JSON.stringify({ listen: ['0.0.0.0', '::'], hosts, datapath: 'off' }));
+  const bare = lab.start('router', process.execPath, MAIN, 'resolver', '--config', config);
+  await bare.says(/listening.*\[?::/);
+  /** dig takes no answer from another address than it asked. */
+  const isServed = async (from: string, address: string) => {
+    const words = [`@${address}`, 'nas.example', 'A', '+short', '+time=5', '+tries=1'];
+    return (await lab.run(from, 'dig', ...words)).stdout.trim() === '192.0.2.80';
+  };
+  expect(await until(() => isServed('router', '127.0.0.2'))).toBe(true);
+  for (const address of ['10.78.0.1', 'fd78::1', '10.79.0.1', 'fd79::1']) {
+    expect(await until(() => isServed('client', address)), address).toBe(true);
+  }
+  await inRouter('address', 'add', '10.77.0.1/32', 'dev', 'lo');
+  await inRouter('address', 'delete', '10.79.0.1/32', 'dev', 'lo');
+  expect(await until(() => isServed('client', '10.77.0.1'))).toBe(true);
+});

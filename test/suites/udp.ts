@@ -95,6 +95,13 @@ export function udpSuite(
       expect(heard).toEqual([]);
     });
 
+    test('the addresses of the interfaces are told, loopback among them', () => {
+      const { udp } = open();
+      const all = udp.addresses?.() ?? [];
+      expect(all).toContainEqual({ address: '127.0.0.1', link: 0 });
+      expect(all).toContainEqual({ address: '::1', link: 0 });
+    });
+
     test('a closed port is free again', async () => {
       const { udp } = open();
       const { socket } = await bind(udp, { address: '127.0.0.1', port: await takePort() });
