@@ -3,12 +3,12 @@
  * other people's validators agree with it.
  */
 
-import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isFree } from '../suites/ports.ts';
+import { fetchBun } from './bun.ts';
 import {
   DIG_PATIENTLY,
   delv,
@@ -23,12 +23,6 @@ import {
 
 const FQDN = 'laptop.alice.nymote';
 const NOBODY = 'nobody-is-called-so.alice.nymote';
-
-/** The one that the executables for routers are made with; from the cache, or fetched. */
-function fetchBun(): string {
-  const script = join(import.meta.dirname, '../../openwrt/package/executable.ts');
-  return execFileSync(process.execPath, [script], { encoding: 'utf8' }).trim();
-}
 
 /** Whoever runs it: everything below holds for each. */
 const RUNNERS = [

@@ -3,7 +3,7 @@
  * is there, and both end as one (I7). On Node, and on the Bun that the router's executable contains.
  */
 
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openStore, type Store } from '#storage';
 import { realRuntime } from '../suites/real.ts';
+import { fetchBun } from './bun.ts';
 
 const CHILD = join(import.meta.dirname, 'store-kill-child.ts');
 const PROJECT = join(import.meta.dirname, '../..');
@@ -19,16 +20,7 @@ const ROUNDS = 10;
 
 const RUNTIMES = [
   { name: 'Node', program: () => process.execPath },
-  // Fetched once, 50 MB, into node_modules/.cache, as for the executable.
-  {
-    name: 'Bun',
-    program: () =>
-      execFileSync(process.execPath, ['openwrt/package/executable.ts'], {
-        cwd: PROJECT,
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'inherit'],
-      }).trim(),
-  },
+  { name: 'Bun', program: fetchBun },
 ];
 
 /** Runs the child until it has printed some lines, and kills it then. */

@@ -1,5 +1,5 @@
 /**
- * The real runtime of whatever runs the tests: Node, or Bun when started by `bun test`.
+ * The real runtime of whatever runs the tests: Node, or Bun, for which test/conformance/bun.test.ts is.
  */
 
 import type { Runtime } from '#runtime';
