@@ -31,6 +31,9 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const MODULES = join(ROOT, 'node_modules');
 const WEB_ADMIN = join(ROOT, 'web-admin', 'ui');
 
+/** What a slow line needs for all there is to fetch. npm is known to stand still for good. */
+const NPM_MS = 20 * 60_000;
+
 /** The first Node that runs TypeScript without a flag. */
 const OLDEST_NODE = [22, 18];
 
@@ -85,12 +88,21 @@ function install(forTests) {
   const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   // NODE_ENV=production would leave out the tools that tests need.
   const scope = forTests ? ['--include=dev'] : ['--omit=dev'];
-  const { status, error } = spawnSync('npm', ['ci', ...options, ...scope], {
-    cwd: ROOT,
-    // Standard output may be somebody's pipe.
-    stdio: ['ignore', 2, 2],
-  });
-  if (error !== undefined) fail('npm is missing: install it (on Debian: apt-get install npm).');
+  const run = () =>
+    spawnSync('npm', ['ci', ...options, ...scope], {
+      cwd: ROOT,
+      // Standard output may be somebody's pipe.
+      stdio: ['ignore', 2, 2],
+      timeout: NPM_MS,
+    });
+  let { status, error } = run();
+  if (error?.code === 'ETIMEDOUT') {
+    say('npm stands still; once more, with what it has fetched…');
+    ({ status, error } = run());
+  }
+  if (error?.code === 'ENOENT') {
+    fail('npm is missing: install it (on Debian: apt-get install npm).');
+  }
   if (status !== 0) fail('npm ci failed; its words are above. Is the network there?');
 }
 
