@@ -97,7 +97,7 @@ export async function openKeys(
   { files, crypto }: Pick<Runtime, 'files' | 'crypto'>,
   directory: string,
 ): Promise<DeviceKeys> {
-  const path = `${directory}/device.json`;
+  const path = keyFile(directory);
   const bytes = await files.read(path);
   if (bytes === undefined) {
     const keys = await generateDeviceKeys(crypto);
@@ -126,7 +126,7 @@ const LOST_KEYS =
 
 /** Keys made anew would be those of a stranger to the realm. */
 async function requireKeys(files: Runtime['files'], directory: string): Promise<void> {
-  const path = `${directory}/device.json`;
+  const path = keyFile(directory);
   if ((await files.read(path)) === undefined) {
     throw new RuntimeError('bad-key', `${path} is missing; ${LOST_KEYS}`);
   }
@@ -146,6 +146,9 @@ async function requireWhole(files: Runtime['files'], directory: string): Promise
     `joining was cut short in ${directory}: run \`nymote join\` again (with a new code), or remove the directory to begin a realm of your own`,
   );
 }
+
+/** The device's keys. */
+export const keyFile = (directory: string): string => `${directory}/device.json`;
 
 /** There while a realm comes back from a backup. */
 export const restoringMark = (directory: string): string => `${directory}/restoring`;

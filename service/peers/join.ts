@@ -9,7 +9,14 @@ import { type Endpoint, type Runtime, RuntimeError } from '#runtime';
 import { openStore, realmKey } from '#storage';
 import { decodeBase64, encodeBase64 } from '../base64.ts';
 import { type Config, printEndpoint } from '../config.ts';
-import { decodeZoneKeys, findEndpoints, joiningMark, openKeys, saveZoneKeys } from '../realm.ts';
+import {
+  decodeZoneKeys,
+  findEndpoints,
+  joiningMark,
+  keyFile,
+  openKeys,
+  saveZoneKeys,
+} from '../realm.ts';
 import { exchange, type Progress } from '../sync/exchange.ts';
 import { createFrameSealing } from '../sync/keys.ts';
 import { readLimited } from '../sync/limited.ts';
@@ -69,9 +76,11 @@ export async function join(
     return no(`${config.data} belongs to a realm already; name an empty directory with --data`);
   }
   await files.makeDirectory(config.data, 0o700);
-  const keys = await openKeys(runtime, config.data);
   const mark = joiningMark(config.data);
   const isAgain = (await files.read(mark)) !== undefined;
+  // Who was cut short may have been let in: those keys are known there, and once removed never welcome.
+  if (isAgain) await files.remove(keyFile(config.data));
+  const keys = await openKeys(runtime, config.data);
   const place = `${printEndpoint(wish.endpoint)}\n`;
   await files.replace(mark, new TextEncoder().encode(place));
   const answered = await request(runtime, config, keys, wish, watching);
@@ -203,7 +212,9 @@ async function settle(
       await exchange(asking, { name: 'the realm', url: `http://${printEndpoint(from)}` });
     } catch (error) {
       const why = (error as Error).message;
-      return { ok: false, reason: `the history did not come whole: ${why}` };
+      return no(
+        `the history did not come whole: ${why}. Remove ${name} there, and join again with a new code`,
+      );
     }
   }
   await saveZoneKeys(runtime, directory, decoded);
@@ -223,7 +234,8 @@ const REASONS: Readonly<Record<string, string>> = {
   used: 'the code was used already; make a new one with `nymote device add --node`',
   expired: 'the code is too old; make a new one with `nymote device add --node`',
   'too-many-attempts': 'too many wrong codes; wait a minute',
-  'known-device': 'this machine is one of its devices already; remove it there, then join again',
+  'known-device':
+    'this machine is one of its devices already; remove it there, then join again with another --data',
   busy: 'too many others are waiting there to be confirmed; try again in some minutes',
   'not-added': 'that device could not add this one (is its disk full?), and the code is used up',
 };
