@@ -1,14 +1,17 @@
 import { expect, test } from 'vitest';
 import { generateDeviceKeys } from '#identity';
-import { fakeRuntime } from '#runtime/fake';
+import { fakeRuntime, type ManualClock } from '#runtime/fake';
 import { openStore } from '#storage';
 import type { RealmDevice } from '../project.ts';
-import { hubOf, joinHub } from './hub.ts';
+import { hubOf, joinHub, tendHub, watchHub } from './hub.ts';
 
 const HUB = 'https://hub.example';
+const OTHER = 'https://other.example';
+const COMMIT = { message: 'Change', via: 'test' };
 
 /** Somebody with another device, and a hub that answers so. */
-async function owner(answer: (path: string) => number) {
+async function owner(answer: (path: string) => number, body = () => new Response().body) {
+  const asked: string[] = [];
   const runtime = fakeRuntime();
   const { crypto, log } = runtime;
   const keys = await generateDeviceKeys(crypto);
@@ -22,11 +25,16 @@ async function owner(answer: (path: string) => number) {
   const needs = {
     ...{ crypto, log, signer, store: () => store, devices: () => [other], isFirst: () => true },
     http: {
-      fetch: async ({ url }: Request) =>
-        new Response('', { status: answer(new URL(url).pathname) }),
+      fetch: async ({ url }: Request) => {
+        const { host, pathname } = new URL(url);
+        asked.push(`${host} ${pathname.replace(/^.*?\/v1\/[^/]*/, '')}`);
+        return new Response(body(), { status: answer(pathname) });
+      },
     },
   };
-  return { store, needs };
+  const use = (url: string) =>
+    store.commit({ ...COMMIT, ops: [{ op: 'set', path: 'realm/hub', value: { url } }] });
+  return { store, needs, asked, use, clock: runtime.clock };
 }
 
 test.each([
@@ -77,4 +85,38 @@ test('a hub that gets busy in between is asked again by the same words', async (
   isBusy = false;
   await joinHub(needs, HUB, '', 'cli');
   expect(hubOf(store)).toBe(HUB);
+});
+
+/** Less time than a silent hub is listened to. */
+async function soon(clock: ManualClock, isSo: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 200 && !isSo(); turn++) {
+    await clock.advance(100);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+test('another hub is told of everybody, whoever joined it', async () => {
+  const { needs, asked, use, clock } = await owner(() => 200);
+  const tending = tendHub(needs);
+  for (const url of [HUB, OTHER]) {
+    await use(url);
+    const told = `${new URL(url).host} /members/desk`;
+    await soon(clock, () => asked.includes(told));
+    expect(asked).toContain(told);
+  }
+  tending.stop();
+});
+
+test('who uses another hub listens to that one', async () => {
+  const silent = () => new ReadableStream();
+  const { needs, asked, use, clock } = await owner(() => 200, silent);
+  await use(HUB);
+  const watching = watchHub(needs, clock, () => undefined);
+  for (const url of [HUB, OTHER]) {
+    await use(url);
+    const listens = `${new URL(url).host} /watch`;
+    await soon(clock, () => asked.includes(listens));
+    expect(asked).toContain(listens);
+  }
+  watching.stop();
 });

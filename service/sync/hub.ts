@@ -118,11 +118,19 @@ const LASTING: Readonly<Record<number, string>> = {
 export function tendHub(needs: HubNeeds): { stop(): void } {
   const { store, log } = needs;
   const told = new Map<string, string>();
+  let knower: string | undefined;
+  const tell = async (): Promise<void> => {
+    const url = hubOf(store());
+    // Another hub knows nothing of what the one before was told.
+    if (url !== knower) told.clear();
+    knower = url;
+    await tellMembers(needs, url, told);
+  };
   let running = Promise.resolve();
   const tend = (): void => {
     if (hubOf(store()) === undefined || !needs.isFirst()) return;
     running = running
-      .then(() => tellMembers(needs, hubOf(store()), told))
+      .then(tell)
       .catch((error: unknown) => log('warn', 'hub-not-told', { reason: reasonOf(error) }));
   };
   tend();
@@ -138,14 +146,20 @@ export function watchHub(needs: HubNeeds, clock: Clock, moved: () => void): { st
     const response = await ask(needs, url, 'GET', '/watch', NOTHING, { signal });
     if (!response.ok || response.body === null) throw new Error(`it answered ${response.status}`);
     const reader = response.body.getReader();
-    // A connection that went dead without a word is given up.
+    const end = (): void => void reader.cancel().catch(() => undefined);
+    // A connection that went dead without a word is given up, and so is a hub for another one.
     let cancel: Cancel = () => undefined;
     const expect = (): void => {
       cancel();
-      cancel = clock.after(SILENCE_MS, () => void reader.cancel().catch(() => undefined));
+      cancel = clock.after(SILENCE_MS, end);
     };
+    const endIfLeft = (): void => {
+      if (hubOf(needs.store()) !== url) end();
+    };
+    const unwatch = needs.store().watch(endIfLeft);
     try {
       expect();
+      endIfLeft();
       for (let step = await reader.read(); !step.done; step = await reader.read()) {
         expect();
         // Events are short and come one at a time; one more exchange than needed does no harm.
@@ -153,6 +167,7 @@ export function watchHub(needs: HubNeeds, clock: Clock, moved: () => void): { st
       }
     } finally {
       cancel();
+      unwatch();
     }
   }
 
