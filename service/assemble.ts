@@ -20,6 +20,7 @@ import { listenForForwarder, openEncryptedDns, startResolver } from './dns/serve
 import { createDraftFiles } from './drafts.ts';
 import { createDeviceChanges } from './faces/devices.ts';
 import { examine, TUNNEL_FIXES } from './faces/doctor.ts';
+import { warnOfHistory } from './faces/kept-words.ts';
 import { createLive } from './faces/live.ts';
 import { sayRemoved } from './faces/removed.ts';
 import { publishOnUbus } from './faces/router.ts';
@@ -30,6 +31,7 @@ import type { House } from './house.ts';
 import { createEnrolment } from './peers/enrol.ts';
 import { createSealing } from './peers/sealed.ts';
 import { listenForPeers } from './peers/serve.ts';
+import { startPruning } from './pruning.ts';
 import { openRealm, type Realm } from './realm.ts';
 import { readPhrase } from './recovery.ts';
 import { createAcknowledgements } from './sync/acknowledged.ts';
@@ -325,7 +327,7 @@ type Parts = {
 /** Puts together what the faces need. */
 function furnish(runtime: Runtime, config: Config, parts: Parts): House & Disposable {
   const { realm, current, tunnels, resolver, encryptedDns, sync, hub, applying } = parts;
-  const { backups, keeping, upstreams, realmKeys, warnings, self } = parts;
+  const { backups, keeping, upstreams, realmKeys, acknowledged, warnings, self } = parts;
   const { store, keys } = realm;
   const { clock, crypto, random } = runtime;
   const started = clock.monotonic();
@@ -340,6 +342,10 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
     invite: enrolment.invite,
   });
   const { household, isRemoved } = current;
+  const { engine } = applying;
+  const pruning = startPruning({
+    ...{ ...runtime, realm, store, current, sync, engine, backups, acknowledged },
+  });
   const live = createLive({
     clock,
     store,
@@ -349,21 +355,10 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
     viewPeer,
   });
   return {
+    ...{ clock, store, resolver, encryptedDns, tunnels, devices, doors, live, applying },
     ...{
-      clock,
-      store,
-      resolver,
-      encryptedDns,
-      tunnels,
-      devices,
-      doors,
-      live,
-      applying,
-      sync,
-      hub,
-      upstreams,
-      realmKeys,
-      ...{ backups, keeping, acknowledged: parts.acknowledged },
+      ...{ sync, hub, upstreams, realmKeys },
+      ...{ backups, keeping, pruning, acknowledged },
       draftFiles: createDraftFiles(runtime.files, config.data),
       enrolment,
       household,
@@ -382,9 +377,13 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
       ...applying.warnings(),
       ...upstreams.warnings(),
       ...keeping.warnings(),
+      ...warnOfHistory(pruning, store.bytes),
     ],
     uptimeSeconds: () => (clock.monotonic() - started) / 1_000,
     memoryBytes: self.memoryBytes,
-    [Symbol.dispose]: () => live[Symbol.dispose](),
+    [Symbol.dispose]() {
+      pruning[Symbol.dispose]();
+      live[Symbol.dispose]();
+    },
   };
 }

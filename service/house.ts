@@ -16,6 +16,7 @@ import type { Live } from './faces/live.ts';
 import type { Doors } from './faces/sign-in.ts';
 import type { Enrolment } from './peers/enrol.ts';
 import type { Projection, RealmDevice } from './project.ts';
+import type { Pruning } from './pruning.ts';
 import type { Acknowledgements } from './sync/acknowledged.ts';
 import type { Sync } from './sync/follow.ts';
 import type { HubNeeds } from './sync/hub.ts';
@@ -47,6 +48,7 @@ export type House = {
   readonly sync: Sync;
   /** What the others said that they hold. */
   readonly acknowledged: Acknowledgements['all'];
+  readonly pruning: Pruning;
   readonly hub: HubNeeds;
   readonly realmKeys: () => RealmKeys;
   readonly upstreams: Upstreams;

@@ -199,6 +199,16 @@ test('a field of a later version takes no device away, and no realm', () => {
   expect(problems).toEqual([]);
 });
 
+test.each([
+  { history: { days: 90, commits: 50, megabytes: 4, years: 1 }, kept: 4, why: 'a field of later' },
+  { history: { days: 'many', megabytes: 4 }, kept: undefined, why: 'what no one can understand' },
+  { history: 'all', kept: undefined, why: 'a word of later' },
+])('of $why about the history nothing is dropped that was not to be', ({ history, kept }) => {
+  const state = stateOf({ realm: { settings: { ...SETTINGS, history } } });
+  expect(project(state, context).settings.history?.megabytes).toBe(kept);
+  expect(project(state, context).settings.history?.days).toBeGreaterThan(0);
+});
+
 const RULE = {
   ...{ id: 'night', tier: 'rule', who: { any: ['*'] }, do: ['connect'], what: { any: ['*'] } },
   when: { moon: 'full' },

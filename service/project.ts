@@ -16,7 +16,7 @@ import {
   type ZoneInput,
 } from '#resolver';
 import type { Crypto } from '#runtime';
-import type { State, Problem as StoreProblem } from '#storage';
+import { HORIZON, type State, type Problem as StoreProblem } from '#storage';
 import { type Desired, overlayAddress, overlayPrefix, type TunnelDevice } from '#tunnels';
 import { decodeBase64 } from './base64.ts';
 import { readEndpoint } from './config.ts';
@@ -28,6 +28,7 @@ import {
   DeviceRecord,
   DeviceStatus,
   HubRecord,
+  KeptHistory,
   KeyRecord,
   LateRecord,
   NameRecord,
@@ -69,7 +70,11 @@ const ZONE_TTL = 3_600;
 
 /** What is written here has no field that we do not know; what a later version wrote may have one. */
 const FromLater = {
-  settings: v.object(RealmSettings.entries),
+  settings: v.object({
+    ...RealmSettings.entries,
+    // What cannot be understood drops nothing.
+    history: v.optional(v.fallback(v.object(KeptHistory.entries), HORIZON)),
+  }),
   device: v.object(DeviceRecord.entries),
 };
 

@@ -29,6 +29,13 @@ const EndpointText = v.pipe(
   v.check((text) => readEndpoint(text) !== undefined, 'address:port'),
 );
 
+/** How much history stays; without `megabytes` nothing goes by itself. */
+export const KeptHistory = v.strictObject({
+  days: v.pipe(v.number(), v.integer(), v.minValue(30), v.maxValue(36_500)),
+  commits: v.pipe(v.number(), v.integer(), v.minValue(50), v.maxValue(1_000_000)),
+  megabytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(10_000))),
+});
+
 /** `realm/settings`: the person and the zone. */
 export const RealmSettings = v.strictObject({
   user: Label,
@@ -36,6 +43,7 @@ export const RealmSettings = v.strictObject({
   zoneAlgorithm: v.picklist(['ecdsa-p256', 'ed25519']),
   /** Beginnings of paths that two owners write together. */
   twoOwners: v.optional(v.pipe(v.array(v.string()), v.maxLength(64))),
+  history: v.optional(KeptHistory),
 });
 
 /** `realm/recovery`: the keys of the recovery phrase, which is no device. */

@@ -19,6 +19,7 @@ export {
 export { takeBundle, takeHistory } from './backup/take.ts';
 export { type Objects, readLoose, readPack } from './backup/unpack.ts';
 export type { Change } from './changes/change.ts';
+export { HORIZON, type Horizon } from './disk/horizon.ts';
 export { type Problem, StorageError, type StorageErrorCode } from './error.ts';
 export type { Commit } from './format/commit.ts';
 export type { Json } from './format/json.ts';

@@ -147,7 +147,8 @@ export class Store extends StoreView implements AsyncDisposable {
 
   /**
    * Drops what is older than the horizon and nobody needs any more; an owner says so by a commit,
-   * and all who write have to have heard of it first. What goes is gone.
+   * and all who write have to have heard of it first. What goes is gone. The options say whether
+   * somebody asked for it (`Occasion`).
    */
   prune(via: string, options: PruneOptions = {}): Promise<Pruned> {
     return this.#serially(async () => {

@@ -175,6 +175,12 @@ export class StoreView {
     return this.held.history.stateAt(this.find(id));
   }
 
+  /** What the history takes on the disk, in bytes. */
+  get bytes(): number {
+    const { history, base } = this.held;
+    return history.entries.bytes + (base?.bytes.length ?? 0);
+  }
+
   /** Says what is kept, and which devices were heard of when. */
   retention(acknowledged: Acknowledged = {}): Promise<Retention> {
     return retention(this.asked(acknowledged));

@@ -24,14 +24,33 @@ export const keptSchema = v.object({
   commits: count,
   since: v.optional(v.pipe(seconds, v.description('The date of the oldest change that is kept'))),
   isPruned: v.pipe(v.boolean(), v.description('Older ones were dropped')),
+  bytes: v.pipe(count, v.description('What they take on the disk')),
   days: v.pipe(count, v.description('Younger changes are never dropped')),
   least: v.pipe(count, v.description('So many are always kept')),
+  megabytes: v.optional(
+    v.pipe(count, v.description('From here on old ones are dropped unasked; without it, never')),
+  ),
   devices: v.array(
     v.object({ device: v.string(), name: v.string(), silentDays: v.optional(v.number()) }),
   ),
   sentences: v.pipe(v.array(v.string()), v.description('The same for people')),
 });
 export type KeptView = Output<typeof keptSchema>;
+
+const between = (least: number, most: number) =>
+  v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
+
+export const keepSchema = v.strictObject({
+  days: v.optional(v.pipe(between(30, 36_500), v.description('Younger changes stay; 180'))),
+  least: v.optional(v.pipe(between(50, 1_000_000), v.description('So many always stay; 400'))),
+  megabytes: v.optional(
+    v.pipe(
+      between(1, 10_000),
+      v.description('From here on old ones are dropped unasked; without it, never'),
+    ),
+  ),
+});
+export type Keep = Output<typeof keepSchema>;
 
 export const pruneSchema = v.strictObject({
   forget: v.optional(
@@ -55,5 +74,6 @@ export type HistoryBackend<Author> = {
   undo(undo: Undo, author: Author): Promise<CommitView>;
   restore(restore: Restore, author: Author): Promise<CommitView>;
   kept(): Promise<KeptView>;
+  keep(keep: Keep, author: Author): Promise<void>;
   prune(prune: Prune, author: Author): Promise<PrunedView>;
 };

@@ -93,7 +93,12 @@ export const statusSchema = v.object({
     backend: v.optional(v.string()),
     peers: v.array(peerSchema),
   }),
-  store: v.object({ head: v.string(), commits: count, problems: v.array(v.string()) }),
+  store: v.object({
+    head: v.string(),
+    commits: count,
+    problems: v.array(v.string()),
+    history: v.optional(v.pipe(v.string(), v.description('How much of it is kept, in words'))),
+  }),
   waiting: v.optional(
     v.pipe(
       v.object({ conflicts: count, late: count, proposals: count }),

@@ -9,7 +9,7 @@ import type { DeviceKeys } from '#identity';
 import { type Cancel, type Runtime, RuntimeError } from '#runtime';
 import { chainOf, openStore, StorageError, type Store } from '#storage';
 import { decodeBase64 } from '../base64.ts';
-import { createSerially } from '../serially.ts';
+import { createSerially, type Serially } from '../serially.ts';
 import { BackupError } from './error.ts';
 import { requireLine } from './keep/line.ts';
 import { amendLedger, type Memory, type Outcome, readLedger } from './ledger.ts';
@@ -51,6 +51,10 @@ export type Backups = Disposable & {
   drill(wish: Wish, report: Report): Promise<Outcome>;
   list(wish: Wish): Promise<Found | undefined>;
   status(): Promise<BackupStatus>;
+  /** Whether the last one is young and good, or none is planned. */
+  isCurrent(): Promise<boolean>;
+  /** Does something while no backup is made or tried. */
+  whileIdle: Serially;
 };
 
 type Settings = Omit<BackupSettings, 'keepPort'> & { readonly data: string };
@@ -94,6 +98,8 @@ export function createBackups(
     drill: (wish, report) => serially(() => drill(house, wish, report)),
     list: async (wish) => findNewest(runtime.crypto, await open(house, wish)),
     status: () => statusOf(house),
+    isCurrent: () => isCurrent(house),
+    whileIdle: serially,
     [Symbol.dispose]: () => cancel(),
   };
 }
@@ -122,6 +128,14 @@ async function statusOf(house: House): Promise<BackupStatus> {
     nextBackup: isWanted ? (isMade ? backup.at + DAY : now) : undefined,
     nextDrill: isWanted && isMade ? drillDue : undefined,
   };
+}
+
+async function isCurrent(house: House): Promise<boolean> {
+  const { target, backup, drill: tried } = await statusOf(house);
+  if (target === '') return true;
+  const isGood = backup !== undefined && backup.problem === undefined;
+  const isYoung = isGood && house.runtime.clock.now() - backup.at < 2 * DAY;
+  return isYoung && tried?.problem === undefined;
 }
 
 /** Where backups go by themselves; empty: nowhere. */

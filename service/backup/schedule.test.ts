@@ -9,7 +9,7 @@ import { recipientOf } from './seal.ts';
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 
-async function home(more: { readonly backupRecipients?: readonly string[] } = {}) {
+async function home(more: Partial<Parameters<typeof createBackups>[1]> = {}) {
   const runtime = fakeRuntime({ files: fakeFiles(['/data', '/mnt']) });
   const keys = await generateDeviceKeys(runtime.crypto);
   const paper = runtime.crypto.generateAgreementKey();
@@ -61,6 +61,26 @@ test('a backup is made every day and tried every month', async () => {
   expect((await backups.status()).drill).toEqual(first);
   await pass(2 * DAY);
   expect((await backups.status()).drill).toMatchObject({ commits: 2, target: '/mnt/backup' });
+});
+
+test('one that is young and good is there or not; where none is planned, none is missing', async () => {
+  const { runtime, store, backups, pass } = await home();
+  await using _store = store;
+  using _backups = backups;
+  expect(await backups.isCurrent()).toBe(false);
+  await pass(6 * MINUTE);
+  expect(await backups.isCurrent()).toBe(true);
+  runtime.clock.set(runtime.clock.now() + 3 * 86_400);
+  expect(await backups.isCurrent()).toBe(false);
+  runtime.files.failAt(runtime.files.steps + 1, 'no-space');
+  await pass(61 * MINUTE);
+  expect(await backups.isCurrent()).toBe(false);
+  await pass(61 * MINUTE);
+  expect(await backups.isCurrent()).toBe(true);
+  const { store: other, backups: none } = await home({ backup: '' });
+  await using _other = other;
+  using _none = none;
+  expect(await none.isCurrent()).toBe(true);
 });
 
 test('what fails is remembered, and tried again', async () => {

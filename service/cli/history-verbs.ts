@@ -21,10 +21,33 @@ export const HISTORY_VERBS: readonly Verb[] = [
     example: 'history restore 3f2a91 rules/printer',
   },
   {
+    name: 'history keep',
+    operands: [{ name: 'days' }],
+    flags: [
+      DATA,
+      {
+        flag: '--commits',
+        key: 'commits',
+        expects: 'a number',
+        otherwise: '400',
+        help: 'so many changes always stay, however old',
+      },
+      {
+        flag: '--above',
+        key: 'above',
+        expects: 'megabytes',
+        otherwise: '8',
+        help: 'drop older ones once the history takes so much on the disk',
+      },
+    ],
+    help: 'say how many days of history stay (180 unless you say so), or `all`: nothing is dropped by itself',
+    example: 'history keep 365 --above 16',
+  },
+  {
     name: 'history prune',
     operands: [],
     flags: [DATA],
-    help: 'drop what is older than is kept, as soon as all your devices know of it',
+    help: 'drop what is older than is kept, as soon as all your devices know of it, however small the history is; a big one is pruned by itself, see `history keep`',
   },
   {
     name: 'history forget',

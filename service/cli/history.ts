@@ -8,6 +8,9 @@ import type { Action } from './verbs.ts';
 const FORGET =
   'This drops the history for good, on all your devices: nothing can be undone or looked up any more. If you mean it, add --yes.';
 
+const KEEP_COMMITS = '400';
+const KEEP_MEGABYTES = '8';
+
 type Reverted = { readonly commit: { readonly id: string } };
 
 /** By the words that are typed. */
@@ -35,6 +38,11 @@ export const HISTORY_ACTIONS: Readonly<Record<string, Action>> = {
     const kept = await api<KeptView>('GET', '/history');
     return { value: kept, text: kept.sentences.join('\n') };
   },
+  async 'history keep'(api, { operands, flags }) {
+    await api('PUT', '/history', keepFrom(operands['days'] ?? '', flags));
+    const kept = await api<KeptView>('GET', '/history');
+    return { value: kept, text: kept.sentences.join('\n') };
+  },
   async 'history prune'(api) {
     const pruned = await api<PrunedView>('POST', '/history/prune', {});
     return { value: pruned, text: pruned.sentence };
@@ -45,6 +53,17 @@ export const HISTORY_ACTIONS: Readonly<Record<string, Action>> = {
     return { value: pruned, text: pruned.sentence };
   },
 };
+
+/** `all`, or days with what goes beside them. */
+function keepFrom(days: string, { commits, above }: Readonly<Record<string, string>>) {
+  if (days === 'all') return {};
+  const wanted = { days, least: commits ?? KEEP_COMMITS, megabytes: above ?? KEEP_MEGABYTES };
+  const numbers = Object.entries(wanted).map(([key, text]) => [key, Number(text)] as const);
+  if (!numbers.every(([, number]) => Number.isSafeInteger(number))) {
+    throw new Misuse('say a number of days, or all; --commits and --above take whole numbers');
+  }
+  return Object.fromEntries(numbers);
+}
 
 /** `B`, or `A..B`: everything after A up to B. */
 export function rangeOf(text: string): { readonly after?: string; readonly to: string } {

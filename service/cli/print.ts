@@ -31,6 +31,7 @@ export function printStatus(status: Status): string {
       : `Tunnels  ${up} of ${tunnels.peers.length} up (${tunnels.backend ?? 'unknown'})`,
     ...tunnels.peers.map(({ name, why }) => `           ${name}: ${why}`),
     `Store    ${store.commits} ${store.commits === 1 ? 'change' : 'changes'}, head ${store.head.slice(0, SHORT_ID)}`,
+    ...(store.history === undefined ? [] : [`           ${store.history}`]),
     ...(status.readOnly ? [`           read-only: ${status.readOnlyReason ?? ''}`] : []),
     ...printWaiting(status),
     ...printStandings(status.sync ?? []),

@@ -19,6 +19,7 @@ import type { House } from '../house.ts';
 import type { Projection, RealmDevice } from '../project.ts';
 import type { Standing } from '../sync/follow.ts';
 import { VERSION } from '../version.ts';
+import { sayKeep } from './kept-words.ts';
 import { REMOVED_READ_ONLY, sayRemoved } from './removed.ts';
 import { viewMerge, viewWaiting } from './waiting.ts';
 
@@ -73,6 +74,7 @@ export async function viewStatus(house: House): Promise<Status> {
       head: store.head,
       commits: store.seq,
       problems: store.problems.map(describeDamage),
+      history: sayKeep(house.pruning.keep(), store.bytes),
     },
     ...(waiting === undefined ? {} : { waiting }),
     ...(merge === undefined ? {} : { merge }),

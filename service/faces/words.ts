@@ -41,6 +41,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     apex: 'the domain',
     zoneAlgorithm: 'how names are signed',
     twoOwners: 'what needs two owners',
+    history: 'how much history is kept',
   },
 };
 

@@ -25,6 +25,12 @@ export const HORIZON: Horizon = { days: 180, commits: 400 };
  */
 export type Acknowledged = { readonly [device: string]: { readonly [device: string]: number } };
 
+/**
+ * What there is to be done: what somebody asked for; what a device does by itself, which waits for
+ * everybody, however silent, and has to be worth its writes; or only what was declared before.
+ */
+export type Occasion = 'asked' | 'unasked' | 'declared';
+
 /** A device that writes, and how it stands. */
 export type Watched = {
   readonly device: string;
@@ -123,10 +129,14 @@ export type Obstacle =
   | { readonly kind: 'disputed' };
 
 /** Looks for the newest place to cut at. */
-export async function findCut(asked: Asked, horizon: Horizon): Promise<Cut | Obstacle> {
+export async function findCut(
+  asked: Asked,
+  horizon: Horizon,
+  occasion: Occasion,
+): Promise<Cut | Obstacle> {
   const { history, now } = asked;
   const all = await watch(asked);
-  const silent = all.filter((device) => isSilent(device, horizon));
+  const silent = all.filter((device) => occasion === 'asked' && isSilent(device, horizon));
   const present = all.filter((device) => !silent.includes(device));
   const oldest = await findOld(history, now, horizon);
   const places = bottlenecks(history).filter((index) => index > 0 && index <= oldest);

@@ -14,6 +14,7 @@ import type { Commit } from '../format/commit.ts';
 import { encodeFrame } from '../format/frame.ts';
 import { buildTree } from '../format/object.ts';
 import { type Op, parseOps } from '../format/op.ts';
+import type { Entry } from '../history/entries.ts';
 import type { History } from '../history/history.ts';
 import type { Merged } from '../merge/merged.ts';
 import { type Declared, declaredIn, ownersOf } from '../rights/members.ts';
@@ -40,13 +41,17 @@ import {
   holds,
   isSilent,
   isUndisputed,
+  type Occasion,
   watch,
 } from './horizon.ts';
 import { type Held, PRUNED_FORMAT } from './load.ts';
 import { intoBatches, listSegments, segmentPath, translate } from './log.ts';
 
-/** What pruning goes by. */
-export type PruneOptions = Partial<Horizon> & { readonly acknowledged?: Acknowledged };
+/** What pruning goes by; without a word somebody asked for it. */
+export type PruneOptions = Partial<Horizon> & {
+  readonly acknowledged?: Acknowledged;
+  readonly occasion?: Occasion;
+};
 
 /** What came of it. */
 export type Pruned = {
@@ -69,7 +74,6 @@ export type Retention = {
   readonly since: number | undefined;
   /** Whether older ones were dropped. */
   readonly isPruned: boolean;
-  readonly horizon: Horizon;
   /** Devices that may write; those that were not heard of for long are not waited for. */
   readonly devices: readonly {
     readonly device: string;
@@ -91,7 +95,6 @@ export async function retention(asked: Asked): Promise<Retention> {
     commits: history.entries.length,
     since: oldest?.at,
     isPruned: history.base !== undefined,
-    horizon: HORIZON,
     devices,
   };
 }
@@ -104,6 +107,8 @@ export type Step =
 
 /** Dropping costs a commit, and writing all that stays: it is done for no fewer. */
 const MIN_DROP = 50;
+/** Nobody asked for it: what stays is written again for no less than this part of all. */
+const WORTH = 1 / 4;
 
 type Needs = Pick<Runtime, 'crypto' | 'files'>;
 
@@ -112,7 +117,7 @@ export async function nextStep(
   crypto: Needs['crypto'],
   asked: Asked,
   held: Held,
-  { days = HORIZON.days, commits = HORIZON.commits }: PruneOptions,
+  { days = HORIZON.days, commits = HORIZON.commits, occasion = 'asked' }: PruneOptions,
   mayDeclare: boolean,
 ): Promise<Step> {
   const horizon = { days, commits };
@@ -126,36 +131,50 @@ export async function nextStep(
     if (late.length === 0 && isOne && (await isUndisputed(asked, known.index))) {
       return { kind: 'drop', index: known.index, base: await makeBase(crypto, held, known) };
     }
-    const coming = late.filter((device) => !isSilent(device, horizon));
+    const coming = late.filter((device) => occasion !== 'asked' || !isSilent(device, horizon));
     if (coming.length > 0) return done({ waitingFor: coming.map(({ name }) => name) });
   }
-  return mayDeclare
-    ? chooseBeginning(crypto, asked, held, { horizon, known: known?.index ?? 0 })
+  return mayDeclare && occasion !== 'declared'
+    ? chooseBeginning(crypto, asked, held, { horizon, occasion, known: known?.index ?? 0 })
     : done({});
 }
+
+type Choice = { readonly horizon: Horizon; readonly occasion: Occasion; readonly known: number };
 
 async function chooseBeginning(
   crypto: Needs['crypto'],
   asked: Asked,
   held: Held,
-  { horizon, known }: { readonly horizon: Horizon; readonly known: number },
+  { horizon, occasion, known }: Choice,
 ): Promise<Step> {
-  const cut = await findCut(asked, horizon);
+  // Whoever has only the base, as after a restore, knows those who began the realm.
+  const isFirst = (await foundersOf(held)).some((device) => device === asked.self);
+  if (occasion === 'unasked' && !isFirst) return done({ reason: 'not-founder' });
+  const cut = await findCut(asked, horizon, occasion);
   if (!('index' in cut)) {
     return done(cut.kind === 'waiting' ? { waitingFor: cut.names } : { reason: cut.kind });
   }
   const owners = ownersOf((await asked.history.stateAt(cut.index)).state);
-  // Whoever has only the base, as after a restore, knows those who began the realm.
-  const first = await foundersOf(held);
-  const isKnown = first.some((device) => device === asked.self && owners.includes(device));
+  const isKnown = isFirst && owners.some((device) => device === asked.self);
   const least = horizon.days === 0 ? 1 : MIN_DROP;
-  if (cut.index < known + least) return done({ reason: 'young' });
+  const isWorth = occasion === 'asked' || shareBefore(held.history, cut.index) >= WORTH;
+  if (cut.index < known + least || !isWorth) return done({ reason: 'young' });
   if (!isKnown) return done({ reason: 'not-founder' });
   const state = encodeText(printState(await asked.history.stateAt(cut.index)));
   if (state.length > MAX_BASE_PAGE / 2) {
     throw new StorageError('too-large', 'more is kept than could be handed to a new device');
   }
   return { kind: 'declare', draft: await declare(crypto, asked, cut.index, cut.without) };
+}
+
+/** The part of the bytes that lies before a place. */
+function shareBefore({ entries }: History, index: number): number {
+  let bytes = 0;
+  for (let at = 0; at < index; at++) {
+    const { place } = entries.at(at) as Entry;
+    bytes += place.end - place.offset;
+  }
+  return bytes / entries.bytes;
 }
 
 async function foundersOf({ base, history }: Held): Promise<readonly string[]> {
@@ -248,19 +267,36 @@ async function replaceLog(
   frames: readonly Uint8Array[],
 ): Promise<void> {
   const old = await listSegments(files, directory);
-  let next = (old.at(-1) ?? 0) + 1;
+  const next = (old.at(-1) ?? 0) + 1;
   await translate(async () => {
     await files.replace(`${directory}/format`, encodeText(PRUNED_FORMAT), 0o600);
     await files.replace(basePath(directory), base, 0o600);
-    for (const batch of intoBatches(frames)) {
-      await files.replace(segmentPath(directory, next++), concat(batch), 0o600);
-    }
+    await writeSegments(files, directory, next, frames);
     // They hold what was deleted, too; by the segments the next opening knows that something is left.
     await files.remove(checkpointPath(directory));
     const aside = `${directory}/quarantine`;
     for (const name of await files.list(aside)) await files.remove(`${aside}/${name}`);
     for (const segment of old) await files.remove(segmentPath(directory, segment));
   });
+}
+
+/** What a full disk has no room for leaves no more behind than was there. */
+async function writeSegments(
+  files: Needs['files'],
+  directory: string,
+  first: number,
+  frames: readonly Uint8Array[],
+): Promise<void> {
+  let segment = first;
+  try {
+    for (const batch of intoBatches(frames)) {
+      await files.replace(segmentPath(directory, segment), concat(batch), 0o600);
+      segment += 1;
+    }
+  } catch (cause) {
+    while (--segment >= first) await files.remove(segmentPath(directory, segment));
+    throw cause;
+  }
 }
 
 async function frameAt(history: History, index: number): Promise<Uint8Array> {

@@ -38,6 +38,7 @@ export class EntryList implements Iterable<Entry> {
   /** The places of parents; those below zero are strangers. */
   #parents = new Int32Array(FIRST_ROOM);
   #parentCount = 0;
+  #bytes = 0;
 
   constructor(initial: Iterable<Entry> = []) {
     for (const entry of initial) this.add(entry);
@@ -45,6 +46,11 @@ export class EntryList implements Iterable<Entry> {
 
   get length(): number {
     return this.#names.length;
+  }
+
+  /** What they take on the disk. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Undefined beyond either end. */
@@ -89,6 +95,7 @@ export class EntryList implements Iterable<Entry> {
     const { segment, offset, end } = place;
     const row = [this.#devices.place(device), segment, offset, end, this.#parentCount];
     this.#rows.set(row, index * COLUMNS);
+    this.#bytes += end - offset;
     this.#seqs[index] = seq;
     for (const parent of parents) {
       const count = this.#parentCount;

@@ -2,7 +2,8 @@
 
 import type { FakeFiles } from '#runtime/fake';
 import type { DraftOp } from '../changes/narrow.ts';
-import type { Acknowledged, Horizon } from '../disk/horizon.ts';
+import type { Acknowledged } from '../disk/horizon.ts';
+import type { PruneOptions } from '../disk/prune.ts';
 import { DIRECTORY } from '../realm.fixture.ts';
 import { Broken, checkForgotten, checkHeld, checkMeaning } from './check.fixture.ts';
 import {
@@ -45,6 +46,7 @@ const SEASON = 200 * 86_400;
 /** As many commits as are worth dropping. */
 const MANY = 55;
 const MAX_HOMES = 7;
+const OCCASIONS = ['asked', 'unasked', 'unasked', 'declared'] as const;
 type Numbers = readonly [number, number, number];
 type Deed = (household: Household, home: Home, numbers: Numbers) => Promise<void>;
 
@@ -191,8 +193,12 @@ export const DEEDS: Readonly<Record<Act, Deed>> = {
   mingle,
   gather,
   season,
-  prune: (household, home, [a, b]) =>
-    drop(household, [home], { days: 180, commits: 1 + (a % 4) }, b),
+  /** Asked for or not; what goes by itself goes however young it is, or nothing ever would. */
+  prune(household, home, [a, b, c]) {
+    const occasion = OCCASIONS[c % OCCASIONS.length] ?? 'asked';
+    const days = occasion === 'asked' ? 180 : 0;
+    return drop(household, [home], { days, commits: 1 + (a % 4), occasion }, b);
+  },
   async forget(household, home, numbers) {
     const [a, b, c] = numbers;
     const all = { days: 0, commits: 1 + (a % 2) };
@@ -319,7 +325,7 @@ function report(household: Household, home: Home): Promise<void> {
 async function drop(
   household: Household,
   homes: readonly Home[],
-  horizon: Horizon,
+  options: PruneOptions,
   fate: number,
 ): Promise<void> {
   const [first] = homes;
@@ -335,7 +341,10 @@ async function drop(
     const past = home.store.merged();
     const acknowledged = MISTAKES[household.mistake ?? 'none'].believe(household, home);
     const before = await copyDisk(home.files);
-    const done = await attempt(() => home.store.prune('test', { ...horizon, acknowledged }));
+    const { seq } = home.store;
+    const done = await attempt(() => home.store.prune('test', { ...options, acknowledged }));
+    const isDeclared = home.store.seq > seq;
+    if (isDeclared && options.occasion === 'declared') throw new Broken('declared unasked');
     if (done === 'off') await comeBack(household, home, past);
     else if (!('result' in done)) tolerate(home, done.code, REFUSALS);
     await MISTAKES[household.mistake ?? 'none'].clear(home, before);

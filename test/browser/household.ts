@@ -211,9 +211,11 @@ export function createHousehold(now: () => number): Household {
       undo: async ({ to }, author) => household.revert(to, author),
       restore: async ({ point }, author) => household.revert(point, author),
       kept: async () => ({
-        ...{ commits: commits.length, isPruned: false, days: 180, least: 400 },
+        ...{ commits: commits.length, isPruned: false, bytes: 900 * commits.length },
+        ...{ days: 180, least: 400, megabytes: 8 },
         ...{ devices: [], sentences: ['All of it is kept.'] },
       }),
+      keep: async () => undefined,
       prune: async () => ({ dropped: 0, waitingFor: [], sentence: 'Nothing was dropped.' }),
     },
     drafts: {

@@ -6,6 +6,7 @@ import { body, describe } from '../describe.ts';
 import { requiresFresh, tagged } from '../freshness.ts';
 import { authorOf, type Environment } from '../guard.ts';
 import {
+  keepSchema,
   keptSchema,
   prunedSchema,
   pruneSchema,
@@ -25,6 +26,23 @@ export function keptRoutes(backend: Backend) {
       describe({ tag: 'history', summary: 'How far back the history is kept', ok: keptSchema }),
       tagged(backend, { isAll: true }),
       async (c) => c.json(await history.kept()),
+    )
+    .put(
+      '/',
+      describe({
+        tag: 'history',
+        summary:
+          'Say how much history is kept, and from which size on old changes go by themselves',
+        ok: 'empty',
+        problems: REFUSALS,
+        ifMatch: true,
+      }),
+      requiresFresh(backend),
+      body(keepSchema),
+      async (c) => {
+        await history.keep(c.req.valid('json'), authorOf(c));
+        return c.body(null, 204);
+      },
     )
     .post(
       '/revert',

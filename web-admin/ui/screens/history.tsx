@@ -6,7 +6,7 @@ import { call, sentenceOf } from '../api.ts';
 import { fieldChanges } from '../diff.ts';
 import { Icon } from '../icons.tsx';
 import { Button, Confirm, Empty, Heading, Loaded, say } from '../parts.tsx';
-import { devices, history, historyFilter, loadMoreHistory } from '../state.ts';
+import { devices, history, historyFilter, loadMoreHistory, status } from '../state.ts';
 import { ago, dateAndTime, doorOf, plural, subjectOf } from '../words.ts';
 
 export function History() {
@@ -19,6 +19,7 @@ export function History() {
       <Loaded resource={history} rows={4}>
         {(page) => <Page page={page} onRevert={setUndoing} />}
       </Loaded>
+      <p class="muted small">{status.value.value?.store.history}</p>
       {undoing === undefined ? null : (
         <Revert commit={undoing} onClose={() => setUndoing(undefined)} />
       )}
