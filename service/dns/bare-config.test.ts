@@ -383,6 +383,48 @@ test.each([
   });
 });
 
+test.each([
+  {
+    json: '{"listen":"::1",\n"ipv4":\n"no"}',
+    problem: 'ipv4: true or false expected (line 3)',
+    why: 'a wrong value',
+  },
+  {
+    json: '{"listen":"::1",\n\n"ipv6":true,"hosts":7}\n',
+    problem: 'hosts: a path expected (line 3)',
+    why: 'beside a good one',
+  },
+  {
+    json: '{"listen":"::1",\n"forward":{"address":"::1",\n"tls":{"pins":[]}}}',
+    problem: 'forward["."].addresses.0.tls.pins: the list is empty: no key would fit (line 3)',
+    why: 'where less is written than is meant',
+  },
+  {
+    json: '{"listen":\n["::1",\n"x"]}',
+    problem: 'listen.1: "x" is not "address:port" or {"address", "port"} (line 3)',
+    why: 'in a list',
+  },
+  {
+    json: '{"listen":"::1","listen":"::2"}',
+    problem: 'listen: given twice',
+    why: 'otherwise one would be passed over',
+  },
+  {
+    json: '{"listen":"::1",\n"stub":{"lab":"::1",\n"lab":"::2"}}',
+    problem: 'stub.lab: given twice (line 3)',
+    why: 'a zone, too',
+  },
+])('a file of several lines has $problem: $why', ({ json, problem }) => {
+  expect(readBareConfig('f', json)).toEqual({ problems: [{ source: 'f', message: problem }] });
+});
+
+test('an unknown setting is on its line', () => {
+  const read = readBareConfig('f', '{\n"listen":"::1",\n"lisen":"::1"\n}');
+  expect('problems' in read && read.problems[0]?.message).toMatch(
+    /^unknown setting 'lisen' \(line 3\); accepted: /,
+  );
+});
+
 test('all problems are told, not just the first', () => {
   const json = '{"listen":"x","ipv4":1,"a":1,"b":2,"trustAnchors":["y","z"]}';
   const read = readBareConfig('f', json);

@@ -26,6 +26,7 @@ import {
   some,
   ZONES,
 } from './bare-values.ts';
+import { readJsonLines } from './json-lines.ts';
 
 export type BareConfig = {
   readonly options: Omit<ResolverOptions, 'before'>;
@@ -209,21 +210,29 @@ export function readBareConfig(name: string, json: string): BareRead {
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     return { problems: [blame('an object of settings expected')] };
   }
+  const { twice, lineOf } = readJsonLines(json);
+  const isLong = json.trim().includes('\n');
+  const place = (path: readonly (string | number)[]) => (isLong ? ` (line ${lineOf(path)})` : '');
+  const doubled = twice.map((path) => blame(`${printPath(path)}: given twice${place(path)}`));
   const unknown = Object.keys(parsed).filter((key) => !Object.hasOwn(SETTINGS, key));
   const result = v.safeParse(SCHEMA, parsed);
-  const problems = (result.issues ?? []).map((issue) => {
-    const { path, message } = issue;
-    return blame(path === undefined ? message : `${printPath(path)}: ${message}`);
+  const problems = (result.issues ?? []).map(({ path, message }) => {
+    if (path === undefined) return blame(message);
+    const keys = path.map(({ key }) => key as string | number);
+    return blame(`${printPath(keys)}: ${message}${place(keys)}`);
   });
   const accepted = Object.keys(SETTINGS).join(', ');
-  const strangers = unknown.map((key) => blame(`unknown setting '${key}'; accepted: ${accepted}`));
-  if (!result.success || strangers.length > 0) return { problems: [...strangers, ...problems] };
+  const strangers = unknown.map((key) =>
+    blame(`unknown setting '${key}'${place([key])}; accepted: ${accepted}`),
+  );
+  const all = [...doubled, ...strangers, ...problems];
+  if (!result.success || all.length > 0) return { problems: all };
   return { config: configOf(result.output, name) };
 }
 
 /** Zones are keys with dots. */
-function printPath(path: readonly { readonly key: unknown }[]): string {
-  const keys = path.map(({ key }) =>
+function printPath(path: readonly (string | number)[]): string {
+  const keys = path.map((key) =>
     /^\w+$/.test(String(key)) ? `.${key}` : `[${JSON.stringify(key)}]`,
   );
   return keys.join('').slice(1);
