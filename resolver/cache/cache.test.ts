@@ -160,6 +160,24 @@ test.each([
   expect(cache.past.find(nameOf(of), TYPE.A, 1)?.kind).toBe(below);
 });
 
+test('a bogus alias is one for its question only, for a while, and never afterwards', () => {
+  const cache = createCache(undefined, 1000);
+  const rrset = setOf('alias.example.', 1);
+  const judgement = { state: 'bogus', reason: 'signature-invalid' } as const;
+  const known = { kind: 'records', rrset, proof: [], judgement } as const;
+  cache.putBogusAlias(rrset.owner, TYPE.A, known, 30, 0);
+  const { findBogusAlias, past } = cache;
+  expect(findBogusAlias(rrset.owner, TYPE.A, 29)).toMatchObject({
+    judgement,
+    rrset: { type: TYPE.CNAME, rdatas: rrset.rdatas },
+  });
+  expect(findBogusAlias(rrset.owner, TYPE.A, 30)).toBeUndefined();
+  expect(findBogusAlias(rrset.owner, TYPE.TXT, 1)).toBeUndefined();
+  expect(findBogusAlias(nameOf('www.alias.example.'), TYPE.A, 1)).toBeUndefined();
+  expect(past.findBogusAlias(rrset.owner, TYPE.A, 1)).toBeUndefined();
+  expect(cache.find(rrset.owner, TYPE.CNAME, 1)).toBeUndefined();
+});
+
 test.each([
   { isTimed: true, after: 'secure', why: 'checked by a date' },
   { isTimed: false, after: 'bogus', why: 'believed without one (I9)' },

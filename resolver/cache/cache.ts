@@ -57,16 +57,27 @@ export type Denial = {
 export type Known = { readonly judgement?: Judgement } & Fact;
 
 export type Fact =
-  | { readonly kind: 'records'; readonly rrset: RRset; readonly proof: readonly ResourceRecord[] }
+  | Records
   | { readonly kind: 'no-data'; readonly denial: Denial }
   | { readonly kind: 'no-name'; readonly denial: Denial };
+
+type Records = {
+  readonly kind: 'records';
+  readonly rrset: RRset;
+  readonly proof: readonly ResourceRecord[];
+};
+
+/** A set, and what validation made of it. */
+export type KnownRecords = { readonly judgement?: Judgement } & Records;
 
 /** A way to look things up. */
 export type Lookup = {
   /** What is known about exactly this name and type, or that the name or one above does not exist. */
   find(name: Name, type: number, now: number): Known | undefined;
   /** The DNAME nearest above `name`. */
-  findDname(name: Name, now: number): Extract<Known, { kind: 'records' }> | undefined;
+  findDname(name: Name, now: number): KnownRecords | undefined;
+  /** The CNAME that was bogus as the answer to exactly this name and type. */
+  findBogusAlias(name: Name, type: number, now: number): KnownRecords | undefined;
 };
 
 export type Cache = Lookup & {
@@ -85,6 +96,11 @@ export type Cache = Lookup & {
     ttl: number,
     now: number,
   ): void;
+  /**
+   * Remembers a CNAME that was bogus, or that a bogus DNAME made, for the question it answered only
+   * (RFC 4035 §4.7).
+   */
+  putBogusAlias(name: Name, type: number, known: KnownRecords, ttl: number, now: number): void;
   /** Remembers a set; `proof` is what shows that a wildcard was rightly expanded. */
   putRecords(rrset: RRset, trust: Trust, now: number, proof?: readonly ResourceRecord[]): void;
   putNoData(name: Name, type: number, denial: Denial, trust: Trust, now: number): void;
@@ -175,6 +191,12 @@ function lookupOf(store: Store, isUsable: IsUsable): Lookup {
       }
       return undefined;
     },
+    findBogusAlias(name, type, now) {
+      const item = find(store, SPACE.bogusAlias, type, name);
+      if (item === 0 || !isUsable(item, now)) return undefined;
+      const known = unpack(map, item, now, name);
+      return known.kind === 'records' ? known : undefined;
+    },
   };
 }
 
@@ -201,7 +223,8 @@ function unpack(map: PackedMap, item: number, now: number, asked?: Name): Known 
   const owner = packing.beginReading(asked);
   const isDenial = map.spaceOf(item) === SPACE.noName || (map.tagOf(item) & NO_DATA) !== 0;
   if (!isDenial) {
-    const { judgement, rrset, proof } = packing.readSet(owner, map.typeOf(item), left);
+    const type = map.spaceOf(item) === SPACE.bogusAlias ? TYPE.CNAME : map.typeOf(item);
+    const { judgement, rrset, proof } = packing.readSet(owner, type, left);
     return { ...(judgement && { judgement }), kind: 'records', rrset, proof };
   }
   const kind = map.spaceOf(item) === SPACE.noName ? 'no-name' : 'no-data';

@@ -10,8 +10,8 @@ import * as packing from './packing.ts';
 import { shareStart } from './share.ts';
 import type { Trust } from './worth.ts';
 
-/** Key spaces: data and their absence, names that do not exist, failures, delegations, proofs. */
-export const SPACE = { data: 0, noName: 1, failure: 2, cut: 3, proof: 4 } as const;
+/** Key spaces: data and their absence, names that do not exist, failures, delegations, proofs, aliases by what came with them. */
+export const SPACE = { data: 0, noName: 1, failure: 2, cut: 3, proof: 4, bogusAlias: 5 } as const;
 
 /** What an entry is beside its octets; packed into a tag's bits. */
 type Tag = {

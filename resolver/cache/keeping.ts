@@ -19,7 +19,10 @@ import {
   TRUST,
 } from './worth.ts';
 
-type DataPart = Pick<Cache, 'putRecords' | 'putNoData' | 'putNoName' | 'putJudged'>;
+type DataPart = Pick<
+  Cache,
+  'putRecords' | 'putNoData' | 'putNoName' | 'putJudged' | 'putBogusAlias'
+>;
 
 /** Records and denials. */
 export function dataOf(store: Store): DataPart {
@@ -49,6 +52,12 @@ export function dataOf(store: Store): DataPart {
       put(store, place, { trust, until, now }, () => packing.packDenial(denial));
     },
     putJudged: (name, type, known, ttl, now) => storeJudged(store, name, type, known, ttl, now),
+    putBogusAlias(name, type, { rrset, proof, judgement }, ttl, now) {
+      const until = now + Math.min(rrset.ttl, ttl);
+      const place: Place = { space: SPACE.bogusAlias, type, name };
+      const worth = { trust: TRUST.additional, until, now, isBogus: true };
+      put(store, place, worth, () => packing.packSet(rrset, proof, judgement));
+    },
   };
 }
 

@@ -4,7 +4,7 @@
  * @see RFC 6672 §3: what a DNAME makes  @see RFC 1034 §3.6.2: aliases
  */
 
-import type { Lookup } from '../cache/cache.ts';
+import type { Known, KnownRecords, Lookup } from '../cache/cache.ts';
 import type { Name } from '../message/name.ts';
 import type { ResourceRecord } from '../message/record.ts';
 import type { RRset } from '../message/rrset.ts';
@@ -26,10 +26,19 @@ export function fromCache(
   // An alias is the child's, a DS its parent's: the one says nothing about the other.
   const isOwn = type === TYPE.CNAME || type === TYPE.DS;
   const alias = isOwn ? undefined : cache.find(name, TYPE.CNAME, now);
-  if (alias?.kind === 'records') return aliasOutcome([alias.rrset], alias.proof, alias.judgement);
+  if (isAlias(alias)) return aliasOutcome([alias.rrset], alias.proof, alias.judgement);
   const dname = cache.findDname(name, now);
-  if (dname === undefined) return undefined;
-  const { rrset, judgement } = dname;
+  if (isAlias(dname)) return throughDname(name, dname);
+  const bogus = cache.findBogusAlias(name, type, now);
+  return bogus && aliasOutcome([bogus.rrset], bogus.proof, bogus.judgement);
+}
+
+/** What is bogus fails what it was an answer to, and leads nobody else anywhere (RFC 4035 §4.7). */
+function isAlias(known: Known | undefined): known is KnownRecords {
+  return known?.kind === 'records' && known.judgement?.state !== 'bogus';
+}
+
+function throughDname(name: Name, { rrset, judgement }: KnownRecords): Outcome {
   const made = synthesise(rrset, name);
   if (made !== undefined) return aliasOutcome([rrset, made], [], judgement);
   const failure = { kind: 'failure', reason: 'alias-too-long', dname: rrset } as const;

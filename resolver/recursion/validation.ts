@@ -360,6 +360,12 @@ function store(
       if (rrset === undefined) return;
       const known = { kind: 'records', rrset, proof: found.proof, judgement } as const;
       cache.putJudged(rrset.owner, rrset.type, known, ttl, now);
+      // A DS may be needed for other names, and a parent's server knows better (known.ts).
+      const isOwn = found.kind === 'answer' || type === TYPE.DS;
+      const made = isOwn ? undefined : found.rrsets.at(-1);
+      if (made !== undefined && judgement.state === 'bogus') {
+        cache.putBogusAlias(name, type, { ...known, rrset: made }, ttl, now);
+      }
       return;
     }
     case 'no-data':
