@@ -162,6 +162,19 @@ describe('a device that exists twice', () => {
   });
 });
 
+test('a device that exists twice is removed by one owner, as any other', async () => {
+  const founder = await household();
+  await change(founder, { op: 'set', path: 'realm/settings/twoOwners', value: ['devices'] });
+  const [desk, twin] = [await openDesk(founder), await openDesk(founder)];
+  await put(desk, 'one');
+  await put(twin, 'two');
+  await send(desk, founder);
+  await send(twin, founder);
+  await founder.decideLate(DESK.id, dismiss);
+  expect(founder.state().get('devices')?.has(DESK.id)).toBe(false);
+  expect(await founder.late()).toEqual([]);
+});
+
 test('what the phrase wrote here after it forked has the name that it has elsewhere', async () => {
   const PHRASE = someone(9);
   const founder = { deviceId: DESK.id, name: 'desk', publicKey: DESK.publicKey };

@@ -155,8 +155,8 @@ function removeForked(
   }
   const path = `devices/${device}`;
   const record = readRecord(state, path);
-  const ops: Op[] = [{ op: 'revoke', path, lastSeq: fork.seq - 1 }];
-  if (record !== undefined) ops.push({ op: 'del', path });
+  // No more than that, which takes the record away as well: a second owner might be asked for `del`.
+  const ops = [{ op: 'revoke', path, lastSeq: fork.seq - 1 } as const];
   return { ops, message: `Remove ${String(record?.['name'] ?? device)}, which exists twice` };
 }
 
