@@ -343,6 +343,25 @@ describe('TCP askers that stay', () => {
     expect(late.isOver()).toBe(false);
   });
 
+  test.each([
+    { net: (index: number) => `2001:db8:7:${index.toString(16)}::1`, why: 'a /48 of IPv6' },
+    { net: (index: number) => `198.51.100.${index}`, why: 'a /24 of IPv4' },
+  ])('$why takes from itself, also when all of it waits', async ({ net }) => {
+    const { clock, service, accept } = stand();
+    await using _service = service;
+    const all = Array.from({ length: MAX_CONNECTIONS }, (_, index) => accept(net(index)));
+    for (const { ask } of all) ask();
+    await clock.settle();
+    const honest = [accept('203.0.113.1'), accept('2001:db8:8::1')];
+    await clock.settle();
+    for (let index = 0; index < 3; index++) {
+      accept(net(100 + index)).ask();
+      await clock.settle();
+    }
+    expect(honest.map(({ isOver }) => isOver())).toEqual([false, false]);
+    expect(all.filter(({ isOver }) => isOver())).toHaveLength(5);
+  });
+
   test('one address has a limit, and its own are not ended for it', async () => {
     const { clock, service, accept } = stand();
     await using _service = service;

@@ -4,7 +4,8 @@
  * Slow and greedy askers hurt only themselves: a connection has a limit of questions under way
  * (then it is not read on), of bytes waiting to be read by the asker, and of time; an address and
  * the whole service have a limit of connections. When all are taken, the one that has been idle for
- * longest makes room: many addresses that only hold connections keep nobody out.
+ * longest makes room, of the site that holds most where one holds more than the newcomer's: many
+ * addresses that only hold connections keep nobody out, and those of one attacker end none of others.
  *
  * @see RFC 7766 §6.2: persistent, pipelined, out of order  @see RFC 7766 §6.2.3: idle timeouts
  * @see RFC 7858 §3.3: the same under TLS
@@ -12,6 +13,7 @@
  */
 
 import type { Cancel, Clock, Connection } from '#runtime';
+import { addressOctets } from '../message/address.ts';
 import { extendedError } from '../message/ede.ts';
 import { decodeMessage, encodeMessage, type Message } from '../message/message.ts';
 import { RCODE } from '../message/type.ts';
@@ -34,7 +36,7 @@ export const WRITE_MILLISECONDS = 5_000;
 export type TcpService = AsyncDisposable & { readonly accept: (connection: Connection) => void };
 
 /** Who is at the other end, and how many of its questions are under way. */
-type Client = { readonly address: string; underWay: number };
+type Client = { readonly address: string; readonly site: string; underWay: number };
 
 /** Makes what accepts connections. */
 export function createTcpService(
@@ -46,9 +48,9 @@ export function createTcpService(
   /** Those that asked longest ago first. */
   const open = new Map<Connection, Client>();
 
-  function makeRoom(): void {
-    const [first] = open.keys();
-    const [idle = first] = [...open.keys()].filter((one) => open.get(one)?.underWay === 0);
+  function makeRoom(site: string): void {
+    const crowd = crowdAmong([...open], site);
+    const [idle] = crowd.find(([, { underWay }]) => underWay === 0) ?? crowd[0] ?? [];
     if (idle === undefined) return;
     open.delete(idle);
     idle.abort();
@@ -62,8 +64,8 @@ export function createTcpService(
       connection.abort();
       return;
     }
-    if (open.size >= MAX_CONNECTIONS) makeRoom();
-    const client = { address: remote.address, underWay: 0 };
+    const client = { address: remote.address, site: siteOf(remote.address), underWay: 0 };
+    if (open.size >= MAX_CONNECTIONS) makeRoom(client.site);
     open.set(connection, client);
     const answer = async (query: Message) => {
       if (open.delete(connection)) open.set(connection, client);
@@ -87,6 +89,25 @@ export function createTcpService(
       for (const connection of open.keys()) connection.abort();
     },
   };
+}
+
+type Open = readonly [Connection, Client];
+
+/** Those of the site that holds most, or of `mine` if none holds more with one more; all, if none holds any. */
+function crowdAmong(open: readonly Open[], mine: string): readonly Open[] {
+  const sites = Map.groupBy(open, ([, { site }]) => site);
+  const own = sites.get(mine) ?? [];
+  let most = own;
+  for (const site of sites.values()) {
+    if (site.length > Math.max(most.length, own.length + 1)) most = site;
+  }
+  return most.length === 0 ? open : most;
+}
+
+/** What a provider gives to one customer at most: a /24 of IPv4, a /48 of IPv6 (RFC 6177 §2). */
+function siteOf(address: string): string {
+  const octets = addressOctets(address);
+  return octets?.subarray(0, octets.length === 4 ? 3 : 6).join('.') ?? '';
 }
 
 const overloaded = (query: Message): Message =>
