@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { sealEnrolment } from '#identity';
 import { fakeRuntime } from '#runtime/fake';
 import { encodeBase64 } from '../base64.ts';
-import { A, type Home, joinHome, twoHomes, wishOf } from '../homes.fixture.ts';
+import { A, type Home, joinHome, threeHomes, twoHomes, wishOf } from '../homes.fixture.ts';
 import { ENROL_PATH } from './enrol-messages.ts';
 import { join } from './join.ts';
 
@@ -83,6 +83,18 @@ test.each([
   const after = await devicesOf(a);
   expect(after.filter(({ name }) => name !== 'tablet')).toEqual(before);
   expect(after).toHaveLength(before.length + (says === '200' ? 1 : 0));
+});
+
+test('two that come at the same moment are both let in', async () => {
+  const { a, b, c } = threeHomes();
+  await using _ = await a.start();
+  const coming = [b, c].map(async ({ runtime, config }) => {
+    const { code } = await a.json(`device add ${config.name} --node --auto-confirm`);
+    return [runtime, config, wishOf(String(code))] as const;
+  });
+  const joined = (await Promise.all(coming)).map((each) => join(...each));
+  expect(await Promise.all(joined)).toMatchObject([{ ok: true }, { ok: true }]);
+  expect(await devicesOf(a)).toHaveLength(3);
 });
 
 test('what keeps a device from being added is said where it is read', async () => {

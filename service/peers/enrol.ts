@@ -28,6 +28,7 @@ import { decodeBase64, encodeBase64 } from '../base64.ts';
 import type { Current } from '../current.ts';
 import { commitDevice } from '../faces/devices.ts';
 import { encodeZoneKeys, type Realm } from '../realm.ts';
+import { createSerially, type Serially } from '../serially.ts';
 import { readRealmKeys, shareKeys } from '../sync/keys.ts';
 import { readLimited } from '../sync/limited.ts';
 import {
@@ -100,6 +101,8 @@ type Lobby = Parties & {
   readonly codes: Codes<Invitation>;
   /** Those that nobody has forgotten, by the handle of their code. */
   readonly guests: () => Map<string, Guest>;
+  /** Each has its rank and its address behind those of the one before. */
+  readonly inTurn: Serially;
 };
 
 /** Nobody is invited yet. */
@@ -111,7 +114,8 @@ export function createEnrolment(runtime: Runtime, parties: Parties): Enrolment {
     for (const [handle, { until }] of all) if (until <= clock.monotonic()) all.delete(handle);
     return all;
   };
-  const lobby: Lobby = { ...parties, runtime, codes, guests };
+  const inTurn = createSerially();
+  const lobby: Lobby = { ...parties, runtime, codes, guests, inTurn };
   const find = (name: string): Guest => {
     const guest = undecided(lobby).find(({ opened }) => opened.data.name === name);
     if (guest !== undefined) return guest;
@@ -139,7 +143,8 @@ export function createEnrolment(runtime: Runtime, parties: Parties): Enrolment {
       }
       // From here on it is decided: of two who confirm at once, one does.
       guest.outcome = refused('the other device could not add this one');
-      const admitted = await admit(runtime, parties, guest.opened.data, guest.request, via);
+      const { opened, request } = guest;
+      const admitted = await inTurn(() => admit(runtime, parties, opened.data, request, via));
       if (typeof admitted === 'string') {
         throw new WebAdminError('unavailable', `${name} could not be added (${admitted}).`);
       }
@@ -160,7 +165,7 @@ function refuse({ log }: Pick<Runtime, 'log'>, reason: string, status: number): 
 }
 
 async function begin(lobby: Lobby, body: Uint8Array, from: string): Promise<Response> {
-  const { runtime, codes, guests, realm } = lobby;
+  const { runtime, codes, guests, inTurn, realm } = lobby;
   const { crypto, random, clock } = runtime;
   if (undecided(lobby).length >= MAX_WAITING) return refuse(runtime, 'busy', 503);
   const opened = openEnrolment(crypto, random, codes, { request: body, from, now: clock.now() });
@@ -169,7 +174,7 @@ async function begin(lobby: Lobby, body: Uint8Array, from: string): Promise<Resp
   if (!parsed.success) return refuse(runtime, 'malformed', 400);
   const { output: request } = parsed;
   if (opened.data.isAuto && request.isAuto) {
-    const reply = await admit(runtime, lobby, opened.data, request, 'enrolment');
+    const reply = await inTurn(() => admit(runtime, lobby, opened.data, request, 'enrolment'));
     if (typeof reply === 'string') return refuse(runtime, reply, STATUS[reply]);
     return sealed(opened.reply(reply));
   }
