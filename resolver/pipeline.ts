@@ -44,7 +44,7 @@ export type Seams = Pick<
 /** From a question to its answer, without listeners. */
 export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const { localZones = true, cacheBytes, time } = options;
-  const { crypto, random, log } = runtime;
+  const { crypto, random, log, udp } = runtime;
   const stale = options.serveStale === false ? 0 : (options.maxStale ?? DEFAULT_STALE);
   const cache = createCache(cacheBytes ?? DEFAULT_CACHE_BYTES, stale, random);
   const forget = () => {
@@ -60,7 +60,7 @@ export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const anchors: Anchors = { ...configured, positive };
   const isJudged = (name: Name) => typeof closestAnchor(anchors, name) === 'object';
   const settings = routing.over({ ...settingsOf(options), isJudged });
-  const recursionOver = recursionFor({ clock, random, log }, options, settings, bounded);
+  const recursionOver = recursionFor({ clock, random, log, udp }, options, settings, bounded);
   const recursion = recursionOver(cache, bounded);
   const memory = createChainMemory();
   const verifier = createVerifier({ clock, crypto });
@@ -184,7 +184,7 @@ function watchRoot(
 
 /** Makes recursions, with the root's servers as hinted, or as they say themselves. */
 function recursionFor(
-  runtime: Pick<Seams, 'clock' | 'random' | 'log'>,
+  runtime: Pick<Seams, 'clock' | 'random' | 'log' | 'udp'>,
   { priming: isPriming = false }: ResolverOptions,
   settings: Settings,
   upstream: Pick<Upstream, 'ask'>,

@@ -5,7 +5,7 @@
  * @see RFC 5452 §5: equal questions are asked once (birthday attacks)
  */
 
-import type { Clock, Random } from '#runtime';
+import type { Clock, Random, Udp } from '#runtime';
 import type { Cache } from '../cache/cache.ts';
 import type { Name } from '../message/name.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -13,7 +13,7 @@ import { type Budget, isExhausted } from './budget.ts';
 import { createFlights } from './flights.ts';
 import type { Outcome, Settings, Step, World } from './frame.ts';
 import { begin, step } from './recursor.ts';
-import { createServers, serverKey } from './servers.ts';
+import { createServers, MAX_SERVERS, serverKey, waysOut } from './servers.ts';
 
 /** Different questions under way at once: somewhat more than may wait for an answer (waiting.ts). */
 export const MAX_QUESTIONS_IN_FLIGHT = 2500;
@@ -35,12 +35,18 @@ export type Recursion = {
 
 /** Puts the recursor to work. */
 export function createRecursion(
-  runtime: { readonly clock: Clock; readonly random: Random },
+  runtime: {
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly udp?: Pick<Udp, 'addresses'>;
+  },
   settings: Settings,
   cache: Cache,
   upstream: Pick<Upstream, 'ask'>,
 ): Recursion {
-  const world: World = { settings, cache, servers: createServers(), random: runtime.random };
+  const ways = () => waysOut(runtime.udp?.addresses?.()?.map(({ address }) => address) ?? []);
+  const servers = createServers(MAX_SERVERS, ways);
+  const world: World = { settings, cache, servers, random: runtime.random };
   const flights = createFlights<Resolved>();
   const now = () => runtime.clock.monotonic() / 1000;
 

@@ -10,6 +10,7 @@ import {
   MIN_TIMEOUT,
   PLAIN_EVIDENCE,
   PLAIN_SECONDS,
+  waysOut,
 } from './servers.ts';
 
 const ONE = { address: '192.0.2.1', port: 53 };
@@ -46,6 +47,36 @@ describe('waiting', () => {
     expect(servers.score(ONE, 100)).toBeGreaterThan(servers.score(TWO, 100));
     expect(servers.score(ONE, 161)).toBe(servers.score(TWO, 161));
   });
+});
+
+test('a family without a way out is asked last from the beginning, until there is one', () => {
+  const six = { address: '2001:db8::1', port: 53 };
+  let ways = { ipv4: true, ipv6: false };
+  const servers = createServers(10, () => ways);
+  const isLast = (now: number) => servers.score(six, now) > servers.score(TWO, now) + 1000;
+  expect(isLast(100)).toBe(true);
+  expect(isLast(100 + FAMILY_SECONDS)).toBe(true);
+  ways = { ipv4: true, ipv6: true };
+  expect(isLast(100 + 2 * FAMILY_SECONDS)).toBe(false);
+});
+
+test('a family that is answered in all the same is asked as ever', () => {
+  const six = { address: 'fd00::1', port: 53 };
+  const servers = createServers(10, () => ({ ipv4: true, ipv6: false }));
+  servers.score(six, 100);
+  servers.answered(six, 10);
+  expect(servers.score(six, 101)).toBeLessThan(servers.score(TWO, 101));
+});
+
+test.each([
+  { own: ['127.0.0.1', '::1', '192.168.1.2'], ipv4: true, ipv6: false, why: 'behind a NAT' },
+  { own: ['192.168.1.2', 'fe80::1%eth0', 'fd00::2'], ipv4: true, ipv6: false, why: 'of the site' },
+  { own: ['192.168.1.2', '2001:db8::2'], ipv4: true, ipv6: true, why: 'both' },
+  { own: ['127.0.0.1', '169.254.1.1', '2001:db8::2'], ipv4: false, ipv6: true, why: 'IPv6 alone' },
+  { own: ['127.0.0.1', '::1'], ipv4: true, ipv6: true, why: 'a laboratory on one machine' },
+  { own: [], ipv4: true, ipv6: true, why: 'nobody can tell' },
+])('from $own there is IPv4 $ipv4 and IPv6 $ipv6: $why', ({ own, ipv4, ipv6 }) => {
+  expect(waysOut(own)).toEqual({ ipv4, ipv6 });
 });
 
 test('a family nobody answers in is asked last, for a time', () => {

@@ -7,6 +7,7 @@
  */
 
 import type { Endpoint } from '#runtime';
+import { addressOctets, isSpecial } from '../message/address.ts';
 import { RCODE } from '../message/type.ts';
 
 /** How many servers are remembered; the longest unused is forgotten first. */
@@ -88,27 +89,42 @@ const BLANK = {
   noTcpUntil: 0,
 } as const;
 
+/** The address families in which others can answer us. */
+export type WaysOut = { readonly ipv4: boolean; readonly ipv6: boolean };
+
+/** Told from the machine's addresses; where none leads anywhere, as in a laboratory, nothing is. */
+export function waysOut(addresses: readonly string[]): WaysOut {
+  const octets = addresses.flatMap((address) => {
+    const found = addressOctets(address);
+    return found === undefined || isOfLink(found) ? [] : [found];
+  });
+  const ipv4 = octets.some(({ length }) => length === 4);
+  // Of IPv6 only public ones: those of a site (RFC 4193) it has without a way out, too.
+  const ipv6 = octets.some((found) => found.length === 16 && !isSpecial(found));
+  return ipv4 || ipv6 ? { ipv4, ipv6 } : { ipv4: true, ipv6: true };
+}
+
+/** Loopback and link-local IPv4; `isSpecial` knows those of IPv6. */
+const isOfLink = ([first, second]: Uint8Array): boolean =>
+  first === 127 || (first === 169 && second === 254);
+
 /** One text for one server. */
 export function serverKey({ address, port }: Endpoint): string {
   return `${address} ${port}`;
 }
 
-/** An empty memory. */
-export function createServers(limit: number = MAX_SERVERS): Servers {
+/** An empty memory; `ways` says in which families this machine can be answered, and may change. */
+export function createServers(
+  limit: number = MAX_SERVERS,
+  ways: () => WaysOut = () => ({ ipv4: true, ipv6: true }),
+): Servers {
   const { recall, remember, size } = createMemories(limit);
-  const families = { ipv4: { losses: 0, lastLoss: 0 }, ipv6: { losses: 0, lastLoss: 0 } };
-  const familyOf = ({ address }: Endpoint) =>
-    address.includes(':') ? families.ipv6 : families.ipv4;
-
-  function familyPenalty(server: Endpoint, now: number): number {
-    const { losses, lastLoss } = familyOf(server);
-    return losses >= FAMILY_LOSSES && now - lastLoss < FAMILY_SECONDS ? FAMILY_PENALTY : 0;
-  }
+  const families = createFamilies(ways);
 
   return {
     score(server, now) {
       const memory = recall(server);
-      const penalty = familyPenalty(server, now);
+      const penalty = families.penalty(server, now);
       if (memory === undefined) return UNKNOWN_ROUND_TRIP + penalty;
       const roundTrip = memory.smoothed ?? UNKNOWN_ROUND_TRIP;
       return roundTrip + lossesOf(memory, now) * LOSS_PENALTY + penalty;
@@ -122,13 +138,11 @@ export function createServers(limit: number = MAX_SERVERS): Servers {
       return Math.min(Math.ceil(clamped), MAX_TIMEOUT);
     },
     answered(server, milliseconds) {
-      familyOf(server).losses = 0;
+      families.answered(server);
       measure(remember(server), milliseconds);
     },
     lost(server, now) {
-      const family = familyOf(server);
-      family.losses++;
-      family.lastLoss = now;
+      families.lost(server, now);
       const memory = remember(server);
       memory.losses = lossesOf(memory, now) + 1;
       memory.lastLoss = now;
@@ -159,6 +173,39 @@ export function createServers(limit: number = MAX_SERVERS): Servers {
     lacksTcp: (server, now) => (recall(server)?.noTcpUntil ?? 0) > now,
     get size() {
       return size();
+    },
+  };
+}
+
+/** What is known of each address family as a whole. */
+function createFamilies(ways: () => WaysOut) {
+  const families = { ipv4: { losses: 0, lastLoss: 0 }, ipv6: { losses: 0, lastLoss: 0 } };
+  const familyOf = ({ address }: Endpoint) =>
+    address.includes(':') ? families.ipv6 : families.ipv4;
+  let looked = Number.NEGATIVE_INFINITY;
+
+  /** What cannot leave need not be lost first, each time anew. */
+  function look(now: number): void {
+    if (now - looked < FAMILY_SECONDS) return;
+    looked = now;
+    const { ipv4, ipv6 } = ways();
+    if (!ipv4) families.ipv4 = { losses: FAMILY_LOSSES, lastLoss: now };
+    if (!ipv6) families.ipv6 = { losses: FAMILY_LOSSES, lastLoss: now };
+  }
+
+  return {
+    penalty(server: Endpoint, now: number): number {
+      look(now);
+      const { losses, lastLoss } = familyOf(server);
+      return losses >= FAMILY_LOSSES && now - lastLoss < FAMILY_SECONDS ? FAMILY_PENALTY : 0;
+    },
+    answered(server: Endpoint): void {
+      familyOf(server).losses = 0;
+    },
+    lost(server: Endpoint, now: number): void {
+      const family = familyOf(server);
+      family.losses++;
+      family.lastLoss = now;
     },
   };
 }

@@ -81,6 +81,7 @@ export type Internet = AsyncDisposable & {
 
 export const ROOT_ADDRESS = '192.0.2.1';
 export const RESOLVER = { address: '203.0.113.1', port: 53 };
+const ADDRESSES = [RESOLVER.address, '2001:db8:f::1'];
 const CLIENT = '203.0.113.2';
 
 /** Builds it and starts the resolver. */
@@ -89,13 +90,15 @@ export async function openInternet(
   options: Partial<ResolverOptions> & {
     readonly quirks?: Readonly<Record<string, Quirk>>;
     readonly crypto?: Crypto | undefined;
+    /** Of the resolver's machine. */
+    readonly addresses?: readonly string[];
   } = {},
 ): Promise<Internet> {
   const clock = manualClock();
   const network = fakeNetwork(clock, seededRandom('network'));
   const asked: Asked[] = [];
   const events: AnswerEvent[] = [];
-  const { quirks = {}, crypto, ...rest } = options;
+  const { quirks = {}, crypto, addresses: own = ADDRESSES, ...rest } = options;
   let heard = 0;
   const say = (replies: readonly Uint8Array[]) => {
     for (const { length } of replies) heard += length;
@@ -106,7 +109,7 @@ export async function openInternet(
     const held = built.filter(({ spec }) => spec.at.includes(address));
     await openServer(network, address, held, quirks[address], { asked, say });
   }
-  const runtime = fakeRuntime({ clock, network, addresses: [RESOLVER.address, '2001:db8:f::1'] });
+  const runtime = fakeRuntime({ clock, network, addresses: own });
   const seams = crypto === undefined ? runtime : { ...runtime, crypto };
   const resolver = createResolver(seams, {
     listen: [RESOLVER],

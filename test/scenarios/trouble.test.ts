@@ -8,6 +8,7 @@ import {
   type Internet,
   openInternet,
   type Quirk,
+  RESOLVER,
   ROOT_ADDRESS,
   recordOf,
   type ZoneSpec,
@@ -351,6 +352,17 @@ test("nor name servers whose looked-up address is the household's", async () => 
 test('the root is down: an answer within the time limit', async () => {
   await using internet = await openInternet(WORLD, { quirks: { [ROOT_ADDRESS]: silent } });
   expect(await internet.ask('www.example.com.', 'A')).toMatchObject({ rcode: SERVFAIL, ede: 22 });
+});
+
+test('who has no IPv6 waits for no server that has', async () => {
+  const six = Array.from({ length: 12 }, (_, host) => `2001:db8::${host + 1}`);
+  await using internet = await openInternet(WORLD, {
+    addresses: [RESOLVER.address],
+    rootHints: [{ name: 'a.root-servers.net.', addresses: [...six, ROOT_ADDRESS] }],
+  });
+  expect(await internet.ask('www.example.com.', 'A')).toMatchObject({ rcode: 0 });
+  // Less than what one server that nothing is known of is waited for.
+  expect(internet.events[0]?.milliseconds).toBeLessThan(400);
 });
 
 test('lost datagrams are asked for again', async () => {
