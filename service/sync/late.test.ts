@@ -122,11 +122,15 @@ test('no more than a household looks through, also after it decided', async () =
   expect([await give(away, home), await home.late()]).toEqual([0, []]);
 });
 
-test('nothing that is large', async () => {
+test('nothing that is large, nor waited for what builds on that', async () => {
   const { home, away } = await household();
   await remove(home);
+  await write(away, 'small');
   await write(away, 'late', 'x'.repeat(20_000));
-  expect(await give(away, home)).toBe(0);
+  await write(away, 'later');
+  await tell(home, away);
+  const page = (await owedBy(away).page()) as Uint8Array;
+  expect(await take(home, page)).toEqual({ stored: 1, left: 0 });
 });
 
 /** Who was removed has heard of it. */

@@ -66,13 +66,14 @@ export async function takeLate(
   const read = readEnvelopes(page);
   if (lastSeq === undefined || !read.ok) return NOTHING;
   const room = Math.max(0, MAX_LATE - (await countLate(store(), device)));
-  const wanted = read.envelopes
-    .filter(({ device: author, seq, id, bytes }) => {
-      // Another commit under a number that counts would be a fork, and void what is honest.
-      const isOwn = author === device && seq > lastSeq;
-      return isOwn && bytes.length <= MAX_BYTES && !store().holds(id);
-    })
-    .slice(0, room);
+  // Another commit under a number that counts would be a fork, and void what is honest.
+  const late = read.envelopes.filter(
+    ({ device: author, seq }) => author === device && seq > lastSeq,
+  );
+  const large = late.filter(({ bytes }) => bytes.length > MAX_BYTES).map(({ seq }) => seq);
+  // What builds on something that is not taken never fits.
+  const end = Math.min(...large, Number.POSITIVE_INFINITY);
+  const wanted = late.filter(({ seq, id }) => seq < end && !store().holds(id)).slice(0, room);
   if (wanted.length === 0) return NOTHING;
   const size = wanted.reduce((sum, { bytes }) => sum + bytes.length, 0);
   const bytes = wanted.map((envelope) => envelope.bytes);
