@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import { generateDeviceKeys } from '#identity';
 import { fakeRuntime } from '#runtime/fake';
 import { openStore } from '#storage';
+import { encodeBase64 } from './base64.ts';
 import { joinHome, twoHomes } from './homes.fixture.ts';
 import { keepOf, startPruning } from './pruning.ts';
 
@@ -111,6 +113,33 @@ test('nothing goes in the minutes after a change, nor after it was stopped', asy
   pruning[Symbol.dispose]();
   await clock.advance(2 * DAY);
   expect(await count()).toBe(78);
+});
+
+test('nothing goes that somebody decides with, nor before the others have heard of it', async () => {
+  const { runtime, store, write, needs, count } = await home();
+  const { crypto, clock } = runtime;
+  const keys = await generateDeviceKeys(crypto);
+  const signingKey = encodeBase64(keys.signing.publicKey);
+  const value = { role: 'owner', rank: 2, signingKey, name: 'Laptop' };
+  const admit = { op: 'set', path: `devices/${keys.id}`, value } as const;
+  await store.commit({ ops: [admit], message: 'Let it in', via: 'test' });
+  const signer = crypto.signer('ed25519', keys.signing.privateKey);
+  const writer = { deviceId: keys.id, name: 'Laptop', signer };
+  const other = await openStore(fakeRuntime(), { directory: '/s', realm: store.realm, writer });
+  for (let page = 0; page < 4; page++) {
+    await other.importCommits(await store.exportMissing(other.vector()));
+  }
+  await write('mine');
+  const ops = [{ op: 'set', path: 'notes/n', value: { value: 'theirs' } }] as const;
+  await other.commit({ ops, message: 'Note', via: 'test' });
+  await store.importCommits(await other.exportMissing(store.vector()));
+  using pruning = startPruning(needs);
+  await clock.advance(2 * DAY);
+  expect([await count(), pruning.obstacle()]).toEqual([69, { kind: 'undecided' }]);
+  await store.resolve('notes/n/value', 'ours', 'test');
+  await clock.advance(2 * DAY);
+  expect(pruning.obstacle()).toEqual({ kind: 'waiting', names: ['Laptop'] });
+  expect(await count()).toBeGreaterThanOrEqual(70);
 });
 
 test('a disk that refuses is not tried again before a week', async () => {

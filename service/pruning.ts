@@ -18,7 +18,7 @@ import type { Sync } from './sync/follow.ts';
 export type Keep = Horizon & { readonly megabytes?: number | undefined };
 
 /** A quarter of a small router's flash: some years of changes. */
-export const KEEP_MEGABYTES = 8;
+const KEEP_MEGABYTES = 8;
 export const MEGABYTE = 1 << 20;
 
 /** Why nothing is dropped now. */

@@ -53,6 +53,7 @@ test.each([
   },
 ])('how much is kept: $why', ({ keep: wanted, words }) => {
   expect(sayKeep(wanted, 3 << 20)).toBe(words);
+  expect(sayKeep(wanted, 900)).toContain('takes less than 0.1 MB');
 });
 
 test.each([

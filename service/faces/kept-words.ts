@@ -35,10 +35,15 @@ export function sayKept(
 /** How much is kept, and what it takes. */
 export function sayKeep({ days, commits, megabytes }: Keep, bytes: number): string {
   const stays = `What is younger than ${days} days, and the last ${commits} changes, always stay`;
-  const size = `The history takes ${(bytes / MEGABYTE).toFixed(1)} MB`;
+  const size = `The history takes ${sayMegabytes(bytes)}`;
   return megabytes === undefined
     ? `${size}. Nothing is dropped by itself. ${stays}.`
     : `${size}. From ${megabytes} MB on what is old is dropped, as soon as all your devices know of it. ${stays}.`;
+}
+
+function sayMegabytes(bytes: number): string {
+  const megabytes = bytes / MEGABYTE;
+  return megabytes < 0.1 ? 'less than 0.1 MB' : `${megabytes.toFixed(1)} MB`;
 }
 
 /** Why it takes more than it is to. */
