@@ -120,13 +120,15 @@ async function statusOf(house: House): Promise<BackupStatus> {
   const target = await plannedTarget(house);
   const isWanted = target !== '';
   const now = runtime.clock.now();
+  // What was done at a time to come was done under a wrong clock: nobody waits until then.
+  const dueAfter = (at: number, wait: number): number => (at > now ? now : at + wait);
   // The first backup is tried soon, and one that could not be restored again the next day.
-  const drillDue = tried ? tried.at + (tried.problem === undefined ? DRILL_EVERY : DAY) : now;
+  const drillDue = tried && dueAfter(tried.at, tried.problem === undefined ? DRILL_EVERY : DAY);
   return {
     target,
     ...{ backup, drill: tried },
-    nextBackup: isWanted ? (isMade ? backup.at + DAY : now) : undefined,
-    nextDrill: isWanted && isMade ? drillDue : undefined,
+    nextBackup: isWanted ? (isMade ? dueAfter(backup.at, DAY) : now) : undefined,
+    nextDrill: isWanted && isMade ? (drillDue ?? now) : undefined,
   };
 }
 

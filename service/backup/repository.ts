@@ -140,7 +140,10 @@ async function fetchFile(
     const body = await readBody(clock, url, response, MAX_FILE);
     if (response.status === 404) return undefined;
     if (response.ok) return body;
-    throw new BackupError('unreachable', `${url} says ${response.status}`);
+    throw new BackupError(
+      'unreachable',
+      `${url} ${response.status === 401 ? 'asks who you are: --credentials' : `says ${response.status}`}`,
+    );
   });
 }
 

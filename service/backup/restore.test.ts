@@ -208,6 +208,16 @@ test('a full disk at any step leaves no half realm, and the next attempt goes on
   }
 });
 
+test('an attempt that goes on from another one says how much is there, not what it added', async () => {
+  const whole = await bringInto(fakeFiles());
+  const get: Target['get'] = async (name, limit) =>
+    name === named['the first keys'] ? undefined : target.get(name, limit);
+  const files = fakeFiles();
+  await expect(bringInto(files, 'age1own', { ...target, get })).rejects.toThrow('does not have');
+  expect(await bringInto(files)).toMatchObject({ commits: whole.commits });
+  expect(whole.commits).toBeGreaterThan(3);
+});
+
 test.each(['lost', 'kept', 'torn'] as const)('so does a power cut (%s)', async (unsynced) => {
   for (let step = 1; ; step++) {
     const files = fakeFiles();

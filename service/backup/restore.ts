@@ -85,7 +85,7 @@ async function restoreFrom(
   const { realm, number, at } = found.manifest;
   await using store = await openRestoring(runtime, directory, realm);
   const into = { store, identities, withKeys: true, report };
-  const { commits, secrets } = await bringBack(crypto, target, found, into);
+  const { secrets } = await bringBack(crypto, target, found, into);
   requireOwnRealm(store, phrase);
   if (secrets === undefined) throw new BackupError('damaged', 'the backup holds no keys');
   checkSecrets(runtime, secrets, found.manifest.device);
@@ -98,7 +98,7 @@ async function restoreFrom(
   await files.replace(`${directory}/realm`, new TextEncoder().encode(`${realm}\n`));
   await files.remove(mark);
   const apex = String(store.state().get('realm')?.get('settings')?.['apex']);
-  return { realm, heads: store.heads, commits, number, at, apex };
+  return { realm, heads: store.heads, commits: store.seq, number, at, apex };
 }
 
 /** The store as far as it was filled; an attempt from another place may have left another realm. */
@@ -168,6 +168,6 @@ function checkSecrets({ crypto }: Pick<Runtime, 'crypto'>, secrets: Secrets, dev
 /** Words for what the store refuses while it is filled. */
 export function explainRefusal(thrown: unknown): string | undefined {
   if (thrown instanceof BackupError) return thrown.message;
-  if (thrown instanceof StorageError) return `the history in the backup is bad: ${thrown.message}`;
+  if (thrown instanceof StorageError) return `that history is bad: ${thrown.message}`;
   return undefined;
 }

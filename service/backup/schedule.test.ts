@@ -83,6 +83,21 @@ test('one that is young and good is there or not; where none is planned, none is
   expect(await none.isCurrent()).toBe(true);
 });
 
+test('what was made while the clock was ten years ahead is made again when it is right', async () => {
+  const { runtime, store, backups, pass } = await home();
+  await using _store = store;
+  using _backups = backups;
+  const right = runtime.clock.now();
+  runtime.clock.set(right + 3_650 * 86_400);
+  for (const minutes of [6, 61]) await pass(minutes * MINUTE);
+  const ahead = await backups.status();
+  expect([ahead.backup?.at, ahead.drill?.at].map((at) => (at ?? 0) > right)).toEqual([true, true]);
+  runtime.clock.set(right);
+  await pass(61 * MINUTE);
+  const { backup, drill } = await backups.status();
+  expect([backup?.at, drill?.at].map((at) => (at ?? 0) < right + 86_400)).toEqual([true, true]);
+});
+
 test('what fails is remembered, and tried again', async () => {
   const { runtime, store, backups, pass } = await home();
   await using _store = store;
