@@ -8,7 +8,6 @@ const CODES: Readonly<Record<string, RuntimeErrorCode>> = {
   EADDRINUSE: 'address-in-use',
   EACCES: 'denied',
   EPERM: 'denied',
-  EROFS: 'denied',
   ECONNREFUSED: 'refused',
   EADDRNOTAVAIL: 'unreachable',
   EAFNOSUPPORT: 'unreachable',

@@ -237,7 +237,16 @@ async function openRealmStore(
     await beginRealm(runtime, config, keys, { directory, endpoints, schema });
   }
   const expected = realm === undefined ? {} : { realm };
-  store = await openStore(runtime, { directory, writer, ...expected, ...rules });
+  store = await openStore(runtime, { directory, writer, ...expected, ...rules }).catch(
+    (thrown: unknown) => {
+      if (!(thrown instanceof StorageError) || thrown.code !== 'other-realm') throw thrown;
+      throw new RuntimeError(
+        'refused',
+        `${config.data}/realm names another realm than ${directory} holds: put both back from one backup, or begin anew with another --data`,
+        thrown,
+      );
+    },
+  );
   return store;
 }
 

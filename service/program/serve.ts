@@ -25,9 +25,11 @@ export async function serve(runtime: Runtime, config: Config): Promise<number> {
 
 /** Two services on one store would each believe to be the only writer. */
 export async function refuseSecond(
-  { http }: Pick<Runtime, 'http'>,
+  { http, files }: Pick<Runtime, 'http' | 'files'>,
   { data }: Pick<Config, 'data'>,
 ): Promise<void> {
+  // Where something else is than a directory, that is what is wrong.
+  await files.makeDirectory(data, 0o700);
   try {
     await http.fetch(new Request('http://nymote/api/v1/status'), {
       path: socketPath(data),

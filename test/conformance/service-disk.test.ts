@@ -122,6 +122,7 @@ describe('lost or damaged files', () => {
     { file: 'device.json', content: '{"kind":1}', says: 'is damaged (parts are missing)' },
     { file: 'device.json', content: undefined, says: 'is missing; it is the identity of' },
     { file: 'zone.json', content: '{}', says: 'is damaged; it holds the keys that sign' },
+    { file: 'realm', content: 'another', says: 'names another realm than' },
     { file: 'store', content: undefined, says: 'is gone. Put a backup of it back' },
   ])('$file ($says): a sentence, and nothing is touched', async ({ file, content, says }) => {
     const { log: _, ...place } = await copyRealm();
@@ -140,6 +141,13 @@ describe('lost or damaged files', () => {
         file === 'device.json' ? '' : await readFile(join(whole, 'device.json'), 'utf8'),
       );
   });
+});
+
+test('a file where the directory should be is called that, not a running nymote', async () => {
+  const { log, ...place } = await copyRealm();
+  const { exitCode, stderr } = await nymote(serveWords({ ...place, data: log }));
+  expect(stderr).toContain('cannot make the directory');
+  expect([exitCode, stderr.includes('running')]).toEqual([1, false]);
 });
 
 test('a full disk: the change fails in words, all else goes on, and later changes work', async () => {
