@@ -255,7 +255,11 @@ export type CommitView = Output<typeof commitSchema>;
 
 export const logQuerySchema = v.object({
   limit: v.optional(
-    v.pipe(v.string(), v.regex(/^(?:[1-9]\d?|[1-4]\d\d|500)$/), v.description('1 to 500')),
+    v.pipe(
+      v.string(),
+      v.regex(/^(?:[1-9]\d?|[1-4]\d\d|500)$/, '1 to 500'),
+      v.description('1 to 500'),
+    ),
   ),
   before: v.optional(v.pipe(v.string(), v.maxLength(128), v.description('A commit id'))),
   path: v.optional(v.pipe(v.string(), v.maxLength(512))),

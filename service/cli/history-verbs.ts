@@ -10,7 +10,7 @@ export const HISTORY_VERBS: readonly Verb[] = [
       DATA,
       { flag: '--path', key: 'path', expects: 'a path', help: 'only there, e.g. rules' },
     ],
-    help: 'undo one entry of the log, or all from one on up to another (A..B), with a new one',
+    help: 'undo one entry of the log, or all that came after one up to another (A..B), with a new one',
     example: 'revert 3f2a91..9c01d4 --path rules',
   },
   {

@@ -37,7 +37,7 @@ function open() {
     store,
     draftFiles: createDraftFiles(files, '/data'),
     clock: { now: () => 7 },
-    projection: () => ({ devices: [] }),
+    projection: () => ({ devices: [{ id: 'k7', name: 'desk' }] }),
     household: () => ({ self: 'router' }),
   } as unknown as Parameters<typeof createDraftsBackend>[0]);
 }
@@ -77,10 +77,16 @@ test('is collected, outlives a restart, and becomes one commit, once', async () 
   expect(await files.read(FILE)).toBeUndefined();
 });
 
+test.each(['desk', 'k7'])('a device is known by its name and by its id: %s', async (device) => {
+  await add(set(`devices/${device}/note`, 'by the window'));
+  expect((await drafts.show('d')).changes).toMatchObject([{ path: 'devices/k7' }]);
+});
+
 describe('is refused', () => {
   test.each([
     { ops: [set('devices/x/signingKey', 'k')], why: 'who belongs here is decided at once' },
     { ops: [{ op: 'del', path: 'devices/x' } as const], why: 'a device is removed, not deleted' },
+    { ops: [set('devices/gone/note', 'x')], why: 'no such device' },
     { ops: [set('keys/k', {})], why: "the realm's own" },
     { ops: [set('rules/A', {})], why: 'no path' },
     { ops: [set('rules/a/__proto__', {})], why: 'no path either' },

@@ -49,9 +49,10 @@ export function createDraftsBackend(needs: Needs): DraftsBackend<Author> {
     add: (name, { ops, message = '' }, { via }) =>
       serially(async () => {
         const draft = await read(files, name);
-        const step = { ops: ops as DraftFile['steps'][number]['ops'], message, via };
+        const named = withIds(ops as Ops, needs.projection().devices);
+        const step = { ops: named as DraftFile['steps'][number]['ops'], message, via };
         const next = withStep(draft, { ...step, at: clock.now() }, store.merged());
-        await refuseUnfit(store, next, ops as Ops);
+        await refuseUnfit(store, next, named);
         if ((await files.write(next)) === 'too-large') throw refused('invalid', TOO_LARGE);
       }),
     apply: (name, wish, author) =>
@@ -133,6 +134,17 @@ function withStep(draft: DraftFile, step: DraftFile['steps'][number], now: State
     if (!Object.hasOwn(seen, path)) seen[path] = value === undefined ? {} : { value };
   }
   return { ...draft, steps: [...draft.steps, step], seen };
+}
+
+/** People know a device by its name; what is there decides, because a draft begins none. */
+function withIds(ops: Ops, devices: ReturnType<House['projection']>['devices']): Ops {
+  return ops.map((op) => {
+    const [collection, key = '', ...field] = op.path.split('/');
+    if (collection !== 'devices') return op;
+    const found = devices.find(({ id }) => id === key) ?? devices.find(({ name }) => name === key);
+    if (found === undefined) throw refused('invalid', `There is no device ${key}.`);
+    return { ...op, path: [collection, found.id, ...field].join('/') };
+  });
 }
 
 /** A draft need not be complete, but what nobody could read, and secrets, are not kept (I2). */

@@ -16,7 +16,7 @@ import type { House } from '../house.ts';
 import { changeOrPropose, commitOrPropose } from './propose.ts';
 import { inApiWords, requireWriter } from './refusal.ts';
 import { lateOf, written } from './waiting.ts';
-import { nameDevice, sayOps, sayPath, sayValue } from './words.ts';
+import { isPlace, nameDevice, sayOps, sayPath, sayValue } from './words.ts';
 
 type Conflict = ReturnType<Store['conflicts']>[number];
 type Late = Awaited<ReturnType<Store['late']>>[number];
@@ -45,6 +45,10 @@ export function createTogetherBackend(house: House): TogetherBackend<Author> {
     async requireTwo(paths, { via, ifHead }) {
       requireWriter(house);
       const path = 'realm/settings/twoOwners';
+      const unknown = paths.filter((each) => !isPlace(each));
+      if (unknown.length > 0) {
+        throw new WebAdminError('invalid', `Nothing is kept under ${unknown.join(', ')}.`);
+      }
       const isFirst = pathsIn(store).length === 0;
       if (isFirst && countOwners(store) < 2) {
         throw new WebAdminError('invalid', 'There is only one owner, who could agree with nobody.');

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Json, State } from '#storage';
-import { sayChanges, sayOps, sayPath, sayValue } from './words.ts';
+import { isPlace, sayChanges, sayOps, sayPath, sayValue } from './words.ts';
 
 const STATE: State = new Map(
   Object.entries({
@@ -31,6 +31,19 @@ test.each([
   { path: 'names', words: 'names' },
 ])('$path is $words', ({ path, words }) => {
   expect(sayPath(STATE, path)).toBe(words);
+});
+
+test.each([
+  { path: 'rules', is: true, why: 'a collection' },
+  { path: 'rules/printer', is: true, why: 'a record, whether or not it is there' },
+  { path: 'realm/hub', is: true, why: "one of the realm's own" },
+  { path: 'realm/settings/twoOwners', is: true, why: 'a field' },
+  { path: 'rule', is: false, why: 'a slip' },
+  { path: 'realm/hubs', is: false, why: 'a slip where all is known' },
+  { path: 'constructor', is: false, why: 'no collection' },
+  { path: '', is: false, why: 'nothing' },
+])('whether anything can be at $path: $why', ({ path, is }) => {
+  expect(isPlace(path)).toBe(is);
 });
 
 test.each<{ value: Json | undefined; said: string; why: string }>([

@@ -67,6 +67,13 @@ const REALM: Readonly<Record<string, string>> = {
   hub: 'the hub of your devices',
 };
 
+/** Whether anything can be at a path, or below it. */
+export function isPlace(path: string): boolean {
+  const [collection = '', key] = path.split('/');
+  if (!Object.hasOwn(THINGS, collection)) return false;
+  return collection !== 'realm' || key === undefined || Object.hasOwn(REALM, key);
+}
+
 /** A device by its name; one that is gone by the first digits of its id. */
 export function nameDevice(state: State, id: string): string {
   const name = state.get('devices')?.get(id)?.['name'];

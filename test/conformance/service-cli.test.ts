@@ -167,6 +167,8 @@ const REFUSED = [
   { run: 'late adopt phone', exit: 1, says: 'There are no late changes of phone.' },
   { run: 'approve x.1', exit: 1, says: 'There is no proposal x.1.' },
   { run: 'proposals --require rules', exit: 1, says: 'There is only one owner' },
+  { run: 'proposals --require rules,rule', exit: 1, says: 'Nothing is kept under rule.' },
+  { run: 'log --limit many', exit: 1, says: 'limit: 1 to 500' },
   { run: 'token remove none', exit: 1, says: 'There is no such token.' },
 ];
 
