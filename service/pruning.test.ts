@@ -126,7 +126,7 @@ test('nothing goes that somebody decides with, nor before the others have heard 
   const signer = crypto.signer('ed25519', keys.signing.privateKey);
   const writer = { deviceId: keys.id, name: 'Laptop', signer };
   const other = await openStore(fakeRuntime(), { directory: '/s', realm: store.realm, writer });
-  for (let page = 0; page < 4; page++) {
+  for (let page = 0; page < 20; page++) {
     await other.importCommits(await store.exportMissing(other.vector()));
   }
   await write('mine');
