@@ -1,7 +1,12 @@
 import { expect, test } from 'vitest';
+import { generateDeviceKeys } from '#identity';
+import { fakeRuntime } from '#runtime/fake';
+import { openStore, proposeOps } from '#storage';
+import { encodeBase64 } from '../base64.ts';
 import { EXIT } from '../cli/verbs.ts';
 import { type Home, joinHome, threeHomes, twoHomes, wishOf } from '../homes.fixture.ts';
 import { join } from '../peers/join.ts';
+import { commitOrPropose } from './propose.ts';
 
 const proposalsOf = async (home: Home): Promise<readonly { id: string; what: string[] }[]> =>
   ((await home.json('proposals')) as { proposals: { id: string; what: string[] }[] }).proposals;
@@ -70,6 +75,40 @@ test('so is what decides a conflict', async () => {
   expect((await b.run(`approve ${proposal?.id}`)).exitCode).toBe(EXIT.ok);
   expect((await b.run('conflicts')).stdout).toContain('agree');
   expect((await b.run('rule list')).stdout).toContain('two');
+});
+
+test('what is proposed at the same moment is all proposed', async () => {
+  const { a, b, clock } = twoHomes();
+  await using _a = await a.start();
+  await using _b = await joinHome(a, b);
+  await clock.advance(2_000);
+  await a.run('proposals --require names');
+  const lines = ['x', 'y', 'z'].map((name) => a.run(`name set ${name} A 192.0.2.7`));
+  const said = (await Promise.all(lines)).map(({ stderr }) => stderr);
+  const ids = (await proposalsOf(a)).map(({ id }) => id);
+  expect(new Set(ids).size).toBe(3);
+  for (const id of ids) expect(said.join()).toContain(`nymote approve ${id}`);
+});
+
+test('what is proposed has a name of its own when the count of commits went back', async () => {
+  const runtime = fakeRuntime();
+  const { crypto } = runtime;
+  const keys = await generateDeviceKeys(crypto);
+  const signer = crypto.signer('ed25519', keys.signing.privateKey);
+  const writer = { deviceId: keys.id, name: 'laptop', signer };
+  const store = await openStore(runtime, { directory: '/data/store', writer });
+  const other = await generateDeviceKeys(crypto);
+  const signingKey = encodeBase64(other.signing.publicKey);
+  const owner = { name: 'desk', role: 'owner', rank: 2, signingKey };
+  const commit = (...ops: Parameters<typeof store.commit>[0]['ops']) =>
+    store.commit({ ops, message: 'Change', via: 'test' });
+  await commit({ op: 'set', path: `devices/${other.id}`, value: owner });
+  await commit({ op: 'set', path: 'realm/settings/twoOwners', value: ['names'] });
+  const op = { op: 'set', path: 'names/x', value: {} } as const;
+  await commit(...proposeOps(keys.id, String(store.seq + 2), [op]));
+  const asked = commitOrPropose(store, keys.id, { ops: [op], message: 'Name', via: 'test' });
+  await expect(asked).rejects.toThrow('It is proposed');
+  expect(store.state().get('proposals')?.size).toBe(2);
 });
 
 test('who may not add a device alone is told the way', async () => {
