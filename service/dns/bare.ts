@@ -129,8 +129,12 @@ export async function explainBare(
   await using resolver = createResolver(byWallClock(runtime), { ...options, before });
   const query = queryFor(name, type);
   const [question] = query.questions;
-  const isOwn = question !== undefined && (await before(question, HERE, 'udp')).kind === 'zone';
-  if (!isOwn) return { ...(await resolver.explain(name, type, false)), own: false };
+  const ruling = question && (await before(question, HERE, 'udp'));
+  if (ruling?.kind !== 'zone' || ruling.isOfParent === true) {
+    const found = await resolver.explain(name, type, false);
+    const isOwn = ruling?.kind === 'zone' && found.rcode === 'NXDOMAIN';
+    if (!isOwn) return { ...found, own: false };
+  }
   const { rcode, answers } = await resolver.handle(query, HERE, 'udp');
   return ownAnswer(asked, rcodeName(rcode), answers);
 }

@@ -6,6 +6,7 @@ import {
   parseName,
   printName,
   printRecord,
+  TYPE,
   typeNumber,
 } from '#resolver';
 import {
@@ -40,10 +41,13 @@ async function explain(house: House, query: ExplainQuery): Promise<ExplanationVi
   const { asker } = query;
   const words = printName(name).replace(/\.$/, '');
   const ruling = viewWhy(house, { name: words, ...(asker === undefined ? {} : { asker }) });
-  const own = `.${words.toLowerCase()}`.endsWith(`.${apex}`);
-  const told = own
-    ? fromZone(house, name, type, query.type)
-    : await house.resolver.explain(name, type, query.isFresh);
+  const isOurs = `.${words.toLowerCase()}`.endsWith(`.${apex}`);
+  // The zone's own DS is its parent's (RFC 4035 §3.1.4.1), if that knows of it.
+  const isAbove = type === TYPE.DS && words.toLowerCase() === apex;
+  const found =
+    isOurs && !isAbove ? undefined : await house.resolver.explain(name, type, query.isFresh);
+  const own = found === undefined || (isOurs && found.rcode === 'NXDOMAIN');
+  const told = own ? fromZone(house, name, type, query.type) : found;
   return { ...told, ruling: ruling satisfies DecisionView, own };
 }
 

@@ -59,6 +59,30 @@ describe('the bare resolver', () => {
     expect(told.names[0]).toMatchObject({ verdict: { state: 'secure' } });
   });
 
+  test.each([
+    { zone: 'good.lab', own: false, what: 'answer', why: 'its parent has it' },
+    { zone: 'lan', own: true, what: 'no-data', why: 'no parent knows of it' },
+  ])('the DS of a zone that is answered here, $zone: $why', async ({ zone, own, what }) => {
+    const file = join(internet.folder, `own-${zone}`);
+    await writeFile(`${file}.zone`, '@ 300 SOA ns host 1 1 1 1 60\n');
+    const settings = { ...internet.settings, zones: { [zone]: `${file}.zone` } };
+    await writeFile(file, JSON.stringify({ listen: '127.0.0.1:1', ...settings }));
+    const { stdout } = await nymote(['resolver', '-c', file, '--explain', zone, 'DS', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({ own, names: [{ result: { what } }] });
+  });
+
+  test('and of a household whose domain is in the tree', async () => {
+    await using bare = await startBare(internet.folder, internet.settings);
+    const data = join(internet.folder, 'household');
+    const forward = ['--forward', `127.0.0.1:${bare.port}`, '--validate', 'off'];
+    const flags = ['--apex', 'good.lab', ...forward];
+    await using service = await startService({ data, ports: await findPorts(), flags });
+    const told = await service.json('explain', 'good.lab', 'DS');
+    expect(told).toMatchObject({ own: false, names: [{ result: { what: 'answer' } }] });
+    expect(await service.dig('good.lab', 'DS', '+short')).toMatch(/^\d+ 13 2 /);
+    expect(await service.json('explain', 'good.lab', 'SOA')).toMatchObject({ own: true });
+  });
+
   test('what is no type is told', async () => {
     const ended = await explain('www.good.lab', 'FISH');
     expect(ended).toMatchObject({ exitCode: 2, stdout: '' });
