@@ -121,12 +121,13 @@ export async function openDatabase(options: HubOptions): Promise<HubDatabase> {
     onnotice: () => undefined,
   });
   try {
+    // Before there are tables: the right user could not use those of the wrong one.
+    await refuseBypass(sql);
     await sql.begin(async (transaction) => {
       // Two hubs that start at once would each find a table missing.
       await transaction`SELECT pg_advisory_xact_lock(${0x6e796d6f})`;
       await transaction.unsafe(SCHEMA);
     });
-    await refuseBypass(sql);
   } catch (error) {
     await sql.end({ timeout: 1 });
     throw error;

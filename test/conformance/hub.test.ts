@@ -355,6 +355,11 @@ describe('the database', () => {
     await expect(openDatabase({ url: base.adminUrl, quota: 1, daily: 1, hash })).rejects.toThrow(
       'row security',
     );
+    // Its tables would be in the way of the right user's.
+    const sql = postgres(base.adminUrl, { max: 1 });
+    const [row] = await sql`SELECT to_regclass('nymote_realm') AS made`;
+    await sql.end();
+    expect(row?.['made']).toBeNull();
   });
 });
 
