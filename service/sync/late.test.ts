@@ -182,6 +182,25 @@ test('so does what is too much for now', async () => {
   expect(await take(home, page)).toEqual({ stored: 1, left: 0 });
 });
 
+test('nor does what is from before history begins now, and all that builds on it', async () => {
+  const { home, away, near } = await household();
+  await write(away, 'late');
+  await write(away, 'later');
+  const late = await away.exportMissing({ ...away.vector(), [thief.id]: [[1, '']] });
+  await remove(home);
+  for (let count = 0; count < 5; count++) await write(home, `name${count}`);
+  const all = { days: 0, commits: 1 };
+  for (let round = 0; round < 2; round++) {
+    await tell(home, near);
+    await write(near, `heard${round}`);
+    await tell(near, home);
+    await home.prune('test', all);
+  }
+  expect(home.base()).toBeDefined();
+  const page = sealPage(crypto, KEY, home.realm, late);
+  expect(await take(home, page)).toEqual({ stored: 0, left: 0 });
+});
+
 test('all that is taken goes in one piece', async () => {
   const { home, away } = await household();
   for (let count = 0; count < 20; count++) await write(away, `late${count}`, 'x'.repeat(15_000));

@@ -79,9 +79,10 @@ export async function takeLate(
   const bytes = wanted.map((envelope) => envelope.bytes);
   const taken = await takePage(taking, joined(bytes, size));
   if (!taken.ok) return NOTHING;
-  // What does not verify never will; what waits for others' commits, or for room, comes again.
   const missing = wanted.filter(({ id }) => !store().holds(id)).length;
-  return { stored: taken.added, left: Math.max(0, missing - taken.refused) };
+  // What waits for others' commits, or for room, comes again; not where those may be dropped for good.
+  const waiting = store().base() === undefined ? taken.waiting : 0;
+  return { stored: taken.added, left: Math.min(missing, taken.putOff + waiting) };
 }
 
 const NOTHING: LateTaken = { stored: 0, left: 0 };
