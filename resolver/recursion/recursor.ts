@@ -218,7 +218,7 @@ function absorb(
       if (millisecondsLeft(state.budget, now) < 1) return giveUp(idle, 'out-of-time', now, world);
       if (plain !== undefined) return transmit(idle, plain, now, world);
       world.servers.lost(pending.server, now);
-      return afterLoss(countLoss(idle, pending), now, world);
+      return afterLoss(countLoss(withWhole(idle, pending), pending), now, world);
     case 'unreachable':
       if (plain !== undefined) return transmit(idle, plain, now, world);
       world.servers.lost(pending.server, now);
@@ -292,14 +292,25 @@ function read(state: State, sent: Send, message: Message, now: number, world: Wo
     isForwarder: isForwarded(frame),
     allowsSpecial: settings.allowsSpecial,
   });
-  const isPart = sent.name.key !== frame.name.key;
-  // Below root and TLDs some servers deny empty non-terminals; those are asked the whole name.
-  const isDoubtful = isPart && countLabels(frame.cut?.zone ?? ROOT) > 1;
-  if (reply.kind === 'no-name' && isDoubtful) {
-    return { kind: 'go', state: replaceTop(state, { ...frame, minimise: false }) };
+  if (isDoubtful(frame, sent) && (reply.kind === 'no-name' || reply.kind === 'lame')) {
+    return { kind: 'go', state: withWhole(state, sent) };
   }
   learn(reply, sent, message.authoritative ? TRUST.authoritative : TRUST.answer, now, world.cache);
   return interpret(state, sent, reply, now, world);
+}
+
+/**
+ * Below root and TLDs some servers deny empty non-terminals, refer us to themselves when asked for
+ * one, or say nothing.
+ */
+function isDoubtful({ name, cut }: Frame, sent: Send): boolean {
+  return sent.name.key !== name.key && countLabels(cut?.zone ?? ROOT) > 1;
+}
+
+/** From here on the whole name is asked, where a part of it is doubtful (RFC 9156 §3). */
+function withWhole(state: State, sent: Send): State {
+  const frame = top(state);
+  return isDoubtful(frame, sent) ? replaceTop(state, { ...frame, minimise: false }) : state;
 }
 
 function interpret(state: State, sent: Send, reply: Reply, now: number, world: World): Progress {

@@ -3,7 +3,7 @@
  */
 
 import { describe, expect, test } from 'vitest';
-import { encodeMessage, type Name } from '#resolver';
+import { encodeMessage, type Message, type Name } from '#resolver';
 import {
   type Internet,
   openInternet,
@@ -58,6 +58,16 @@ const wrongId: Quirk = (query, right, transport) =>
 const denyingMinimised: Quirk = (query, right) =>
   query.questions[0]?.name.key.startsWith('\x05there') ? { ...right, rcode: 3 } : right;
 
+/** Of what is asked for on the way to a name. */
+const whenMinimised =
+  (quirk: Quirk): Quirk =>
+  (query, right, transport) =>
+    query.questions[0]?.name.key.startsWith('\x04deep') ? right : quirk(query, right, transport);
+const referringToItself: Quirk = (query, right) => ({
+  ...(lame(query, right, 'udp') as Message),
+  authorities: [recordOf('example.com. NS ns1.example.com.')],
+});
+
 test.each<{ quirks: Record<string, Quirk>; name?: string; lines?: string[]; why: string }>([
   { quirks: { [EXAMPLE]: silent }, why: 'one server is silent, the other answers' },
   { quirks: { [SECOND]: refusing }, why: 'one server refuses' },
@@ -84,6 +94,33 @@ test.each<{ quirks: Record<string, Quirk>; name?: string; lines?: string[]; why:
     name: 'deep.under.there.example.com.',
     lines: ['deep.under.there.example.com. 300 IN A 198.51.100.2'],
     why: 'a server denies empty non-terminals; the whole name is asked',
+  },
+  {
+    quirks: { [EXAMPLE]: whenMinimised(silent), [SECOND]: whenMinimised(silent) },
+    name: 'deep.under.there.example.com.',
+    lines: ['deep.under.there.example.com. 300 IN A 198.51.100.2'],
+    why: 'a server says nothing about them',
+  },
+  {
+    quirks: {
+      [EXAMPLE]: whenMinimised(referringToItself),
+      [SECOND]: whenMinimised(referringToItself),
+    },
+    name: 'deep.under.there.example.com.',
+    lines: ['deep.under.there.example.com. 300 IN A 198.51.100.2'],
+    why: 'a server refers us to itself for them',
+  },
+  {
+    quirks: { [EXAMPLE]: whenMinimised(lame), [SECOND]: whenMinimised(lame) },
+    name: 'deep.under.there.example.com.',
+    lines: ['deep.under.there.example.com. 300 IN A 198.51.100.2'],
+    why: 'a server refers us upwards for them',
+  },
+  {
+    quirks: { [EXAMPLE]: whenMinimised(refusing), [SECOND]: whenMinimised(refusing) },
+    name: 'deep.under.there.example.com.',
+    lines: ['deep.under.there.example.com. 300 IN A 198.51.100.2'],
+    why: 'a server refuses them',
   },
 ])('$why', async ({ quirks, name = 'www.example.com.', lines = WWW }) => {
   await using internet = await openInternet(WORLD, { quirks });
