@@ -10,7 +10,7 @@ import { wallLifetimes } from './cache/lifetimes.ts';
 import { withPrefetch } from './cache/prefetch.ts';
 import { createSynthesis, type Synthesis } from './cache/synthesis.ts';
 import { withTtlBounds } from './cache/ttl-bounds.ts';
-import { DEFAULT_CACHE_BYTES, DEFAULT_STALE, MAX_TTL } from './cache/worth.ts';
+import { affordable, DEFAULT_STALE, MAX_TTL } from './cache/worth.ts';
 import { type Anchors, closestAnchor, type TrustAnchor } from './dnssec/anchors.ts';
 import { createChainMemory } from './dnssec/chain.ts';
 import { createExplain } from './explain.ts';
@@ -38,15 +38,24 @@ import { createUpstream, UDP_SIZE, type Upstream } from './upstream/upstream.ts'
 /** What a resolver needs of the world. */
 export type Seams = Pick<
   Runtime,
-  'clock' | 'random' | 'crypto' | 'udp' | 'tcp' | 'tls' | 'http' | 'log' | 'batchUdp'
+  | 'clock'
+  | 'random'
+  | 'crypto'
+  | 'udp'
+  | 'tcp'
+  | 'tls'
+  | 'http'
+  | 'log'
+  | 'memoryBytes'
+  | 'batchUdp'
 >;
 
 /** From a question to its answer, without listeners. */
 export function pipelineOf(runtime: Seams, options: ResolverOptions) {
   const { localZones = true, cacheBytes, time } = options;
-  const { crypto, random, log, udp } = runtime;
+  const { crypto, random, log, udp, memoryBytes } = runtime;
   const stale = options.serveStale === false ? 0 : (options.maxStale ?? DEFAULT_STALE);
-  const cache = createCache(cacheBytes ?? DEFAULT_CACHE_BYTES, stale, random);
+  const cache = createCache(cacheBytes ?? affordable(memoryBytes), stale, random);
   const forget = () => {
     cache.clear();
     validation.clear();

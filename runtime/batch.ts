@@ -7,7 +7,7 @@
  */
 
 import { isIPv6 } from 'node:net';
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { createNow, LOADED, type ThreadData } from './batch-io.ts';
 import {
@@ -37,6 +37,7 @@ import {
   type Log,
   RuntimeError,
 } from './index.ts';
+import { memoryBytes } from './memory.ts';
 import { bindError } from './node-udp.ts';
 import { parseAddress, printName } from './socket-address.ts';
 
@@ -44,7 +45,7 @@ import { parseAddress, printName } from './socket-address.ts';
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 /** More threads than this have nothing to do on a household's machine. */
 const MAX_THREADS = 8;
-/** A thread takes 10 to 30 MB; a router with little has one of them, whatever its processors. */
+/** A thread takes 5 to 15 MB; a router with little has one of them, whatever its processors. */
 const MEMORY_FOR_THREAD = 256 * 1024 * 1024;
 /** A thread that fails comes back this soon, later each time; its datagrams wait in the kernel. */
 const RESTART_MS = 50;
@@ -85,7 +86,7 @@ export function createBatchUdp(
 
 /** One for each processor that is ours, as far as memory goes. */
 function countThreads(): number {
-  const affordable = Math.floor(totalmem() / MEMORY_FOR_THREAD);
+  const affordable = Math.floor(memoryBytes() / MEMORY_FOR_THREAD);
   return Math.max(1, Math.min(availableParallelism(), affordable, MAX_THREADS));
 }
 

@@ -24,6 +24,9 @@ export { type ManualClock, manualClock, seededRandom } from './fake-clock.ts';
 export { type FakeFiles, fakeFiles, PowerCut } from './fake-files.ts';
 export { type FakeNetwork, fakeNetwork } from './fake-network.ts';
 
+/** More than anything here asks for. */
+const PLENTY = 2 ** 30;
+
 /** A runtime whose parts a test can hold. */
 export type FakeRuntime = Runtime & {
   readonly clock: ManualClock;
@@ -45,6 +48,7 @@ export function fakeRuntime(
     readonly addresses?: readonly string[];
     readonly exec?: Readonly<Record<string, ExecAnswer>>;
     readonly files?: FakeFiles;
+    readonly memoryBytes?: number;
   } = {},
 ): FakeRuntime {
   const seed = options.seed ?? 1;
@@ -59,6 +63,7 @@ export function fakeRuntime(
     exec: scriptedExec(options.exec),
     files: options.files ?? fakeFiles(),
     log: arrayLog(),
+    memoryBytes: options.memoryBytes ?? PLENTY,
     network,
   };
 }

@@ -21,6 +21,8 @@ export type Runtime = {
   readonly exec: Exec;
   readonly files: Files;
   readonly log: Log;
+  /** Bytes of memory that the machine has, or a control group lets us have of it. */
+  readonly memoryBytes: number;
   /** Absent where there are no native calls at all; opening it may still fail. */
   readonly batchUdp?: OpenBatchUdp;
 };

@@ -4,6 +4,7 @@
 
 import { randomFillSync } from 'node:crypto';
 import type { Log, Random, Runtime } from './index.ts';
+import { memoryBytes } from './memory.ts';
 import { openNodeBatch } from './node-batch.ts';
 import { nodeClock } from './node-clock.ts';
 import { nodeCrypto } from './node-crypto.ts';
@@ -31,6 +32,7 @@ export function nodeRuntime(options: RuntimeOptions = {}): Runtime {
     exec: nodeExec(),
     files: nodeFiles(),
     log,
+    memoryBytes: memoryBytes(),
     batchUdp: openNodeBatch(log),
   };
 }

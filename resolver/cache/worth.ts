@@ -5,8 +5,17 @@
 import type { ResourceRecord } from '../message/record.ts';
 import { safeTtl } from '../message/rrset.ts';
 
-/** Bytes the cache may hold unless told otherwise: fits a router with 128 MB. */
+/** Bytes the cache may hold unless told otherwise, where there is memory enough. */
 export const DEFAULT_CACHE_BYTES = 16 * 1024 * 1024;
+
+/** Of a small machine's memory: 4 MB, some 30,000 names, on a router with 128. */
+const MEMORY_SHARE = 1 / 32;
+const LEAST_BYTES = 1024 * 1024;
+
+/** Bytes that answers may take on a machine with `memory`, and no more than `most`. */
+export function affordable(memory: number, most: number = DEFAULT_CACHE_BYTES): number {
+  return Math.min(most, Math.max(LEAST_BYTES, Math.floor(memory * MEMORY_SHARE)));
+}
 
 /** No TTL counts for more than a day (RFC 8767 §4 advises a cap of days; RFC 9199 §3.5). */
 export const MAX_TTL = 86_400;

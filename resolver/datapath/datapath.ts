@@ -9,6 +9,7 @@
  */
 
 import type { BatchSocket, BatchThreads, BatchUdp, Clock, Endpoint, Runtime, Udp } from '#runtime';
+import { affordable } from '../cache/worth.ts';
 import { printIpv4, printIpv6 } from '../message/wire/address-text.ts';
 import { type Askers, viewOf } from './askers.ts';
 import { createFiler, type Pending, type Reuse } from './filer.ts';
@@ -66,15 +67,15 @@ const EVENT_PAUSE_MS = 250;
 /** A question on its way, and how to answer it. */
 type Ticket = Pending & { readonly socket: BatchSocket; readonly route: Uint8Array };
 
-type Seams = Pick<Runtime, 'clock' | 'random'>;
+type Seams = Pick<Runtime, 'clock' | 'random' | 'memoryBytes'>;
 
 /** Opens the datapath over batched datagrams; `hear` is told what the threads answered. */
 export function createDatapath(
-  { clock, random }: Seams,
+  { clock, random, memoryBytes }: Seams,
   batch: BatchUdp,
   hear: (hit: Hit) => void,
-  bytes: number = DATAPATH_BYTES,
 ): Datapath {
+  const bytes = affordable(memoryBytes, DATAPATH_BYTES);
   const [seed = 0] = new Int32Array(random(4).slice().buffer);
   const shared = createArena(batch.threads, bytes, seed);
   const arena = mapArena(shared);

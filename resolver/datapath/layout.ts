@@ -6,7 +6,7 @@
  * its own for what it writes, so that no two processors fight over a line of cache.
  */
 
-/** Bytes for answers unless told otherwise; pages that are never used cost nothing. */
+/** Bytes for answers where there is memory enough; pages that are never used cost nothing. */
 export const DATAPATH_BYTES = 16 * 1024 * 1024;
 /** Less would not hold what one web page asks for. */
 const MIN_BYTES = 64 * 1024;

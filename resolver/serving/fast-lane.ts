@@ -42,7 +42,7 @@ export type FastLane = AsyncDisposable & {
   stats(): DatapathStats | string;
 };
 
-type Seams = Pick<Runtime, 'clock' | 'random' | 'udp' | 'log' | 'batchUdp'>;
+type Seams = Pick<Runtime, 'clock' | 'random' | 'udp' | 'log' | 'memoryBytes' | 'batchUdp'>;
 
 /** Opens the datapath as wanted: 'on' fails with RuntimeError 'not-found' where it cannot be had. */
 export function createFastLane(
