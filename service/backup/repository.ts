@@ -34,6 +34,8 @@ type Repository = {
 
 /** A pack of somebody else's history; more is not read into memory. */
 const MAX_FILE = 512 * 1024 * 1024;
+/** What names branches and packs is text, read as a whole. */
+const MAX_LIST = 4 * 1024 * 1024;
 const COMMIT = /^[0-9a-f]{64}$/;
 const PACK = /^pack-[0-9a-f]{40,64}\.pack$/;
 
@@ -46,7 +48,7 @@ export async function importInto(
   credentials?: Credentials,
 ): Promise<number> {
   const { crypto, files } = runtime;
-  const get = (url: string) => fetchFile(runtime, url, credentials);
+  const get: Get = (url, limit = MAX_FILE) => fetchFile(runtime, url, credentials, limit);
   const taken = (done: number, of: number): void => report({ step: 'verify', done, of });
   const isAddress = /^https?:\/\//.test(source);
   const file = isAddress ? undefined : await readFile(files, source);
@@ -111,18 +113,21 @@ async function local(files: Files, path: string): Promise<Repository> {
   };
 }
 
-function remote(get: (url: string) => Promise<Uint8Array | undefined>, source: string): Repository {
+type Get = (url: string, limit?: number) => Promise<Uint8Array | undefined>;
+
+function remote(get: Get, source: string): Repository {
   const base = source.replace(/\/+$/, '');
   const read = (name: string) => get(`${base}/${name}`);
+  const readList = async (name: string) => textOf(await get(`${base}/${name}`, MAX_LIST));
   return {
     name: base,
     read,
     async packs() {
-      const lines = textOf(await read('objects/info/packs')).split('\n');
+      const lines = (await readList('objects/info/packs')).split('\n');
       const names = lines.flatMap((line) => (line.startsWith('P ') ? [line.slice(2)] : []));
       return names.filter((name) => PACK.test(name));
     },
-    heads: async () => unique(readRefs(textOf(await read('info/refs')), '\t')),
+    heads: async () => unique(readRefs(await readList('info/refs'), '\t')),
   };
 }
 
@@ -130,6 +135,7 @@ async function fetchFile(
   { http, clock }: Needs,
   url: string,
   credentials: Credentials | undefined,
+  limit: number,
 ): Promise<Uint8Array | undefined> {
   if (!URL.canParse(url) || new URL(url).username !== '') {
     throw new BackupError('bad-setting', 'that is no address; a password goes into --credentials');
@@ -137,8 +143,9 @@ async function fetchFile(
   const headers = credentials === undefined ? {} : { authorization: basic(credentials) };
   return translated(url, async () => {
     const response = await http.fetch(new Request(url, { headers }));
-    const body = await readBody(clock, url, response, MAX_FILE);
+    const body = await readBody(clock, url, response, limit);
     if (response.status === 404) return undefined;
+    if (body.length > limit) throw new BackupError('damaged', `${url} is too large`);
     if (response.ok) return body;
     throw new BackupError(
       'unreachable',
