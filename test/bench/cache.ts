@@ -5,7 +5,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { findBun } from './programs.ts';
+import { findBun, HEAP } from './programs.ts';
 import { progress } from './progress.ts';
 import type { Row } from './row.ts';
 
@@ -17,15 +17,12 @@ const SMALL = 1024 ** 2;
 const LIMIT = 24 * 1024 ** 2;
 const FLOOD = 400_000;
 
-/** As service/launch.mjs starts Node. */
-const YOUNG_SPACE = '--max-semi-space-size=4';
-
 const FILL = fileURLToPath(new URL('./cache-fill.ts', import.meta.url));
 
 /** Processes that do nothing else. */
 export async function run(): Promise<readonly Row[]> {
   const bun = await findBun();
-  const rows = measure('Node', [process.execPath, YOUNG_SPACE]);
+  const rows = measure('Node', [process.execPath, ...HEAP]);
   return bun === undefined ? rows : [...rows, ...measure('Bun', [bun])];
 }
 

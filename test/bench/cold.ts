@@ -25,6 +25,7 @@ import {
 import { takePort } from '../suites/ports.ts';
 import { HOST, stop } from './house.ts';
 import { cpuSeconds, residentMegabytes } from './process.ts';
+import { HEAP } from './programs.ts';
 import { progress } from './progress.ts';
 import { beside, type Row } from './row.ts';
 
@@ -40,9 +41,6 @@ const NAMES_EACH = NAMES / ZONES;
  */
 const WARM_ZONES = 50;
 const WARM_NAMES_EACH = 300;
-
-/** As service/launch.mjs starts us. */
-const YOUNG_SPACE = '--max-semi-space-size=4';
 
 const P256 = { algorithm: 'ECDSAP256SHA256' };
 
@@ -97,7 +95,7 @@ type Measured = {
 async function measureOurs(upstream: number, anchor: string): Promise<Measured> {
   const port = await takePort();
   const words = [RESOLVER, HOST, String(port), ROOT, String(upstream), anchor];
-  const flags = [YOUNG_SPACE, ...profiled()];
+  const flags = [...HEAP, ...profiled()];
   const [file = '', ...args] = [...SERVER, process.execPath, ...flags, ...words];
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   await using _ = { [Symbol.asyncDispose]: () => stop(child) };

@@ -23,7 +23,10 @@ export type Program = {
 const MAIN = join(PROJECT, 'service/main.ts');
 const CACHE = join(PROJECT, 'node_modules/.cache/nymote');
 
-export const NODE: Program = { name: 'Node', command: [process.execPath, MAIN], env: {} };
+/** As service/launch.mjs starts Node. */
+export const HEAP = ['--max-semi-space-size=4', '--initial-old-space-size=48'];
+
+export const NODE: Program = { name: 'Node', command: [process.execPath, ...HEAP, MAIN], env: {} };
 
 /** All that can be had here; says on stderr what cannot. */
 export async function openPrograms(): Promise<

@@ -15,13 +15,13 @@ import type { Runtime } from '#runtime';
 import { makeMuslLibraries } from '../conformance/musl-shim.ts';
 import { stop } from './house.ts';
 import { fillDocument, fillStore } from './household.ts';
-import { findBun, PROJECT, type Program } from './programs.ts';
+import { findBun, HEAP, PROJECT, type Program } from './programs.ts';
 import { progress } from './progress.ts';
 import type { Row } from './row.ts';
 
 const HOLDER = 'test/bench/holder.ts';
-/** As service/launch.mjs starts Node, and with a way to ask for a collection. */
-const NODE_OPTIONS = ['--max-semi-space-size=4', '--expose-gc'];
+/** With a way to ask for a collection. */
+const NODE_OPTIONS = [...HEAP, '--expose-gc'];
 const RUNS = 3;
 
 type Memory = { readonly resident: number; readonly share: number; readonly peak: number };
