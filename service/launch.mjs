@@ -43,7 +43,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
 /**
  * In MB. With V8's own choice of the first, a busy resolver holds 85 MB more, and is no faster. The
  * second says how full the heap may be before the old are looked through, too; the machine's memory
- * would say so otherwise, and that is garbage of 50 MB where there is much of it.
+ * would say so otherwise, and that is garbage of 20 to 50 MB where there is much of it.
  */
 const HEAP = ['--max-semi-space-size=4', '--initial-old-space-size=48'];
 
