@@ -5,10 +5,9 @@
 
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { createStand, FILES, type Files, NEW, OLD } from './guard-stand.ts';
+import { CHANGED, createStand, FILES, type Files, NEW, OLD } from './guard-stand.ts';
 import { SHELLS } from './shells.ts';
 
-const CHANGED = { ...OLD, ...NEW };
 const stands = SHELLS.map((shell) => ({ name: shell.name, stand: createStand(shell) }));
 afterAll(() => {
   for (const { stand } of stands) stand.remove();
@@ -33,8 +32,7 @@ describe.each(stands)('$name', ({ stand }) => {
 
   function change(): void {
     begin();
-    expect(stand.run(...arm)).toMatchObject({ status: 0 });
-    stand.write(NEW);
+    stand.change();
   }
 
   /** Starts again, with another id of the boot and an uptime near zero. */

@@ -9,10 +9,8 @@ import { chmodSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'n
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { until } from '../suites/waiting.ts';
-import { createStand, FILES, GUARD, NEW, OLD } from './guard-stand.ts';
+import { CHANGED, createStand, FILES, GUARD, OLD } from './guard-stand.ts';
 import { SHELLS } from './shells.ts';
-
-const CHANGED = { ...OLD, ...NEW };
 
 describe.each(SHELLS)('$name', (shell) => {
   let stand: ReturnType<typeof createStand>;
@@ -20,12 +18,6 @@ describe.each(SHELLS)('$name', (shell) => {
     stand = createStand(shell);
   });
   afterEach(() => stand.remove());
-
-  const arm = (id = 'change', seconds = '60') => stand.run('arm', id, seconds, ...FILES);
-  function change(): void {
-    expect(arm()).toEqual({ status: 0, stdout: '', stderr: '' });
-    stand.write(NEW);
-  }
 
   describe("LuCI's own rollback", () => {
     const snapshot = () => join(stand.root, 'var/run/rpcd/snapshot-files/network');
@@ -41,18 +33,18 @@ describe.each(SHELLS)('$name', (shell) => {
       { minutesAgo: 5, status: 0, why: 'is over' },
     ])('of $minutesAgo minutes ago $why', ({ minutesAgo, status }) => {
       applyInLuci(minutesAgo);
-      expect(arm().status).toBe(status);
+      expect(stand.arm().status).toBe(status);
     });
 
     test('keeps nothing from being put back, whatever is in its place', () => {
-      change();
+      stand.change();
       mkdirSync(snapshot(), { recursive: true });
       expect(stand.run('restore').status).toBe(0);
       expect(stand.read()).toEqual(OLD);
     });
 
     test('does not bring back what we took back', () => {
-      change();
+      stand.change();
       applyInLuci(0);
       expect(stand.run('restore').status).toBe(0);
       expect(() => readFileSync(snapshot())).toThrow('ENOENT');
@@ -75,7 +67,7 @@ describe.each(SHELLS)('$name', (shell) => {
     }
 
     test('past the deadline it goes back, and the system hears of it', async () => {
-      change();
+      stand.change();
       stand.setClock('boot-1', 1_059);
       let looks = 0;
       await watchUntil(() => {
@@ -93,7 +85,7 @@ describe.each(SHELLS)('$name', (shell) => {
     });
 
     test('what the start could not put back is put back later', async () => {
-      change();
+      stand.change();
       stand.setClock('boot-2', 20);
       await watchUntil(() => stand.status().pending === null);
       expect(stand.read()).toEqual(OLD);
@@ -115,7 +107,7 @@ describe.each(SHELLS)('$name', (shell) => {
       install(join(stand.folder, 'tools/reload_config'), say);
       install(join(stand.folder, 'hooks/10-ours'), say);
       writeFileSync(join(stand.folder, 'hooks/README'), 'not a program');
-      change();
+      stand.change();
       expect(stand.runWith({ NYMOTE_GUARD_RELOAD: '' }, 'restore').status).toBe(0);
       const event = (name: string) =>
         `ubus call service event {"type":"config.change","data":{"package":"${name}"}}`;
@@ -130,7 +122,7 @@ describe.each(SHELLS)('$name', (shell) => {
 
     test('a hook that fails, or is not there, keeps nothing from being put back', () => {
       install(join(stand.folder, 'hooks/fails'), 'exit 1');
-      change();
+      stand.change();
       expect(stand.runWith({ NYMOTE_GUARD_RELOAD: '' }, 'restore').status).toBe(0);
       expect(stand.read()).toEqual(OLD);
       expect(stand.status().pending).toBeNull();
@@ -139,19 +131,19 @@ describe.each(SHELLS)('$name', (shell) => {
     test('programs that end at once leave no words between ours', () => {
       const names = Array.from({ length: 60 }, (_, index) => `quick-${index}`);
       for (const name of names) install(join(stand.folder, 'hooks', name), 'exit 0');
-      change();
+      stand.change();
       const { stderr } = stand.runWith({ NYMOTE_GUARD_RELOAD: '' }, 'restore');
       const lines = stderr.split('\n').filter((line) => !line.includes('failed: ubus'));
       expect(lines).toEqual(['nymote-guard: change: rolled-back (asked)', '']);
     });
 
     test('what a hook starts does not hold the lock', () => {
-      change();
+      stand.change();
       const reload = { NYMOTE_GUARD_RELOAD: 'sleep 60 & echo $! >"$NYMOTE_GUARD_STATE/../pid"' };
       expect(stand.runWith(reload, 'restore').status).toBe(0);
       const pid = Number(readFileSync(join(stand.state, '../pid'), 'utf8'));
       try {
-        expect(arm('next').status).toBe(0);
+        expect(stand.arm('next').status).toBe(0);
       } finally {
         process.kill(pid);
       }

@@ -22,6 +22,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { expect } from 'vitest';
 import type { Shell } from './shells.ts';
 
 export const GUARD = join(
@@ -49,6 +50,7 @@ export type Fault = Step & { readonly kind: 'kill' | 'full' };
 
 export const OLD = { network: 'lan 192.168.1.1\n', wireless: `key ${'k'.repeat(30)}\n` };
 export const NEW = { network: 'lan 10.9.9.9\n', firewall: 'zone wan\n' };
+export const CHANGED = { ...OLD, ...NEW };
 export const FILES = ['network', 'wireless', 'firewall'].map((name) => `/etc/config/${name}`);
 
 export type Files = Readonly<Record<string, string>>;
@@ -150,6 +152,9 @@ export function createStand(shell: Shell, base = tmpdir()) {
     return need(result, program, shell.debianPackage);
   }
 
+  const run = (...args: string[]) => spawn([...shell.command, GUARD, ...args], {});
+  const arm = (id = 'change', seconds = '60') => run('arm', id, seconds, ...FILES);
+
   /** `setsid`, so that a power cut ends all of it and nothing else. */
   function runFaulty(args: readonly string[], fault: Step & { readonly inject: string }): Result {
     const self = fault.command === 0 ? ['-e', `inject=${fault.inject}`] : [];
@@ -182,7 +187,14 @@ export function createStand(shell: Shell, base = tmpdir()) {
     environment,
     // What a killed guard had started may still be at work.
     remove: () => rmSync(folder, { recursive: true, force: true, maxRetries: 20 }),
-    run: (...args: string[]) => spawn([...shell.command, GUARD, ...args], {}),
+    run,
+    arm,
+
+    /** Armed, and made. */
+    change(): void {
+      expect(arm()).toEqual({ status: 0, stdout: '', stderr: '' });
+      write(NEW);
+    },
 
     runWith: (env: Record<string, string>, ...args: string[]) =>
       spawn([...shell.command, GUARD, ...args], env),
@@ -199,7 +211,7 @@ export function createStand(shell: Shell, base = tmpdir()) {
       Object.fromEntries(
         readdirSync(config).map((name) => [name, readFileSync(join(config, name), 'utf8')]),
       ),
-    status: () => JSON.parse(spawn([...shell.command, GUARD, 'status'], {}).stdout),
+    status: () => JSON.parse(run('status').stdout),
     reloads: () => (existsSync(reloads) ? readFileSync(reloads, 'utf8').trim().split('\n') : []),
     forgetReloads: () => rmSync(reloads, { force: true }),
 

@@ -15,10 +15,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createStand, FILES, GUARD, NEW, OLD } from './guard-stand.ts';
+import { CHANGED, createStand, FILES, GUARD, NEW, OLD } from './guard-stand.ts';
 import { SHELLS } from './shells.ts';
 
-const CHANGED = { ...OLD, ...NEW };
 const NOTHING = { id: '', outcome: 'none', reason: '', at: 0 };
 
 test('with systemd it looks before any network is made', () => {
@@ -37,12 +36,6 @@ describe.each(SHELLS)('$name', (shell) => {
   });
   afterEach(() => stand.remove());
 
-  const arm = (id = 'change', seconds = '60') => stand.run('arm', id, seconds, ...FILES);
-  function change(): void {
-    expect(arm()).toEqual({ status: 0, stdout: '', stderr: '' });
-    stand.write(NEW);
-  }
-
   test('nothing is pending at first, and nothing is made by asking', () => {
     expect(stand.status()).toEqual({ pending: null, last: NOTHING });
     expect(stand.run('boot').status).toBe(0);
@@ -50,7 +43,7 @@ describe.each(SHELLS)('$name', (shell) => {
   });
 
   test('armed: the files are named and the seconds count down', () => {
-    change();
+    stand.change();
     stand.setClock('boot-1', 1_015);
     expect(stand.status().pending).toEqual({ id: 'change', secondsLeft: 45, files: FILES });
     // Copies hold what the files hold: keys of networks.
@@ -58,7 +51,7 @@ describe.each(SHELLS)('$name', (shell) => {
   });
 
   test('confirmed: the new stays, also after a power cut', () => {
-    change();
+    stand.change();
     expect(stand.run('confirm', 'change').status).toBe(0);
     const last = { id: 'change', outcome: 'confirmed', reason: 'asked', at: 1_000 };
     expect(stand.status()).toEqual({ pending: null, last });
@@ -70,7 +63,7 @@ describe.each(SHELLS)('$name', (shell) => {
 
   test('asked to go back: the old, a file that was not there is gone, and the system hears of it', () => {
     chmodSync(join(stand.config, 'wireless'), 0o600);
-    change();
+    stand.change();
     rmSync(join(stand.config, 'wireless'));
     expect(stand.run('restore', 'change').status).toBe(0);
     expect(stand.read()).toEqual(OLD);
@@ -82,7 +75,7 @@ describe.each(SHELLS)('$name', (shell) => {
   });
 
   test('a power cut in the window: the start goes back, before anything could be reloaded', () => {
-    change();
+    stand.change();
     stand.setClock('boot-2', 3);
     expect(stand.run('boot').status).toBe(0);
     expect(stand.read()).toEqual(OLD);
@@ -92,7 +85,7 @@ describe.each(SHELLS)('$name', (shell) => {
   });
 
   test('the guard starts again in the same boot: the change stays pending', () => {
-    change();
+    stand.change();
     expect(stand.run('boot').status).toBe(0);
     expect(stand.read()).toEqual(CHANGED);
     expect(stand.status().pending.id).toBe('change');
@@ -104,14 +97,14 @@ describe.each(SHELLS)('$name', (shell) => {
     { boot: 'boot-1', seconds: 1_060, reason: 'deadline', why: 'when it was over anyway' },
     { boot: 'boot-2', seconds: 5, reason: 'power-cut', why: 'when the power had gone' },
   ])('asked to go back $why: the reason is $reason', ({ boot, seconds, reason }) => {
-    change();
+    stand.change();
     stand.setClock(boot, seconds);
     expect(stand.run('restore', 'change').status).toBe(0);
     expect(stand.status().last).toMatchObject({ outcome: 'rolled-back', reason });
   });
 
   test('a file that cannot be put back yet is named, and the others are back', () => {
-    change();
+    stand.change();
     rmSync(join(stand.config, 'wireless'));
     mkdirSync(join(stand.config, 'wireless'));
     const { status, stderr } = stand.run('restore');
@@ -128,7 +121,7 @@ describe.each(SHELLS)('$name', (shell) => {
   });
 
   test('a folder that went missing comes back with its file', () => {
-    change();
+    stand.change();
     rmSync(stand.config, { recursive: true });
     expect(stand.run('restore').status).toBe(0);
     expect(stand.read()).toEqual(OLD);
@@ -136,7 +129,7 @@ describe.each(SHELLS)('$name', (shell) => {
 
   test('where the disk has no links, copies come back, with their modes', () => {
     chmodSync(join(stand.config, 'wireless'), 0o600);
-    change();
+    stand.change();
     rmSync(join(stand.config, 'wireless'));
     rmSync(join(stand.folder, 'tools/ln'));
     writeFileSync(join(stand.folder, 'tools/ln'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
@@ -147,7 +140,7 @@ describe.each(SHELLS)('$name', (shell) => {
 
   test('the copies of a change that was never armed are cleared away by the next', () => {
     mkdirSync(join(stand.state, 'left-over'), { recursive: true });
-    expect(arm().status).toBe(0);
+    expect(stand.arm().status).toBe(0);
     expect(readdirSync(stand.state).sort()).toEqual(['armed', 'change']);
   });
 
@@ -194,7 +187,7 @@ describe.each(SHELLS)('$name', (shell) => {
     'on a system without %s nothing is armed, and nothing is left behind',
     (program) => {
       rmSync(join(stand.folder, 'tools', program));
-      expect(arm().status).not.toBe(0);
+      expect(stand.arm().status).not.toBe(0);
       expect(stand.status().pending).toBeNull();
       expect(stand.read()).toEqual(OLD);
       stand.setClock('boot-2', 3);
@@ -213,22 +206,22 @@ describe.each(SHELLS)('$name', (shell) => {
   });
 
   test('a second change is refused (3) and changes nothing about the first', () => {
-    change();
-    expect(arm('second').status).toBe(3);
+    stand.change();
+    expect(stand.arm('second').status).toBe(3);
     expect(stand.status().pending).toMatchObject({ id: 'change', secondsLeft: 60 });
   });
 
   test.each(['confirm other', 'extend other 60', 'restore other'])(
     '«%s» is not pending (6)',
     (line) => {
-      change();
+      stand.change();
       expect(stand.run(...line.split(' ')).status).toBe(6);
       expect(stand.read()).toEqual(CHANGED);
     },
   );
 
   test('what an earlier boot left cannot be confirmed or kept waiting (RFC 6241 §8.4)', () => {
-    change();
+    stand.change();
     stand.setClock('boot-2', 3);
     expect(stand.run('confirm', 'change').status).toBe(6);
     expect(stand.run('extend', 'change', '60').status).toBe(6);
@@ -236,7 +229,7 @@ describe.each(SHELLS)('$name', (shell) => {
   });
 
   test('the deadline can be moved, and moves from now', () => {
-    change();
+    stand.change();
     stand.setClock('boot-1', 1_050);
     expect(stand.run('extend', 'change', '300').status).toBe(0);
     expect(stand.status().pending.secondsLeft).toBe(300);
@@ -267,18 +260,18 @@ describe.each(SHELLS)('$name', (shell) => {
   ])(
     'a marker that a failing disk left ($why) is put aside, and nothing is touched',
     ({ marker }) => {
-      change();
+      stand.change();
       writeFileSync(join(stand.state, 'armed'), marker);
       expect(stand.status().pending).toBeNull();
       stand.setClock('boot-2', 3);
       expect(stand.run('boot').status).toBe(0);
       expect(stand.read()).toEqual(CHANGED);
-      expect(arm('next').status).toBe(0);
+      expect(stand.arm('next').status).toBe(0);
     },
   );
 
   test('a copy that is lost: everything else comes back, and it is not called done', () => {
-    change();
+    stand.change();
     rmSync(join(stand.state, 'change/1'));
     expect(stand.run('restore')).toMatchObject({ status: 1 });
     expect(stand.read()).toEqual({ ...OLD, network: NEW.network });
@@ -286,7 +279,7 @@ describe.each(SHELLS)('$name', (shell) => {
   });
 
   test('installed again over an old change: it is dropped, and the files stay as they are in use', () => {
-    change();
+    stand.change();
     expect(stand.run('forget').status).toBe(0);
     expect(stand.status().pending.id).toBe('change');
     stand.setClock('boot-2', 900);

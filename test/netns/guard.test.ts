@@ -13,10 +13,9 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createStand, FILES, GUARD, NEW, OLD } from '../conformance/guard-stand.ts';
+import { CHANGED, createStand, FILES, GUARD, NEW, OLD } from '../conformance/guard-stand.ts';
 import { SHELLS } from '../conformance/shells.ts';
 
-const CHANGED = { ...OLD, ...NEW };
 const INIT = join(import.meta.dirname, '../../openwrt/package/files/etc/init.d/nymote-guard');
 
 /** What an init script is run by; an instance starts again when it dies. */
@@ -91,8 +90,7 @@ describe.each(SHELLS)('$name', (shell) => {
 
   async function change(): Promise<void> {
     await powerUp('boot-1', 1_000);
-    expect(stand.run('arm', 'change', '60', ...FILES).status).toBe(0);
-    stand.write(NEW);
+    stand.change();
   }
 
   test('the power goes in the window: each service starts with the old configuration', async () => {
