@@ -211,6 +211,18 @@ describe('the budget', () => {
     expect(world.cache.findFailure(asked, TYPE.A, 1001)).toBeUndefined();
   });
 
+  test('nor does it say that a server has no TCP, which was still to be tried', () => {
+    const world = worldOf();
+    const budget = { ...fullBudget(1000), deadline: 1000.5 };
+    const begun = begin(nameOf('www.'), TYPE.A, budget);
+    const first = step(begun, { kind: 'start' }, 1000, world);
+    const forged = step(first.state, { kind: 'forged', isOnlyCase: true }, 1000.1, world);
+    expect(forged.sends).toMatchObject([{ transport: 'tcp' }]);
+    const last = step(forged.state, { kind: 'timeout' }, 1000.5, world);
+    expect(last.outcome).toEqual({ kind: 'failure', reason: 'out-of-time' });
+    expect(world.servers.lacksTcp({ address: '198.51.100.1', port: 53 }, 1001)).toBe(false);
+  });
+
   test('silence: a line that is down is called so before the asker gives up', () => {
     const { outcome, sends, milliseconds } = play(
       'www.example.',

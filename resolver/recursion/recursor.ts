@@ -210,17 +210,17 @@ function absorb(
   const { pending } = frame;
   if (pending === undefined) throw new Error('unreachable: an event for nothing that was sent');
   const idle = replaceTop(state, { ...frame, pending: undefined });
-  const isVain = event.kind === 'timeout' || event.kind === 'unreachable';
-  const plain = isVain ? withoutTcp(pending, world.servers, now) : undefined;
+  if (event.kind === 'timeout' || event.kind === 'unreachable') {
+    // Cut short by the end of the question: that says nothing of the server.
+    if (millisecondsLeft(state.budget, now) < 1) return giveUp(idle, 'out-of-time', now, world);
+    const plain = withoutTcp(pending, world.servers, now);
+    if (plain !== undefined) return transmit(idle, plain, now, world);
+  }
   switch (event.kind) {
     case 'timeout':
-      // Cut short by the end of the question: that says nothing of the server.
-      if (millisecondsLeft(state.budget, now) < 1) return giveUp(idle, 'out-of-time', now, world);
-      if (plain !== undefined) return transmit(idle, plain, now, world);
       world.servers.lost(pending.server, now);
       return afterLoss(countLoss(withWhole(idle, pending), pending), now, world);
     case 'unreachable':
-      if (plain !== undefined) return transmit(idle, plain, now, world);
       world.servers.lost(pending.server, now);
       return {
         kind: 'go',
