@@ -158,6 +158,15 @@ describe('what cannot be opened', () => {
     expect(await ask(TWO)).toBe(TWO);
   });
 
+  test('that somebody took it meanwhile is told, once', async () => {
+    const { runtime, failing, open } = await start();
+    failing.set(TWO, new RuntimeError('unreachable', 'not yet'));
+    await using _socket = await open();
+    failing.set(TWO, new RuntimeError('address-in-use', 'somebody was quicker'));
+    await runtime.clock.advance(3 * LOOK_MILLISECONDS);
+    expect(runtime.log.lines.filter(({ event }) => event === 'listen-failed')).toHaveLength(1);
+  });
+
   test('none can: that is told', async () => {
     const { failing, open } = await start();
     for (const address of [ONE, TWO]) failing.set(address, new RuntimeError('denied', 'no'));

@@ -83,17 +83,17 @@ async function bindEach(seams: Seams, wanted: Endpoint, receive: Receive): Promi
       if (isClosed || open.has(key)) continue;
       await openOne(key, address).catch((thrown: unknown) => {
         failures.push(thrown);
-        if (!told.has(key)) tell(address, thrown);
-        told.add(key);
+        tell(key, address, thrown);
       });
     }
     return failures;
   }
 
   /** That an address is not there after all, or not yet (RFC 4862 §5.4), is nothing to tell. */
-  function tell(address: string, thrown: unknown): void {
+  function tell(key: string, address: string, thrown: unknown): void {
     if (!(thrown instanceof RuntimeError)) throw thrown;
-    if (thrown.code === 'unreachable') return;
+    if (thrown.code === 'unreachable' || told.has(key)) return;
+    told.add(key);
     seams.log?.('warn', 'listen-failed', { address, port: local.port, error: String(thrown) });
   }
 
