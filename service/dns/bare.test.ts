@@ -93,8 +93,9 @@ test.each([
   { name: 'Lab.', type: 43, isOfParent: true, why: 'its DS' },
   { name: 'lab.', type: 1, isOfParent: false, why: 'an address' },
   { name: 'www.lab.', type: 43, isOfParent: false, why: 'a name below' },
+  { name: 'deep.lab.', type: 43, isOfParent: false, why: 'a zone whose parent is here, too' },
 ])('$why: whether the parent has type $type of $name', async ({ name, type, isOfParent }) => {
-  const files = { c: settings({ zones: { lab: 'l' } }), l: ZONE };
+  const files = { c: settings({ zones: { lab: 'l', 'deep.lab': 'l' } }), l: ZONE };
   const read = await readBareFile(filesOf(files), 'c');
   const parsed = parseName(name);
   if ('problems' in read || parsed === undefined) throw new Error('not read');

@@ -190,10 +190,11 @@ function beforeOf(hosts: Hosts | undefined, zones: readonly Zone[]): Before {
     if (hosts !== undefined && (isHost || hosts.knows(question))) {
       return { kind: 'zone', authority: hosts };
     }
-    const authority = nearest.find(({ apex }) => isWithin(question.name, apex));
+    const [authority, above] = nearest.filter(({ apex }) => isWithin(question.name, apex));
     if (authority !== undefined) {
-      const isOfParent = question.type === TYPE.DS && question.name.key === authority.apex.key;
-      return { kind: 'zone', authority, isOfParent };
+      const isOfApex = question.type === TYPE.DS && question.name.key === authority.apex.key;
+      // Outside nobody knows a zone below one of ours, nor need hear of it.
+      return { kind: 'zone', authority, isOfParent: isOfApex && above === undefined };
     }
     return { kind: 'recurse', reuse: REPEATABLE };
   };
