@@ -40,7 +40,7 @@ import { partiesOf, type Sync, startSync } from './sync/follow.ts';
 import { type HubNeeds, hubOf, tendHub, watchHub } from './sync/hub.ts';
 import { createFrameSealing, createKeyRing, missingCopies } from './sync/keys.ts';
 import { createOwnLate } from './sync/late.ts';
-import type { Listener, SyncParties } from './sync/serve.ts';
+import { type Listener, lastNumbers, type SyncParties } from './sync/serve.ts';
 import { tendKeys } from './sync/tend-keys.ts';
 import { openUpstreams, type Upstreams } from './upstream/upstreams.ts';
 
@@ -181,7 +181,7 @@ const WRITE_DOWN =
   'Write your recovery phrase on paper: nymote recovery show. It is the way back when every device is lost.';
 
 /** What people should know of this device and the others. */
-function togetherWarnings(realm: Realm, sync: Sync, current: Current): readonly string[] {
+function togetherWarnings(sync: Sync, current: Current): readonly string[] {
   const nameOf = (id: string): string =>
     current.projection().devices.find((device) => device.id === id)?.name ?? id;
   const problem = sync.problem();
@@ -193,12 +193,8 @@ function togetherWarnings(realm: Realm, sync: Sync, current: Current): readonly 
           `${nameOf(id)} writes too much: some of its changes come later. If that is not you, remove it.`,
       ),
     ...(problem === undefined ? [] : [`No other device can be reached: ${problem}.`]),
-    ...(realm.isBehind() ? [BEHIND] : []),
   ];
 }
-
-const BEHIND =
-  'This device came back from a backup and has met no other device of yours since. Let it meet one before you change anything: otherwise what it wrote after that backup may count for nothing.';
 
 const NO_PAGE = 'The web page was not built; the API and the command line work.';
 
@@ -301,7 +297,10 @@ async function startSynchronisation(
   const acknowledged = createAcknowledgements(clock, store);
   const heard: Listener = (device, held) => {
     sync.heard(device);
-    if (held !== undefined) acknowledged.note(device, held);
+    if (held === undefined) return;
+    acknowledged.note(device, held);
+    // Who cannot be reached from here says so itself.
+    if ((lastNumbers(held)[keys.id] ?? 0) <= (own() ?? 0)) met();
   };
   return { sync, parties, hub, heard, acknowledged: acknowledged.all };
 }
@@ -344,7 +343,7 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
   const { household, isRemoved } = current;
   const { engine } = applying;
   const pruning = startPruning({
-    ...{ ...runtime, realm, store, current, sync, engine, backups, acknowledged },
+    ...{ ...runtime, store, current, sync, engine, backups, acknowledged },
   });
   const live = createLive({
     clock,
@@ -371,7 +370,7 @@ function furnish(runtime: Runtime, config: Config, parts: Parts): House & Dispos
       ...upstreams.checks(),
     ],
     warnings: () => [
-      ...togetherWarnings(realm, sync, current),
+      ...togetherWarnings(sync, current),
       ...warnings,
       ...(encryptedDns?.warnings() ?? []),
       ...applying.warnings(),

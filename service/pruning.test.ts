@@ -29,7 +29,12 @@ async function home() {
   const signing = await crypto.generateSigningKey('ed25519');
   const signer = crypto.signer('ed25519', signing.privateKey);
   const writer = { deviceId: 'self', name: 'Router', signer };
-  const store = await openStore(runtime, { directory: '/data/store', writer });
+  const world: World = {
+    ...{ isRemoved: false, isBehind: false, isSet: true, isCurrent: true, keep: KEEP },
+    ...{ progress: undefined, pending: undefined },
+  };
+  const isBehind = (): boolean => world.isBehind;
+  const store = await openStore(runtime, { directory: '/data/store', writer, isBehind });
   const write = async (value: string) => {
     const ops = [{ op: 'set', path: 'notes/n', value: { value } }] as const;
     await store.commit({ ops, message: 'Note', via: 'test' });
@@ -37,10 +42,6 @@ async function home() {
   for (let count = 0; count < 60; count++) await write(`${count}${'x'.repeat(20_000)}`);
   await clock.advance(40 * DAY);
   for (let count = 0; count < 5; count++) await write(`${count}`);
-  const world: World = {
-    ...{ isRemoved: false, isBehind: false, isSet: true, isCurrent: true, keep: KEEP },
-    ...{ progress: undefined, pending: undefined },
-  };
   const needs: Needs = {
     ...{ ...runtime, store, acknowledged: () => ({}) },
     clock: { ...clock, isSet: () => world.isSet },
@@ -48,7 +49,6 @@ async function home() {
       projection: () => ({ settings: { history: world.keep } }),
       isRemoved: () => world.isRemoved,
     },
-    realm: { isBehind: () => world.isBehind },
     sync: {
       standings: () => [
         { ...{ name: 'desk', ago: 1, problem: undefined, refused: 0 }, progress: world.progress },

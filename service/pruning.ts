@@ -9,7 +9,6 @@ import { HORIZON, type Horizon, StorageError, type Store } from '#storage';
 import type { Applying } from './apply/open.ts';
 import type { Backups } from './backup/backups.ts';
 import { lateOf } from './faces/waiting.ts';
-import type { Realm } from './realm.ts';
 import type { RealmSettings } from './records.ts';
 import type { Acknowledgements } from './sync/acknowledged.ts';
 import type { Sync } from './sync/follow.ts';
@@ -44,7 +43,6 @@ type Needs = {
     readonly projection: () => { readonly settings: Pick<RealmSettings, 'history'> };
     readonly isRemoved: () => boolean;
   };
-  readonly realm: Pick<Realm, 'isBehind'>;
   readonly acknowledged: Acknowledgements['all'];
   readonly sync: Pick<Sync, 'standings'>;
   readonly engine: Pick<NonNullable<Applying['engine']>, 'state'> | undefined;
@@ -143,11 +141,11 @@ function prune(needs: Needs, { keep, isBig, isStopped }: Moment): Promise<Obstac
 
 /** A draft needs no history: it remembers itself what it saw. */
 async function findObstacle(needs: Needs): Promise<Obstacle | undefined> {
-  const { clock, store, realm, sync, engine, backups } = needs;
+  const { clock, store, sync, engine, backups } = needs;
   if (needs.current.isRemoved()) return { kind: 'removed' };
   const isCatchingUp = sync.standings().some(({ progress }) => progress !== undefined);
   const isOnTrial = engine?.state().pending !== undefined;
-  const isUnsure = !clock.isSet() || realm.isBehind();
+  const isUnsure = !clock.isSet() || store.isBehind;
   if (isUnsure || isCatchingUp || isOnTrial) return { kind: 'busy' };
   const isDamaged = store.problems.some(({ code }) => code !== 'torn-tail') || store.isDiverged;
   if (isDamaged || store.invalid().length > 0) return { kind: 'damaged' };

@@ -38,9 +38,7 @@ export type Realm = AsyncDisposable & {
   readonly former: State | undefined;
   /** Where others can reach this device, as `address:port` of the control port. */
   readonly endpoints: () => readonly string[];
-  /** Whether it came from a backup and may have written more than it knows of. */
-  readonly isBehind: () => boolean;
-  /** Others were asked what this device wrote: from here on it writes of itself. */
+  /** Others were asked what this device wrote: after a restore it may write from here on. */
   catchUp(): Promise<void>;
 };
 
@@ -57,18 +55,18 @@ export async function openRealm(runtime: Runtime, config: Config): Promise<Realm
   const keys = await openKeys(runtime, config.data);
   const endpoints = await findEndpoints(runtime, config);
   await using opening = new AsyncDisposableStack();
-  const store = opening.use(await openRealmStore(runtime, config, keys, { endpoints, realm }));
+  let isRestored = (await files.read(restoredMark(config.data))) !== undefined;
+  const isBehind = (): boolean => isRestored;
+  const store = opening.use(
+    await openRealmStore(runtime, config, keys, { endpoints, realm, isBehind }),
+  );
   const former = await lastMembership(runtime, store, keys, config);
   const mayBegin = realm === undefined && store.isWritable;
   const zoneKeys = await openZoneKeys(runtime, config, mayBegin);
   // The last step of a beginning: from here on a file that is missing was lost.
   if (realm === undefined)
     await files.replace(`${config.data}/realm`, encodeText(`${store.realm}\n`));
-  let isBehind = (await files.read(restoredMark(config.data))) !== undefined;
-  // With a number that is taken, this would count for nothing, and what bears it already, too.
-  const tell = async (moved: readonly string[]): Promise<void> => {
-    if (!isBehind) await tellEndpoints(runtime, store, keys.id, moved);
-  };
+  const tell = (moved: readonly string[]) => tellEndpoints(runtime, store, keys.id, moved);
   await tell(endpoints);
   const whereabouts = followEndpoints(
     runtime.clock,
@@ -81,10 +79,9 @@ export async function openRealm(runtime: Runtime, config: Config): Promise<Realm
   return {
     ...{ keys, store, zoneKeys, former },
     endpoints: whereabouts.endpoints,
-    isBehind: () => isBehind,
     async catchUp() {
-      if (!isBehind) return;
-      isBehind = false;
+      if (!isRestored) return;
+      isRestored = false;
       await files.remove(restoredMark(config.data));
       await tell(whereabouts.endpoints());
     },
@@ -210,14 +207,17 @@ export async function findEndpoints(
   return addresses.map((address) => printEndpoint({ address, port: controlPort }));
 }
 
+type Opening = {
+  readonly endpoints: readonly string[];
+  readonly realm: string | undefined;
+  readonly isBehind: () => boolean;
+};
+
 async function openRealmStore(
   runtime: Runtime,
   config: Config,
   keys: DeviceKeys,
-  {
-    endpoints,
-    realm,
-  }: { readonly endpoints: readonly string[]; readonly realm: string | undefined },
+  { endpoints, realm, isBehind }: Opening,
 ): Promise<Store> {
   const { crypto } = runtime;
   const directory = `${config.data}/store`;
@@ -232,7 +232,7 @@ async function openRealmStore(
       return String(record?.['name'] ?? config.name);
     },
   };
-  const rules = { schema, mustBeSealed, rule: conflictRule };
+  const rules = { schema, mustBeSealed, rule: conflictRule, isBehind };
   if (realm === undefined) {
     await beginRealm(runtime, config, keys, { directory, endpoints, schema });
   }

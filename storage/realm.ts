@@ -15,6 +15,8 @@ export type StoreOptions = Rules & {
   readonly directory: string;
   /** Absent: a replica that only takes commits over. */
   readonly writer?: Writer;
+  /** While true the writer writes nothing: others may hold commits of it that are not here. */
+  readonly isBehind?: () => boolean;
   /** The realm expected here: another one is refused, and none is begun. */
   readonly realm?: string;
   /** What the first commit of a new realm says besides who founded it. */

@@ -233,6 +233,20 @@ describe('committing', () => {
     expect(await codeOf(store.commit(setName('a', 1)))).toBe('not-writer');
   });
 
+  test('waits while others may hold what this device wrote, which it takes over meanwhile', async () => {
+    const [lost, runtime] = [await openFounder(fakeRuntime()), fakeRuntime()];
+    const { realm } = lost;
+    let isBehind = true;
+    const store = await openFounder(runtime, { realm, isBehind: () => isBehind });
+    await lost.commit(setName('a', 1));
+    expect(await codeOf(store.commit(setName('b', 1)))).toBe('not-writer');
+    await store.importCommits(await lost.exportMissing({}));
+    expect([store.isWritable, store.isBehind, store.head]).toEqual([false, true, lost.head]);
+    isBehind = false;
+    await store.commit(setName('b', 1));
+    expect([store.isWritable, store.invalid()]).toEqual([true, []]);
+  });
+
   test('never with another key: that would be another device', async () => {
     const store = await openFounder(fakeRuntime());
     const op = { op: 'set', path: 'devices/router/signingKey', value: 'x' } as const;

@@ -233,6 +233,8 @@ export class Store extends StoreView implements AsyncDisposable {
     if (writer === undefined) {
       throw new StorageError('not-writer', NOT_WRITER);
     }
+    // A number that is taken would make a fork, and void what bears it already.
+    if (this.isBehind) throw new StorageError('not-writer', 'it has to meet another device first');
     if (draft.ifHead !== undefined && draft.ifHead !== this.head) {
       throw new StorageError('conflict', 'the head has moved');
     }

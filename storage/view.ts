@@ -86,8 +86,13 @@ export class StoreView {
   get isWritable(): boolean {
     const { writer } = this.options;
     const { isStuck, root, merged } = this.held;
-    if (writer === undefined || isStuck) return false;
+    if (writer === undefined || isStuck || this.isBehind) return false;
     return root === undefined || isLeading(merged, writer.deviceId, writer.signer.publicKey);
+  }
+
+  /** Whether nothing may be written yet: the next number of this device may be taken. */
+  get isBehind(): boolean {
+    return this.options.isBehind?.() === true;
   }
 
   /** Everything as of the head, unless a merge broke the rules: then as it was before. */

@@ -25,12 +25,13 @@ import { viewMerge, viewWaiting } from './waiting.ts';
 
 /** Why nothing can be changed here, and where it can. */
 export function readOnlyReason(
-  { problems }: Pick<Store, 'problems'>,
+  { problems, isBehind }: Pick<Store, 'problems' | 'isBehind'>,
   devices: readonly RealmDevice[],
   self: string,
 ): string {
   const owners = devices.filter(({ role, writer }) => role === 'owner' || writer);
   if (!devices.some(({ id }) => id === self)) return REMOVED_READ_ONLY;
+  if (isBehind) return BEHIND;
   const isOwner = owners.some(({ id }) => id === self);
   if (isOwner && problems.length > 0) {
     return 'Part of the history is damaged or missing, so nothing can be changed until it comes back from another device of yours or from a backup.';
@@ -38,6 +39,9 @@ export function readOnlyReason(
   const names = owners.flatMap(({ id, name }) => (id === self ? [] : [name]));
   return `This device changes only what concerns itself; the rest is changed on ${names.join(' or ') || 'an owner’s device'}.`;
 }
+
+const BEHIND =
+  'This device came back from a backup and has met no other device of yours since. Nothing can be changed until it meets one: what it wrote after that backup could count for nothing. If no other one is left, remove the file `restored` from its data directory and start it again.';
 
 /** What was found when the store was opened, for people. */
 export function describeDamage({ code, where, message }: Store['problems'][number]): string {

@@ -56,13 +56,16 @@ test('what it wrote after the backup counts still, and so does what it writes no
   const from = ['--from', join(room.path, 'backup'), '--phrase-file', join(room.path, 'phrase')];
   expect(await nymote(['restore', ...from, '--data', again.data])).toMatchObject({ exitCode: 0 });
 
-  // It can be reached elsewhere, and is alone: what it wrote of itself now would be a fork.
+  // It can be reached elsewhere, and is alone: whatever it wrote now would be a fork.
   await using restored = await startService(again);
   expect(await said(restored, 'status')).toContain('came back from a backup and has met no other');
   expect(await said(restored, 'log')).not.toContain('can be reached elsewhere');
+  const early = await restored.run('name', 'set', 'early', 'A', '192.0.2.6');
+  expect(early.stderr).toContain('Nothing can be changed until it meets one');
 
   await using second = await startService(desktop);
   await expect.poll(() => said(restored, 'name', 'list'), PATIENCE).toContain('192.0.2.4');
+  await expect.poll(() => said(restored, 'status'), PATIENCE).not.toContain('read-only');
   await did(restored, 'name', 'set', 'now', 'A', '192.0.2.5');
   for (const service of [restored, second]) {
     const log = () => said(service, 'log');
