@@ -27,14 +27,19 @@ const KEY = await SEED.generateSigningKey('ed25519');
 /** The device that it runs on. */
 export const SELF = deviceId(SEED, KEY.publicKey);
 
+type Options = {
+  readonly runtime: FakeRuntime;
+  readonly mayConfirm: boolean;
+  readonly problem: () => string | undefined;
+  readonly isBehind: () => boolean;
+};
+
 /** Opens it on a router. */
-export async function open(
-  router: Router,
-  options: { runtime?: FakeRuntime; mayConfirm?: boolean; problem?: () => string | undefined } = {},
-): Promise<Home> {
+export async function open(router: Router, options: Partial<Options> = {}): Promise<Home> {
   const { runtime = router.runtime, mayConfirm = true, problem = () => undefined } = options;
+  const { isBehind = () => false } = options;
   const store = await openStore(runtime, {
-    directory: '/data/store',
+    ...{ directory: '/data/store', isBehind },
     writer: {
       deviceId: SELF,
       name: 'router',

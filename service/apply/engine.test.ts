@@ -34,6 +34,20 @@ test('a plain change is confirmed by health, and the store says so', async () =>
   expect(home.store.seq).toBe(seq);
 });
 
+test('what could not be said at the time is said after the next change', async () => {
+  let isBehind = false;
+  const home = await open(new Router(), { isBehind: () => isBehind });
+  await home.set(ZONE, 'CET');
+  isBehind = true;
+  await home.pass(2 * GREEN_MS);
+  expect(home.status()).toHaveProperty('pending');
+  isBehind = false;
+  const ops = [{ op: 'set', path: 'names/x', value: {} }] as const;
+  await home.store.commit({ ...COMMIT, ops });
+  await home.pass(1_000);
+  expect(home.status()).toMatchObject({ outcome: 'confirmed', reason: 'everything works' });
+});
+
 test('what the head lets go of is as it was before', async () => {
   const home = await open(new Router());
   await home.set(ZONE, 'CET');

@@ -78,6 +78,8 @@ type Running = {
   isResumed: boolean;
   /** Adoptions whose commit is under way. */
   adoptions: number;
+  /** What this device says of itself was refused: others may hear of it later. */
+  isUntold: boolean;
 };
 
 /** Starts with what an earlier life left, and follows the store. */
@@ -93,6 +95,7 @@ export async function startEngine(runtime: EngineRuntime, parties: EngineParties
       isStopped: false,
       isResumed: false,
       adoptions: 0,
+      isUntold: false,
     },
     ...{ turn: Promise.resolve(), cancelPoll: () => undefined },
   };
@@ -324,6 +327,7 @@ function proposedIn(state: Records): ReadonlySet<string> {
 /** Most commits are no business of the system's. */
 async function lookIfNews(running: Running): Promise<void> {
   keepWhatStays(running);
+  if (running.isUntold) running.turn = running.turn.then(() => report(running));
   const { runtime, parties } = running;
   const records = parties.store.state();
   const part = partOf(runtime.crypto, records, parties.self);
@@ -386,8 +390,10 @@ function secondsLeft({ left, runtime, state }: Running): number | undefined {
 }
 
 /** What this device says of itself in the store; only news become a commit. */
-async function report({ runtime, parties, state }: Running): Promise<void> {
+async function report(running: Running): Promise<void> {
+  const { runtime, parties, state } = running;
   const { store, self } = parties;
+  running.isUntold = false;
   const { settled, applied } = state;
   // What the guard does not have yet may have to wait for somebody else's, again and again.
   const pending = state.pending?.phase === 'arming' ? undefined : state.pending;
@@ -412,8 +418,9 @@ async function report({ runtime, parties, state }: Running): Promise<void> {
       via: 'apply',
     });
   } catch (error) {
-    // Others do not hear of it; what holds here is in our own file.
+    // Others do not hear of it yet; what holds here is in our own file.
     if (!(error instanceof StorageError)) throw error;
+    running.isUntold = true;
     runtime.log('info', 'apply-status-not-committed', { reason: error.code });
   }
 }
