@@ -19,7 +19,7 @@ beforeAll(async () => {
   await mkdir(join(root, 'bin'));
   const launcher = await readFile(join(PROJECT, 'service', 'launch.mjs'), 'utf8');
   expect(launcher).toContain(LIMIT);
-  await writeFile(join(root, 'service', 'launch.mjs'), launcher.replace(LIMIT, '1_000'));
+  await writeFile(join(root, 'service', 'launch.mjs'), launcher.replace(LIMIT, '3_000'));
   await writeFile(join(root, 'package-lock.json'), JSON.stringify(LOCK));
 });
 
