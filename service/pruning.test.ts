@@ -3,6 +3,7 @@ import { generateDeviceKeys } from '#identity';
 import { fakeRuntime } from '#runtime/fake';
 import { openStore } from '#storage';
 import { encodeBase64 } from './base64.ts';
+import { sayObstacle } from './faces/kept-words.ts';
 import { joinHome, twoHomes } from './homes.fixture.ts';
 import { keepOf, startPruning } from './pruning.ts';
 
@@ -140,6 +141,23 @@ test('nothing goes that somebody decides with, nor before the others have heard 
   await clock.advance(2 * DAY);
   expect(pruning.obstacle()).toEqual({ kind: 'waiting', names: ['Laptop'] });
   expect(await count()).toBeGreaterThanOrEqual(70);
+});
+
+test('where two owners have to declare it, that is said, and no disk blamed', async () => {
+  const { runtime, store, needs, count } = await home();
+  const { crypto, clock } = runtime;
+  const keys = await generateDeviceKeys(crypto);
+  const signingKey = encodeBase64(keys.signing.publicKey);
+  const value = { role: 'owner', rank: 2, signingKey, name: 'Laptop' };
+  const admit = { op: 'set', path: `devices/${keys.id}`, value } as const;
+  await store.commit({ ops: [admit], message: 'Let it in', via: 'test' });
+  const rule = { op: 'set', path: 'realm/settings/twoOwners', value: ['realm'] } as const;
+  await store.commit({ ops: [rule], message: 'Two owners', via: 'test' });
+  const acknowledged = () => ({ [keys.id]: { self: store.seq } });
+  using pruning = startPruning({ ...needs, acknowledged });
+  await clock.advance(60 * MINUTE);
+  expect([await count(), pruning.obstacle()]).toEqual([68, { kind: 'two-owners' }]);
+  expect(sayObstacle(pruning)).toEqual([expect.stringContaining('needs two owners here')]);
 });
 
 test('a disk that refuses is not tried again before a week', async () => {

@@ -5,7 +5,7 @@
  */
 
 import type { Cancel, Clock, Log, Random } from '#runtime';
-import { HORIZON, type Horizon, StorageError, type Store } from '#storage';
+import { HORIZON, type Horizon, StorageError, type StorageErrorCode, type Store } from '#storage';
 import type { Applying } from './apply/open.ts';
 import type { Backups } from './backup/backups.ts';
 import { lateOf } from './faces/waiting.ts';
@@ -23,6 +23,7 @@ export const MEGABYTE = 1 << 20;
 /** Why nothing is dropped now. */
 export type Obstacle =
   | { readonly kind: 'removed' | 'damaged' | 'undecided' | 'no-backup' | 'disk' | 'busy' }
+  | { readonly kind: 'two-owners' | 'refused' }
   | { readonly kind: 'waiting'; readonly names: readonly string[] }
   | { readonly kind: 'young' | 'disputed' | 'not-founder' };
 
@@ -62,6 +63,13 @@ const QUIET_MS = 15 * MINUTE;
 const PAUSES: Readonly<Partial<Record<Obstacle['kind'], number>>> = {
   busy: BUSY_MS,
   disk: REFUSED_MS,
+  refused: REFUSED_MS,
+};
+
+const REFUSALS: { readonly [code in StorageErrorCode]?: 'disk' | 'two-owners' } = {
+  'no-space': 'disk',
+  io: 'disk',
+  'needs-second-owner': 'two-owners',
 };
 
 /** What a household says, or the defaults. */
@@ -92,9 +100,9 @@ export function startPruning(needs: Needs): Pruning {
         ? await prune(needs, { keep: keep(), isBig, isStopped: () => isStopped })
         : { kind: 'busy' };
     } catch (error) {
-      const reason = error instanceof StorageError ? error.code : String(error);
-      log('warn', 'history-not-dropped', { reason });
-      obstacle = { kind: 'disk' };
+      const code = error instanceof StorageError ? error.code : undefined;
+      log('warn', 'history-not-dropped', { reason: code ?? String(error) });
+      obstacle = { kind: (code && REFUSALS[code]) ?? 'refused' };
     }
     lookAfter((obstacle && PAUSES[obstacle.kind]) ?? EVERY_MS);
   }

@@ -92,6 +92,9 @@ const OBSTACLES: Readonly<Record<Obstacle['kind'], (obstacle: Obstacle) => strin
   'no-backup': () => 'the last backup is old or failed, see `nymote doctor`',
   damaged: () => 'part of it is damaged, or does not fit together, see `nymote doctor`',
   disk: () => 'the disk refused',
+  'two-owners': () =>
+    'where it begins needs two owners here, and cannot be proposed; take `realm` off that list (`nymote proposals --require`)',
+  refused: () => 'it was refused; `nymote history prune` says why',
   busy: () => 'there is something else to do',
   removed: () => 'this device was removed',
 };
