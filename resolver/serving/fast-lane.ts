@@ -106,7 +106,9 @@ function watch(datapath: Datapath, before: Before): Watched {
     allow(answered, asker) {
       const reusable = isRepeatable(answered) ? combine(rulings) : undefined;
       if (reusable === undefined) return;
-      const isFromZone = rulings.every(({ kind }) => kind === 'zone');
+      // Of a zone here the DS may have come from elsewhere.
+      const isOurs = answered.from === 'zone';
+      const isFromZone = isOurs && rulings.every(({ kind }) => kind === 'zone');
       const most = isFromZone ? reusable.seconds : beforeLastPart(answered);
       const seconds = Math.min(reusable.seconds, most);
       datapath.allow(asker, { ...reusable, seconds, isFromZone });

@@ -67,22 +67,30 @@ const answerWith =
 /** A resolver for whom `state` rules. */
 async function openWorld(
   datapath: 'on' | 'off',
-  options: { listen?: readonly string[]; seconds?: number; ttl?: number; port?: number } = {},
+  options: {
+    listen?: readonly string[];
+    seconds?: number;
+    ttl?: number;
+    port?: number;
+    /** Who answers for the zone instead of itself. */
+    parent?: Endpoint;
+  } = {},
 ): Promise<World> {
   const { listen = ['127.0.0.1'], seconds = Number.POSITIVE_INFINITY, ttl = 300 } = options;
-  const { port = 0 } = options;
+  const { port = 0, parent } = options;
   const state = { allowed: (_: Endpoint) => true, address: 1 };
   let rulings = 0;
   const authority = { answer: (query: Message) => answerWith(ttl, state.address)(query) };
   const resolver = createResolver(realRuntime(), {
     listen: listen.map((address) => ({ address, port })),
     datapath,
+    ...(parent && { forward: [parent], validate: false, localZones: false }),
     before(_, from): Ruling {
       rulings++;
       if (!state.allowed(from)) return { kind: 'refuse', ede: 18, text: 'not for you' };
       const view = viewOf(from);
       const reuse = view === undefined ? {} : { reuse: { view, seconds } };
-      return { kind: 'zone', authority, ...reuse };
+      return { kind: 'zone', authority, isOfParent: parent !== undefined, ...reuse };
     },
   });
   opened.push(() => resolver[Symbol.asyncDispose]());
@@ -262,6 +270,22 @@ const ttlOf = async (world: World, from: Client) =>
 
 test('TTLs count down while a ruling has an end', async () => {
   const world = await openWorld('on', { seconds: 3_600, ttl: 300 });
+  const from = await client('127.1.0.1');
+  await untilHit(world, from);
+  expect(await ttlOf(world, from)).toBe(300);
+  const rulings = world.rulings();
+  await until('a second has passed', async () => ((await ttlOf(world, from)) ?? 300) < 300, 100);
+  expect(world.rulings()).toBe(rulings);
+});
+
+test('TTLs count down of what is our zone’s parent’s', async () => {
+  const { socket } = await client('127.0.0.1');
+  socket.on('message', (data, { address, port }) => {
+    const query = decodeMessage(new Uint8Array(data));
+    if (query.ok) socket.send(encodeMessage(answerWith(300, 2)(query.message)), port, address);
+  });
+  const { address, port } = socket.address();
+  const world = await openWorld('on', { parent: { address, port } });
   const from = await client('127.1.0.1');
   await untilHit(world, from);
   expect(await ttlOf(world, from)).toBe(300);
