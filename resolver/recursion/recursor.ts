@@ -219,7 +219,7 @@ function absorb(
   switch (event.kind) {
     case 'timeout':
       world.servers.lost(pending.server, now);
-      return afterLoss(countLoss(withWhole(idle, pending), pending), now, world);
+      return afterLoss(countLoss(idle, pending), pending, now, world);
     case 'unreachable':
       world.servers.lost(pending.server, now);
       return {
@@ -253,8 +253,10 @@ function withProblem(state: State, reason: Reason | undefined): State {
   return reason === undefined ? state : replaceTop(state, { ...top(state), problem: reason });
 }
 
-function afterLoss(state: State, now: number, world: World): Progress {
-  if (state.timeouts < MAX_TIMEOUTS_IN_A_ROW) return { kind: 'go', state };
+function afterLoss(state: State, lost: Send, now: number, world: World): Progress {
+  // One lost datagram of a quick server is no silence yet, and the whole name is not for everybody.
+  if (state.timeouts < 1) return { kind: 'go', state };
+  if (state.timeouts < MAX_TIMEOUTS_IN_A_ROW) return { kind: 'go', state: withWhole(state, lost) };
   return top(state).cut?.route?.fallback === true
     ? fallBack(state)
     : giveUp(state, 'no-reachable-authority', now, world);

@@ -410,6 +410,23 @@ test('lost datagrams are asked for again', async () => {
     expect((await internet.ask('www.example.com.', 'A')).lines).toHaveLength(1);
 });
 
+test('one lost datagram is no reason to tell a server the whole name', async () => {
+  let isLost = false;
+  const losingOnce: Quirk = (query, right) => {
+    if (isLost || !query.questions[0]?.name.key.startsWith('\x05there')) return right;
+    isLost = true;
+    return undefined;
+  };
+  const quirks = { [EXAMPLE]: losingOnce, [SECOND]: losingOnce };
+  await using internet = await openInternet(WORLD, { quirks });
+  // From here on it is known how quick they are.
+  await internet.ask('www.example.com.', 'A');
+  const answer = await internet.ask('deep.under.there.example.com.', 'A');
+  expect(answer).toMatchObject({ rcode: 0 });
+  expect(isLost).toBe(true);
+  expect(internet.asked.map(({ name }) => name)).toContain('under.there.example.com.');
+});
+
 const QUICK = ['192.0.2.41', '192.0.2.42', '192.0.2.43', '192.0.2.44', '192.0.2.45'];
 
 test.each([
