@@ -96,15 +96,12 @@ export function createUpstream(
     });
   }
 
-  function lettered(send: Send, isMixed: boolean): Name {
-    if (isPlain(send)) return trustedName(canonicalName(send.name));
-    return isMixed ? mixCase(send.name, random) : send.name;
-  }
-
   function prepare(send: Send, source: string | undefined): Sent {
     const [high = 0, low = 0] = random(2);
     const server = serverKey(send.server);
-    const name = lettered(send, randomiseCase && !caseChangers.has(server));
+    const isMixed = randomiseCase && !caseChangers.has(server) && !isPlain(send);
+    // Else in small letters, however we were asked: servers that change letters make them small.
+    const name = isMixed ? mixCase(send.name, random) : trustedName(canonicalName(send.name));
     const place = source === undefined ? server : `${server} ${source}`;
     return { id: (high << 8) | low, name, send, udpSize, ...tasted(cookies, place, send) };
   }
