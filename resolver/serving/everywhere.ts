@@ -25,6 +25,8 @@ import {
 export const LOOK_MILLISECONDS = 5_000;
 /** Looks in which an address may be missing before its socket is closed. */
 export const MAX_MISSED = 12;
+/** Looks until an address that somebody else holds is tried again: who that is costs more to find out. */
+export const REFUSED_LOOKS = 12;
 
 const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
 
@@ -47,7 +49,7 @@ async function bindEach(seams: Seams, wanted: Endpoint, receive: Receive): Promi
   const local = await probe(seams.udp, wanted);
   const origins = new WeakMap<Endpoint, UdpSocket>();
   const open = new Map<string, Opened>();
-  const told = new Set<string>();
+  const refusals = createRefusals(seams);
   let isClosed = false;
   let cancel: Cancel = () => undefined;
 
@@ -80,21 +82,13 @@ async function bindEach(seams: Seams, wanted: Endpoint, receive: Receive): Promi
     await closeGone((key) => here.has(key));
     const failures: unknown[] = [];
     for (const [key, address] of here) {
-      if (isClosed || open.has(key)) continue;
+      if (isClosed || open.has(key) || refusals.isToWait(key)) continue;
       await openOne(key, address).catch((thrown: unknown) => {
         failures.push(thrown);
-        tell(key, address, thrown);
+        refusals.note(key, { address, port: local.port }, thrown);
       });
     }
     return failures;
-  }
-
-  /** That an address is not there after all, or not yet (RFC 4862 §5.4), is nothing to tell. */
-  function tell(key: string, address: string, thrown: unknown): void {
-    if (!(thrown instanceof RuntimeError)) throw thrown;
-    if (thrown.code === 'unreachable' || told.has(key)) return;
-    told.add(key);
-    seams.log?.('warn', 'listen-failed', { address, port: local.port, error: String(thrown) });
   }
 
   function lookLater(): void {
@@ -115,6 +109,25 @@ async function bindEach(seams: Seams, wanted: Endpoint, receive: Receive): Promi
       isClosed = true;
       cancel();
       await Promise.all([...open.values()].map(({ socket }) => socket[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+/** Addresses that could not be opened, each told once, and how many looks to wait for. */
+function createRefusals({ log }: Pick<Seams, 'log'>) {
+  const looks = new Map<string, number>();
+  return {
+    isToWait(key: string): boolean {
+      const left = looks.get(key) ?? 0;
+      if (left > 0) looks.set(key, left - 1);
+      return left > 0;
+    },
+    /** That an address is not there after all, or not yet (RFC 4862 §5.4), is nothing to tell. */
+    note(key: string, { address, port }: Endpoint, thrown: unknown): void {
+      if (!(thrown instanceof RuntimeError)) throw thrown;
+      if (thrown.code === 'unreachable') return;
+      if (!looks.has(key)) log?.('warn', 'listen-failed', { address, port, error: String(thrown) });
+      looks.set(key, REFUSED_LOOKS - 1);
     },
   };
 }
