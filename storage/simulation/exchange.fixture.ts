@@ -175,7 +175,9 @@ export async function take(household: Household, home: Home, page: Uint8Array): 
     throw new Broken(`${home.name} refuses ${refused.id}: ${refused.reason.message}`);
   }
   const isWrong = told.result.refused.some(({ reason }) => reason.code === 'wrong-tree');
-  if (home.store.isDiverged && !isWrong) throw new Broken(`${home.name} says that states diverge`);
+  const { isDiverged } = home.store;
+  home.isAlarmed = isDiverged && (isWrong || home.isAlarmed);
+  if (isDiverged && !home.isAlarmed) throw new Broken(`${home.name} says that states diverge`);
   for (const id of home.store.expand('')) home.acknowledged.add(id);
   household.taken += 1;
   // A fork may take back the declaration for which something was refused.

@@ -45,6 +45,8 @@ export type Home = {
   backup: FakeFiles | undefined;
   /** Something is planned to go wrong with the disk. */
   isFaulty: boolean;
+  /** It refused what the phrase said, beside where history begins, and goes on saying so. */
+  isAlarmed: boolean;
 };
 
 /** Whose phrase it is. */
@@ -126,6 +128,7 @@ async function openHome(
     isAsleep: false,
     backup: undefined,
     isFaulty: false,
+    isAlarmed: false,
   };
 }
 

@@ -124,6 +124,24 @@ const ONCE_WRONG: readonly { readonly script: Script; readonly why: string }[] =
       ],
     },
   },
+  {
+    why: 'what the phrase said beside a beginning is an alarm that lasts, also when others are heard',
+    script: {
+      devices: 4,
+      topology: 'line',
+      events: [
+        ['phrase', 31, 42290, 57936, 4422],
+        ['purge', 163, 61894, 39090, 42338],
+        ['write', 209, 59508, 47079, 64935],
+        ['write', 172, 41638, 14421, 13015],
+        ['phrase', 127, 29966, 47296, 35323],
+        ['resolve', 216, 64494, 50247, 40984],
+        ['write', 96, 57416, 47526, 1754],
+        ['gather', 75, 43873, 36973, 15764],
+        ['write', 168, 34710, 50815, 20237],
+      ],
+    },
+  },
 ];
 
 test.each(ONCE_WRONG)('$why', async ({ script }) => {
