@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { generateDeviceKeys } from '#identity';
+import type { Runtime } from '#runtime';
 import { fakeRuntime } from '#runtime/fake';
-import { openStore } from '#storage';
+import { openStore, type Store } from '#storage';
 import { encodeBase64 } from './base64.ts';
 import { sayObstacle } from './faces/kept-words.ts';
 import { joinHome, twoHomes } from './homes.fixture.ts';
@@ -116,14 +117,20 @@ test('nothing goes in the minutes after a change, nor after it was stopped', asy
   expect(await count()).toBe(78);
 });
 
-test('nothing goes that somebody decides with, nor before the others have heard of it', async () => {
-  const { runtime, store, write, needs, count } = await home();
-  const { crypto, clock } = runtime;
+/** A second owner, and its keys. */
+async function letIn(crypto: Runtime['crypto'], store: Store) {
   const keys = await generateDeviceKeys(crypto);
   const signingKey = encodeBase64(keys.signing.publicKey);
   const value = { role: 'owner', rank: 2, signingKey, name: 'Laptop' };
   const admit = { op: 'set', path: `devices/${keys.id}`, value } as const;
   await store.commit({ ops: [admit], message: 'Let it in', via: 'test' });
+  return keys;
+}
+
+test('nothing goes that somebody decides with, nor before the others have heard of it', async () => {
+  const { runtime, store, write, needs, count } = await home();
+  const { crypto, clock } = runtime;
+  const keys = await letIn(crypto, store);
   const signer = crypto.signer('ed25519', keys.signing.privateKey);
   const writer = { deviceId: keys.id, name: 'Laptop', signer };
   const other = await openStore(fakeRuntime(), { directory: '/s', realm: store.realm, writer });
@@ -146,11 +153,7 @@ test('nothing goes that somebody decides with, nor before the others have heard 
 test('where two owners have to declare it, that is said, and no disk blamed', async () => {
   const { runtime, store, needs, count } = await home();
   const { crypto, clock } = runtime;
-  const keys = await generateDeviceKeys(crypto);
-  const signingKey = encodeBase64(keys.signing.publicKey);
-  const value = { role: 'owner', rank: 2, signingKey, name: 'Laptop' };
-  const admit = { op: 'set', path: `devices/${keys.id}`, value } as const;
-  await store.commit({ ops: [admit], message: 'Let it in', via: 'test' });
+  const keys = await letIn(crypto, store);
   const rule = { op: 'set', path: 'realm/settings/twoOwners', value: ['realm'] } as const;
   await store.commit({ ops: [rule], message: 'Two owners', via: 'test' });
   const acknowledged = () => ({ [keys.id]: { self: store.seq } });

@@ -8,22 +8,14 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { PATIENCE } from '../suites/waiting.ts';
 import {
+  did,
   findPorts,
   makeRoom,
   nymote,
   type Place,
-  type Service,
+  said,
   startService,
 } from './service-stand.ts';
-
-async function did(service: Service, ...words: readonly string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await service.run(...words);
-  expect([exitCode, stderr], words.join(' ')).toEqual([0, '']);
-  return stdout;
-}
-
-const said = async (service: Service, ...words: readonly string[]): Promise<string> =>
-  (await service.run(...words)).stdout;
 
 /** A laptop that changed something after its backup, which only the desktop has now. */
 async function loseLaptop(room: string, place: (name: string) => Promise<Place>): Promise<Place> {

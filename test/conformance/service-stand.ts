@@ -234,6 +234,17 @@ stub-zone:
   };
 }
 
+/** What a command printed; one that failed, or had to complain, fails the test with its words. */
+export async function did(service: Service, ...words: readonly string[]): Promise<string> {
+  const { exitCode, stdout, stderr } = await service.run(...words);
+  if (exitCode === 0 && stderr === '') return stdout;
+  throw new Error(`${words.join(' ')}: exit ${exitCode}: ${stdout}${stderr}`);
+}
+
+/** What a command printed, however it ended. */
+export const said = async (service: Service, ...words: readonly string[]): Promise<string> =>
+  (await service.run(...words)).stdout;
+
 /** Runs a program to its end; a missing one says where to get it. */
 export async function runProgram(
   program: string,

@@ -8,11 +8,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PATIENCE } from '../suites/waiting.ts';
 import {
+  did,
   findPorts,
   makeRoom,
   nymote,
   type Place,
   type Service,
+  said,
   startService,
 } from './service-stand.ts';
 
@@ -67,15 +69,6 @@ const rule = (effect: 'allow' | 'deny', note = 'x') =>
     ...{ tier: 'rule', effect, note, do: ['resolve'] },
     ...{ who: { any: ['stranger'] }, what: { any: ['name:printer.example'] } },
   });
-
-async function did(service: Service, ...words: readonly string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await service.run(...words);
-  expect([exitCode, stderr], words.join(' ')).toEqual([0, '']);
-  return stdout;
-}
-
-const said = async (service: Service, ...words: readonly string[]): Promise<string> =>
-  (await service.run(...words)).stdout;
 
 test('one rule, made by both: the careful one counts, and one word decides', async () => {
   for (const service of [first, second]) {
